@@ -1,0 +1,16 @@
+//! In-process profiling and leak detection for Rust services.
+
+mod error;
+pub mod gauge;
+#[cfg(feature = "__agent")]
+pub mod profile;
+#[cfg(feature = "__agent")]
+pub mod render;
+pub mod sink;
+#[cfg(feature = "__agent")]
+pub mod source;
+
+pub use error::{Error, ErrorKind};
+pub use unit::Unit;
+
+mod unit;

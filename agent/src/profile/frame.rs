@@ -1,0 +1,82 @@
+//! One frame of a stack: an address still to be named, a named function, or a label.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use flamewatch_symbolizer::Addr;
+
+/// One frame of a stack. A half-named profile is normal: each frame says for itself what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Frame {
+    /// A code address of the profiled process, not named yet.
+    Address(Addr),
+    /// A function with a name.
+    Named(Arc<Function>),
+    /// A fact about the whole stack, such as `thread = tokio-worker-3`; stands at the root of the stack.
+    /// The pprof renderer turns it into a tag, every other renderer shows it as the outermost frame.
+    Label {
+        /// What the fact is about: `thread`, `route`, `state`.
+        key: Cow<'static, str>,
+        /// The fact.
+        value: Arc<str>,
+    },
+}
+
+impl Frame {
+    /// A function known by name alone, as a task's spawn site is.
+    pub fn named(function: Function) -> Self {
+        Self::Named(Arc::new(function))
+    }
+
+    /// A label frame.
+    pub fn label(key: impl Into<Cow<'static, str>>, value: impl Into<Arc<str>>) -> Self {
+        Self::Label { key: key.into(), value: value.into() }
+    }
+
+    /// What a reader sees: the function's name, `key=value`, or the bare address.
+    #[must_use]
+    pub fn show(&self) -> Cow<'_, str> {
+        match self {
+            Self::Address(address) => Cow::Owned(format!("{:#x}", address.raw())),
+            Self::Named(function) => Cow::Borrowed(&function.name),
+            Self::Label { key, value } => Cow::Owned(format!("{key}={value}")),
+        }
+    }
+}
+
+/// A named function as it stands in a stack: at one line, perhaps inlined into the frame after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Function {
+    /// The name for people: demangled, without the hash.
+    pub name: String,
+    /// The mangled name, empty when there is none. Never equal to `name`: `go tool pprof` would then take the
+    /// name for a C++ one and strip everything between `<` and `>`.
+    pub system_name: String,
+    /// The source file as the debug info gives it, empty when unknown.
+    pub file: String,
+    /// The line, 0 when unknown.
+    pub line: u32,
+    /// The code address this frame was named from, 0 when it never had one.
+    pub address: u64,
+    /// True when the next outer frame is the function this one was inlined into, at the same address.
+    pub inlined: bool,
+}
+
+impl Function {
+    /// A function with a name and a place, and no address: `(name, "src/orders.rs", 88)`.
+    pub fn new(name: impl Into<String>, file: impl Into<String>, line: u32) -> Self {
+        Self { name: name.into(), file: file.into(), line, ..Self::default() }
+    }
+
+    /// `file:line`, the file alone without a line, or `None` without a file.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        match (self.file.as_str(), self.line) {
+            ("", _) => None,
+            (file, 0) => Some(file.to_owned()),
+            (file, line) => Some(format!("{file}:{line}")),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! An alert as the reader gets it: all words and numbers, ready to be laid out.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What an alert says about its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// The rule has just fired.
+    Firing,
+    /// What fired is over.
+    Resolved,
+}
+
+impl State {
+    /// `firing` or `resolved`, the words of Alertmanager's API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// One alert: what changed, how much, since when, where to look.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Alert {
+    /// Names this incident; the same in its firing and its resolved message.
+    pub id: String,
+    /// Firing or resolved.
+    pub state: State,
+    /// The service's name.
+    pub service: String,
+    /// The rule that fired, such as `heap growing`.
+    pub rule: String,
+    /// One line: what grows, how fast, since when.
+    pub headline: String,
+    /// What the evidence says beyond the headline, one sentence a line.
+    pub details: Vec<String>,
+    /// The suspects, the worst first.
+    pub sites: Vec<Site>,
+    /// Where to look further, if there is a debug port.
+    pub snapshot_url: Option<String>,
+    /// When the state changed.
+    pub at: SystemTime,
+    /// Small print: host, process, version, uptime, sampling error.
+    pub context: Vec<String>,
+    /// Files that explain the alert, for sinks that can carry files.
+    pub attachments: Vec<Arc<Attachment>>,
+}
+
+/// A place in the code under suspicion.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Site {
+    /// The function, demangled.
+    pub function: String,
+    /// `file:line`, when known.
+    pub place: Option<String>,
+    /// Its growth, as text with unit and sign: `+1.1 GiB`.
+    pub growth: String,
+    /// The relative standard error of the growth, 0 when counted.
+    pub relative_error: f64,
+    /// Its share of the whole growth, 0 to 1.
+    pub share: f64,
+}
+
+/// A file that travels with an alert.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attachment {
+    /// Its name without a folder, such as `heap.pb.gz`.
+    pub name: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+impl Attachment {
+    /// A file called `name` holding `bytes`.
+    pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), bytes }
+    }
+}
+
+impl Alert {
+    /// An alert without details, suspects, links and files.
+    pub fn new(
+        id: impl Into<String>,
+        state: State,
+        service: impl Into<String>,
+        rule: impl Into<String>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            state,
+            service: service.into(),
+            rule: rule.into(),
+            headline: String::new(),
+            details: Vec::new(),
+            sites: Vec::new(),
+            snapshot_url: None,
+            at: SystemTime::now(),
+            context: Vec::new(),
+            attachments: Vec::new(),
+        }
+    }
+}
+
+impl Site {
+    /// A suspect: its function, place, growth as text, relative error and share of the whole.
+    pub fn new(function: impl Into<String>, place: Option<String>, growth: impl Into<String>) -> Self {
+        Self { function: function.into(), place, growth: growth.into(), relative_error: 0.0, share: 0.0 }
+    }
+}

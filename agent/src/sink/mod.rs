@@ -1,0 +1,36 @@
+//! Where alerts go. A sink takes a finished alert and a deadline; it knows nothing of profiles or rules.
+
+mod alert;
+
+use std::time::{Duration, Instant};
+
+pub use alert::{Alert, Attachment, Site, State};
+
+/// Delivers alerts to one place. Each sink has its own thread, so a sink that hangs holds up nobody else.
+pub trait Sink: Send {
+    /// Its name in pages and logs, such as `slack`.
+    fn name(&self) -> &str;
+
+    /// Delivers `alert` before `deadline`, blocking until it is there or has failed.
+    fn deliver(&mut self, alert: &Alert, deadline: Instant) -> Outcome;
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It arrived.
+    Sent,
+    /// It did not arrive, but may later. `after` is what the other side asked for, if it asked.
+    Retry {
+        /// How long the other side wants to be left alone.
+        after: Option<Duration>,
+        /// What happened, without secrets.
+        reason: String,
+    },
+    /// It will never arrive; trying again is no use.
+    Drop {
+        /// What happened, without secrets.
+        reason: String,
+    },
+}

@@ -1,0 +1,5 @@
+//! Addresses to functions, files, lines and inlined frames.
+
+mod addr;
+
+pub use addr::Addr;

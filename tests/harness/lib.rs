@@ -1,0 +1,1 @@
+//! Starts fixture programs and asks them questions.
