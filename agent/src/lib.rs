@@ -1,5 +1,7 @@
 //! In-process profiling and leak detection for Rust services.
 
+#[cfg(feature = "__agent")]
+pub mod config;
 mod error;
 pub mod gauge;
 #[cfg(feature = "__agent")]

@@ -1,0 +1,328 @@
+//! What can be set, what it is when nobody sets it, and which environment variable overrides it.
+//! Reading the environment is a function of a look-up, so that every error is tested without touching the process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Error, ErrorKind};
+
+/// Where the debug port listens when nobody says otherwise: loopback only.
+pub const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6060);
+/// How often the gauges are read.
+pub const DEFAULT_TICK: Duration = Duration::from_secs(5);
+/// No rule is judged before a process is this old: start-up is not a leak.
+pub const DEFAULT_WARM_UP: Duration = Duration::from_secs(120);
+/// A rule must hold this long before it fires.
+pub const DEFAULT_HOLD: Duration = Duration::from_secs(120);
+/// A rule that fired does not fire again for this long.
+pub const DEFAULT_COOLDOWN: Duration = Duration::from_secs(60 * 60);
+/// A rule that fired is over when its condition has been false for this long.
+pub const DEFAULT_CLEAR_HOLD: Duration = Duration::from_secs(10 * 60);
+/// How far back a growth rule looks.
+pub const DEFAULT_GROWTH_WINDOW: Duration = Duration::from_secs(10 * 60);
+/// The heap may grow by this many bytes a minute: 4 MiB, which fills 1 GiB in four hours.
+pub const DEFAULT_HEAP_GROWTH: u64 = 4 * 1024 * 1024;
+/// The tasks alive may grow by this many a minute.
+pub const DEFAULT_TASK_GROWTH: f64 = 30.0;
+/// The threads may grow by this many a minute.
+pub const DEFAULT_THREAD_GROWTH: f64 = 10.0;
+/// The open file descriptors may grow by this many a minute.
+pub const DEFAULT_FD_GROWTH: f64 = 30.0;
+/// The resident memory may take this share of the memory limit.
+pub const DEFAULT_RSS_SHARE: f64 = 0.85;
+/// CPU samples a second.
+pub const DEFAULT_CPU_HZ: u32 = 99;
+
+/// Every setting, with its default.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) enabled: bool,
+    pub(crate) service: String,
+    pub(crate) version: Option<String>,
+    pub(crate) bind: Bind,
+    pub(crate) token: Option<Secret>,
+    pub(crate) url: Option<String>,
+    pub(crate) slack_webhook: Option<Secret>,
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) tick: Duration,
+    pub(crate) warm_up: Duration,
+    pub(crate) hold: Duration,
+    pub(crate) cooldown: Duration,
+    pub(crate) clear_hold: Duration,
+    pub(crate) growth_window: Duration,
+    pub(crate) heap_growth: Option<u64>,
+    pub(crate) task_growth: Option<f64>,
+    pub(crate) thread_growth: Option<f64>,
+    pub(crate) fd_growth: Option<f64>,
+    pub(crate) rss_share: Option<f64>,
+    pub(crate) cpu_hz: u32,
+}
+
+/// Where the debug port listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bind {
+    /// Nowhere.
+    Off,
+    /// At the default; when that is taken, the agent goes on without a port and says so.
+    Default,
+    /// Where the user said; when that is taken, starting fails.
+    At(SocketAddr),
+}
+
+/// A value that must not appear in a log, a page or an error.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("(secret)")
+    }
+}
+
+/// The environment variables that are understood, with what each allows.
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
+    ("FLAMEWATCH", "on or off"),
+    ("FLAMEWATCH_BIND", "ADDRESS:PORT such as 127.0.0.1:6060, or off"),
+    ("FLAMEWATCH_CLEAR_HOLD", "a duration such as 10m"),
+    ("FLAMEWATCH_COOLDOWN", "a duration such as 1h"),
+    ("FLAMEWATCH_CPU_HZ", "a whole number from 1 to 999"),
+    ("FLAMEWATCH_DIR", "a folder for alerts and their profiles"),
+    ("FLAMEWATCH_FD_GROWTH", "file descriptors a minute such as 30, or off"),
+    ("FLAMEWATCH_GROWTH_WINDOW", "a duration from 10s to 1day"),
+    ("FLAMEWATCH_HEAP_GROWTH", "bytes a minute such as 4MiB, or off"),
+    ("FLAMEWATCH_HOLD", "a duration such as 2m"),
+    ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
+    ("FLAMEWATCH_SERVICE", "a name"),
+    ("FLAMEWATCH_SLACK_WEBHOOK", "an incoming webhook's https URL"),
+    ("FLAMEWATCH_TASK_GROWTH", "tasks a minute such as 30, or off"),
+    ("FLAMEWATCH_THREAD_GROWTH", "threads a minute such as 10, or off"),
+    ("FLAMEWATCH_TICK", "a duration from 100ms to 5m"),
+    ("FLAMEWATCH_TOKEN", "at least 16 characters"),
+    ("FLAMEWATCH_URL", "the http or https URL under which people reach the debug port"),
+    ("FLAMEWATCH_VERSION", "the service's version"),
+    ("FLAMEWATCH_WARM_UP", "a duration such as 2m"),
+];
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            service: program_name(),
+            version: None,
+            bind: Bind::Default,
+            token: None,
+            url: None,
+            slack_webhook: None,
+            dir: None,
+            tick: DEFAULT_TICK,
+            warm_up: DEFAULT_WARM_UP,
+            hold: DEFAULT_HOLD,
+            cooldown: DEFAULT_COOLDOWN,
+            clear_hold: DEFAULT_CLEAR_HOLD,
+            growth_window: DEFAULT_GROWTH_WINDOW,
+            heap_growth: Some(DEFAULT_HEAP_GROWTH),
+            task_growth: Some(DEFAULT_TASK_GROWTH),
+            thread_growth: Some(DEFAULT_THREAD_GROWTH),
+            fd_growth: Some(DEFAULT_FD_GROWTH),
+            rss_share: Some(DEFAULT_RSS_SHARE),
+            cpu_hz: DEFAULT_CPU_HZ,
+        }
+    }
+}
+
+impl Config {
+    /// Overrides every setting for which `look_up` knows a variable. An empty variable counts as not set.
+    ///
+    /// # Errors
+    /// `Invalid` for a value that is not allowed; names the variable, the value (unless secret) and what is allowed.
+    pub(crate) fn apply(&mut self, look_up: impl Fn(&str) -> Option<String>) -> Result<(), Error> {
+        let env = Environment { look_up: &look_up };
+        let minute = Duration::from_secs(60);
+        let day = 24 * 60 * minute;
+        env.read("FLAMEWATCH", &mut self.enabled, on_or_off)?;
+        env.read("FLAMEWATCH_SERVICE", &mut self.service, |text| Some(text.to_owned()))?;
+        env.read("FLAMEWATCH_VERSION", &mut self.version, |text| Some(Some(text.to_owned())))?;
+        env.read("FLAMEWATCH_BIND", &mut self.bind, bind)?;
+        env.read_secret("FLAMEWATCH_TOKEN", &mut self.token, |text| text.len() >= 16)?;
+        env.read("FLAMEWATCH_URL", &mut self.url, |text| http_url(text).map(Some))?;
+        env.read_secret("FLAMEWATCH_SLACK_WEBHOOK", &mut self.slack_webhook, |text| http_url(text).is_some())?;
+        env.read("FLAMEWATCH_DIR", &mut self.dir, |text| Some(Some(PathBuf::from(text))))?;
+        env.read("FLAMEWATCH_TICK", &mut self.tick, |text| duration(text, Duration::from_millis(100), 5 * minute))?;
+        env.read("FLAMEWATCH_WARM_UP", &mut self.warm_up, |text| duration(text, Duration::ZERO, day))?;
+        env.read("FLAMEWATCH_HOLD", &mut self.hold, |text| duration(text, Duration::ZERO, day))?;
+        env.read("FLAMEWATCH_COOLDOWN", &mut self.cooldown, |text| duration(text, Duration::ZERO, 7 * day))?;
+        env.read("FLAMEWATCH_CLEAR_HOLD", &mut self.clear_hold, |text| duration(text, Duration::ZERO, day))?;
+        env.read("FLAMEWATCH_GROWTH_WINDOW", &mut self.growth_window, |text| {
+            duration(text, Duration::from_secs(10), day)
+        })?;
+        env.read("FLAMEWATCH_HEAP_GROWTH", &mut self.heap_growth, |text| or_off(text, bytes))?;
+        env.read("FLAMEWATCH_TASK_GROWTH", &mut self.task_growth, |text| or_off(text, positive))?;
+        env.read("FLAMEWATCH_THREAD_GROWTH", &mut self.thread_growth, |text| or_off(text, positive))?;
+        env.read("FLAMEWATCH_FD_GROWTH", &mut self.fd_growth, |text| or_off(text, positive))?;
+        env.read("FLAMEWATCH_RSS_SHARE", &mut self.rss_share, |text| or_off(text, share))?;
+        env.read("FLAMEWATCH_CPU_HZ", &mut self.cpu_hz, |text| {
+            text.parse().ok().filter(|hertz| (1..=999).contains(hertz))
+        })
+    }
+
+    /// Names among `names` that begin like ours but are none: most likely misspelt.
+    pub(crate) fn unknown(names: impl Iterator<Item = String>) -> Vec<String> {
+        let known = |name: &String| VARIABLES.iter().any(|(variable, _)| variable == name);
+        names.filter(|name| name.starts_with("FLAMEWATCH_") && !known(name)).collect()
+    }
+}
+
+struct Environment<'look_up> {
+    look_up: &'look_up dyn Fn(&str) -> Option<String>,
+}
+
+impl Environment<'_> {
+    fn read<T>(&self, name: &str, setting: &mut T, parse: impl Fn(&str) -> Option<T>) -> Result<(), Error> {
+        let Some(text) = self.text(name) else { return Ok(()) };
+        *setting = parse(&text).ok_or_else(|| refusal(name, &format!("{text:?}")))?;
+        Ok(())
+    }
+
+    fn read_secret(
+        &self,
+        name: &str,
+        setting: &mut Option<Secret>,
+        allowed: impl Fn(&str) -> bool,
+    ) -> Result<(), Error> {
+        let Some(text) = self.text(name) else { return Ok(()) };
+        if !allowed(&text) {
+            return Err(refusal(name, &format!("a value of {} characters (not shown)", text.len())));
+        }
+        *setting = Some(Secret(text));
+        Ok(())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        (self.look_up)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+}
+
+fn refusal(name: &str, value: &str) -> Error {
+    let allowed = VARIABLES.iter().find(|(variable, _)| *variable == name).map_or("", |(_, allowed)| allowed);
+    Error::new(ErrorKind::Invalid, format!("{name} is {value}, but must be {allowed}"))
+}
+
+fn on_or_off(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Some(true),
+        "off" | "false" | "no" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn or_off<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    if on_or_off(text) == Some(false) { Some(None) } else { parse(text).map(Some) }
+}
+
+fn bind(text: &str) -> Option<Bind> {
+    if on_or_off(text) == Some(false) { Some(Bind::Off) } else { text.parse().ok().map(Bind::At) }
+}
+
+fn duration(text: &str, least: Duration, most: Duration) -> Option<Duration> {
+    humantime::parse_duration(text).ok().filter(|duration| (least..=most).contains(duration))
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    text.parse::<bytesize::ByteSize>().ok().map(|size| size.as_u64()).filter(|bytes| *bytes > 0)
+}
+
+fn positive(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0)
+}
+
+fn share(text: &str) -> Option<f64> {
+    positive(text).filter(|share| (0.05..=1.0).contains(share))
+}
+
+fn http_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    (!rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
+}
+
+fn program_name() -> String {
+    let path = std::env::current_exe().unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // A replaced binary reads as `service (deleted)`.
+    name.strip_suffix(" (deleted)").map_or(name.clone(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &'static str, value: &'static str) -> Result<Config, Error> {
+        let mut config = Config::default();
+        config.apply(|wanted| (wanted == name).then(|| value.to_owned()))?;
+        Ok(config)
+    }
+
+    #[track_caller]
+    fn refused(name: &'static str, value: &'static str, expected: &str) {
+        let error = with(name, value).expect_err("must be refused");
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Invalid, expected));
+    }
+
+    #[test]
+    fn good_values_override_the_defaults() {
+        assert_eq!(with("FLAMEWATCH_TICK", "250ms").expect("good").tick, Duration::from_millis(250));
+        assert_eq!(with("FLAMEWATCH_HEAP_GROWTH", "8MiB").expect("good").heap_growth, Some(8 << 20));
+        assert_eq!(with("FLAMEWATCH_HEAP_GROWTH", "off").expect("good").heap_growth, None);
+        assert_eq!(with("FLAMEWATCH_TASK_GROWTH", " 12.5 ").expect("good").task_growth, Some(12.5));
+        assert_eq!(with("FLAMEWATCH_BIND", "off").expect("good").bind, Bind::Off);
+        assert_eq!(with("FLAMEWATCH_BIND", "").expect("good").bind, Bind::Default);
+        assert_eq!(with("FLAMEWATCH_URL", "https://debug.shop/").expect("good").url.as_deref(), Some("https://debug.shop"));
+        assert!(!with("FLAMEWATCH", "OFF").expect("good").enabled);
+    }
+
+    #[test]
+    fn a_bad_value_names_the_variable_the_value_and_what_is_allowed() {
+        refused("FLAMEWATCH_TICK", "fast", "FLAMEWATCH_TICK is \"fast\", but must be a duration from 100ms to 5m");
+        refused("FLAMEWATCH_TICK", "1ms", "FLAMEWATCH_TICK is \"1ms\", but must be a duration from 100ms to 5m");
+        refused("FLAMEWATCH_CPU_HZ", "0", "FLAMEWATCH_CPU_HZ is \"0\", but must be a whole number from 1 to 999");
+        refused(
+            "FLAMEWATCH_BIND",
+            "localhost",
+            "FLAMEWATCH_BIND is \"localhost\", but must be ADDRESS:PORT such as 127.0.0.1:6060, or off",
+        );
+        refused(
+            "FLAMEWATCH_RSS_SHARE",
+            "85",
+            "FLAMEWATCH_RSS_SHARE is \"85\", but must be a share of the memory limit from 0.05 to 1, or off",
+        );
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        refused(
+            "FLAMEWATCH_TOKEN",
+            "hunter2",
+            "FLAMEWATCH_TOKEN is a value of 7 characters (not shown), but must be at least 16 characters",
+        );
+        let config = with("FLAMEWATCH_TOKEN", "correct-horse-battery").expect("good");
+        assert!(!format!("{config:?}").contains("correct-horse"));
+    }
+
+    #[test]
+    fn misspelt_variables_are_found() {
+        let names = ["FLAMEWATCH_BIND", "FLAMEWATCH_BINDD", "PATH"].map(String::from);
+        assert_eq!(Config::unknown(names.into_iter()), ["FLAMEWATCH_BINDD"]);
+    }
+
+    #[test]
+    fn every_variable_in_the_table_is_read() {
+        for (name, _) in VARIABLES {
+            let asked = std::cell::Cell::new(false);
+            let _ = Config::default().apply(|wanted| {
+                asked.set(asked.get() || wanted == *name);
+                None
+            });
+            assert!(asked.get(), "{name} is never read");
+        }
+    }
+}
