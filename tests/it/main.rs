@@ -1,1 +1,3 @@
-//! End to end.
+//! End to end: fixture programs in processes of their own, asked by real clients. One binary, so that it links once.
+
+mod tidy;

@@ -1,0 +1,153 @@
+//! How an agent is set up in code. The environment has the last word, so that the person on call can change a
+//! setting without a build.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::agent::Agent;
+use crate::config::{Bind, Config, Secret};
+use crate::gauge::Gauge;
+use crate::sink::Sink;
+use crate::watch::Rule;
+use crate::Error;
+
+/// Starts an agent from the environment and safe defaults: the one line most services need.
+///
+/// Hold on to what it returns: dropping the [`Agent`] ends it. Call it inside the tokio runtime, so that the agent
+/// can count the runtime's tasks; outside one it counts those spawned through [`crate::spawn`].
+///
+/// | variable | what it sets | default |
+/// |---|---|---|
+/// | `FLAMEWATCH` | `off` makes the agent do nothing | `on` |
+/// | `FLAMEWATCH_SERVICE` | the service's name in alerts and pages | the program's name |
+/// | `FLAMEWATCH_VERSION` | the service's version | none |
+/// | `FLAMEWATCH_BIND` | where the debug port listens; `off` for none | `127.0.0.1:6060` |
+/// | `FLAMEWATCH_TOKEN` | what callers of the debug port must know; needed off loopback | none |
+/// | `FLAMEWATCH_URL` | the debug port's address as people reach it, for links in alerts | the bound address |
+/// | `FLAMEWATCH_SLACK_WEBHOOK` | the Slack incoming webhook that gets alerts | none |
+/// | `FLAMEWATCH_DIR` | the folder that keeps alerts and their profiles | none |
+/// | `FLAMEWATCH_TICK` | how often the gauges are read | `5s` |
+/// | `FLAMEWATCH_WARM_UP` | how long after the start no rule is judged | `2m` |
+/// | `FLAMEWATCH_HOLD` | how long a rule must hold before it fires | `2m` |
+/// | `FLAMEWATCH_COOLDOWN` | how long a rule that fired stays quiet | `1h` |
+/// | `FLAMEWATCH_CLEAR_HOLD` | how long all must be well before an alert is resolved | `10m` |
+/// | `FLAMEWATCH_GROWTH_WINDOW` | how far back growth is measured | `10m` |
+/// | `FLAMEWATCH_HEAP_GROWTH` | bytes a minute the heap may grow; `off` for no rule | `4MiB` |
+/// | `FLAMEWATCH_TASK_GROWTH` | tasks a minute; `off` for no rule | `30` |
+/// | `FLAMEWATCH_THREAD_GROWTH` | threads a minute; `off` for no rule | `10` |
+/// | `FLAMEWATCH_FD_GROWTH` | file descriptors a minute; `off` for no rule | `30` |
+/// | `FLAMEWATCH_RSS_SHARE` | share of the memory limit; `off` for no rule | `0.85` |
+/// | `FLAMEWATCH_CPU_HZ` | CPU samples a second | `99` |
+///
+/// # Errors
+/// `Invalid` for a variable with a value that is not allowed: the error names the variable, the value and what is
+/// allowed. `Io` when a `FLAMEWATCH_BIND` that was given cannot be bound.
+pub fn start() -> Result<Agent, Error> {
+    Agent::builder().start()
+}
+
+/// Sets up an [`Agent`]. Environment variables (see [`start`]) override what is set here.
+#[derive(Debug)]
+#[must_use = "call start() to start the agent"]
+pub struct Builder {
+    pub(crate) config: Config,
+    pub(crate) extras: Extras,
+}
+
+/// What a service adds of its own.
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) gauges: Vec<Box<dyn Gauge>>,
+    pub(crate) sinks: Vec<Box<dyn Sink>>,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self { config: Config::default(), extras: Extras::default() }
+    }
+
+    /// The service's name in alerts and pages. Default: the program's name.
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.config.service = name.into();
+        self
+    }
+
+    /// The service's version. Default: none.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.config.version = Some(version.into());
+        self
+    }
+
+    /// Where the debug port listens; port 0 picks a free one. Default: `127.0.0.1:6060`.
+    pub fn bind(mut self, address: SocketAddr) -> Self {
+        self.config.bind = Bind::At(address);
+        self
+    }
+
+    /// No debug port at all.
+    pub fn without_port(mut self) -> Self {
+        self.config.bind = Bind::Off;
+        self
+    }
+
+    /// What callers of the debug port must know, as a Bearer token or a Basic password. Default: nothing, which is
+    /// refused for any address but loopback.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.config.token = Some(Secret(token.into()));
+        self
+    }
+
+    /// The folder that keeps alerts and their profiles. Default: none.
+    pub fn dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.dir = Some(path.into());
+        self
+    }
+
+    /// How often the gauges are read. Default: 5 seconds.
+    pub fn tick(mut self, tick: Duration) -> Self {
+        self.config.tick = tick.max(Duration::from_millis(100));
+        self
+    }
+
+    /// How long after the start no rule is judged. Default: 2 minutes.
+    pub fn warm_up(mut self, warm_up: Duration) -> Self {
+        self.config.warm_up = warm_up;
+        self
+    }
+
+    /// Adds a rule to the default ones.
+    pub fn watch(mut self, rule: Rule) -> Self {
+        self.extras.rules.push(rule);
+        self
+    }
+
+    /// Adds a gauge of the service's own, for rules and pages. It is read on the agent's thread.
+    pub fn gauge(mut self, gauge: impl Gauge + 'static) -> Self {
+        self.extras.gauges.push(Box::new(gauge));
+        self
+    }
+
+    /// Adds a place that alerts go to.
+    pub fn sink(mut self, sink: impl Sink + 'static) -> Self {
+        self.extras.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Starts the agent on a thread of its own.
+    ///
+    /// # Errors
+    /// As [`start`]; and `Invalid` for a rule that makes no sense.
+    pub fn start(mut self) -> Result<Agent, Error> {
+        self.config.apply(|name| std::env::var(name).ok())?;
+        Agent::from_parts(self.config, self.extras)
+    }
+}
+
+impl std::fmt::Debug for Extras {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.sinks.iter().map(|sink| sink.name()).collect();
+        formatter.debug_struct("Extras").field("rules", &self.rules).field("sinks", &names).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! Where profiles are asked for: by the debug port, and by the agent itself when a rule fires.
+//! Collecting and naming run on the agent's worker threads, so that its own loop never waits for them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use crate::profile::Profile;
+use crate::resolve::Resolver;
+use crate::source::{Source, Window};
+use crate::store::{Snapshot, Store};
+use crate::{Error, ErrorKind};
+
+/// How many profiles are collected at the same time; the next caller is told to come back.
+pub(crate) const MAX_COLLECTIONS: usize = 4;
+
+/// Everything that can be asked for.
+pub(crate) struct Desk {
+    sources: Vec<Arc<dyn Source>>,
+    resolver: Arc<Mutex<Resolver>>,
+    collections: Semaphore,
+    store: Store,
+    identity: Identity,
+    status: Mutex<Vec<(String, String)>>,
+}
+
+/// Who this process is, as pages and profiles say it.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) service: String,
+    pub(crate) version: Option<String>,
+    pub(crate) started: Instant,
+}
+
+impl Identity {
+    /// One line such as `checkout 1.4.2, process 4711, up 3h 12m`.
+    pub(crate) fn summary(&self) -> String {
+        let version = self.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+        let up = humantime::format_duration(Duration::from_secs(self.started.elapsed().as_secs()));
+        format!("{}{version}, process {}, up {up}", self.service, std::process::id())
+    }
+}
+
+impl Desk {
+    pub(crate) fn new(sources: Vec<Arc<dyn Source>>, identity: Identity) -> Self {
+        Self {
+            sources,
+            resolver: Arc::new(Mutex::new(Resolver::new())),
+            collections: Semaphore::new(MAX_COLLECTIONS),
+            store: Store::default(),
+            identity,
+            status: Mutex::default(),
+        }
+    }
+
+    /// Every source, in the order pages list them.
+    pub(crate) fn sources(&self) -> &[Arc<dyn Source>] {
+        &self.sources
+    }
+
+    /// A named profile from the source called `name`. A windowed source covers `length`; any other shows what is
+    /// there now, or with a `length` what changed over it. Dropping the future ends the window.
+    pub(crate) async fn collect(&self, name: &str, length: Duration) -> Result<Profile, Error> {
+        let source = self.source(name)?;
+        let Ok(_place) = self.collections.try_acquire() else {
+            let message = format!("{MAX_COLLECTIONS} profiles are being collected; try again in a few seconds");
+            return Err(Error::new(ErrorKind::Busy, message));
+        };
+        let raw = if source.windowed() {
+            collect_raw(source, Window::of(length)).await?
+        } else if length.is_zero() {
+            collect_raw(source, Window::now()).await?
+        } else {
+            let before = collect_raw(source.clone(), Window::now()).await?;
+            tokio::time::sleep(length).await;
+            collect_raw(source, Window::now()).await?.since(&before)
+        };
+        self.name(raw).await
+    }
+
+    /// A profile as it was collected, for comparing with a later one.
+    pub(crate) async fn collect_unnamed(&self, name: &str) -> Result<Profile, Error> {
+        collect_raw(self.source(name)?, Window::now()).await
+    }
+
+    /// Names the frames of `profile`, and adds who we are.
+    pub(crate) async fn name(&self, profile: Profile) -> Result<Profile, Error> {
+        let resolver = self.resolver.clone();
+        let identity = self.identity.summary();
+        on_worker(move || {
+            let mut named = resolver.lock().unwrap_or_else(PoisonError::into_inner).name(&profile);
+            named.comments.insert(0, identity);
+            named
+        })
+        .await
+    }
+
+    /// The function at each address, where it can be told.
+    pub(crate) async fn symbols(&self, addresses: Vec<u64>) -> Vec<Option<String>> {
+        let resolver = self.resolver.clone();
+        let count = addresses.len();
+        on_worker(move || resolver.lock().unwrap_or_else(PoisonError::into_inner).lookup(&addresses))
+            .await
+            .unwrap_or_else(|_| vec![None; count])
+    }
+
+    /// Keeps `snapshot` for the debug port.
+    pub(crate) fn keep(&self, snapshot: Snapshot) {
+        self.store.add(snapshot);
+    }
+
+    /// The snapshots that were kept, the newest first.
+    pub(crate) fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+        self.store.list()
+    }
+
+    /// The snapshot with this id.
+    pub(crate) fn snapshot(&self, id: &str) -> Option<Arc<Snapshot>> {
+        self.store.get(id)
+    }
+
+    /// The service's name: all that `/cmdline` gives, since arguments can hold secrets.
+    pub(crate) fn command(&self) -> String {
+        self.identity.service.clone()
+    }
+
+    /// What the index page says of this process: who it is, its gauges, its rules, its sinks, what was lost.
+    pub(crate) fn about(&self) -> Vec<(String, String)> {
+        let mut lines = vec![("service".to_owned(), self.identity.summary())];
+        lines.extend(self.status.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        lines
+    }
+
+    /// Sets what [`Desk::about`] says beyond the identity; the loop does at every tick.
+    pub(crate) fn set_status(&self, status: Vec<(String, String)>) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    fn source(&self, name: &str) -> Result<Arc<dyn Source>, Error> {
+        let found = self.sources.iter().find(|source| source.name() == name);
+        found.cloned().ok_or_else(|| Error::new(ErrorKind::NotFound, format!("unknown profile {name:?}")))
+    }
+}
+
+/// Collects on a worker thread. When the caller goes away, the guard ends the window.
+async fn collect_raw(source: Arc<dyn Source>, window: Window) -> Result<Profile, Error> {
+    let _guard = window.guard();
+    on_worker(move || source.collect(&window)).await?
+}
+
+/// Runs `work` on a worker thread of the agent's runtime; a panic there becomes an error here.
+async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    spawn_blocking(work)
+        .await
+        .map_err(|error| Error::new(ErrorKind::Unsupported, "the profiler failed on the way").because(error))
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Desk").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! Which places in the code a profile points to: stacks grouped by the frame a reader should look at.
+//! Pure functions of a named profile.
+
+use std::cmp::Reverse;
+
+use indexmap::IndexMap;
+
+use crate::profile::{owner, Profile};
+use crate::sink::Site;
+
+/// A place in the code and what a profile charges to it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Suspect {
+    pub(crate) function: String,
+    pub(crate) place: Option<String>,
+    pub(crate) value: i64,
+    pub(crate) samples: u64,
+}
+
+/// What a profile says about growth: the places that grew, the worst first, and their sum.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Growth {
+    pub(crate) suspects: Vec<Suspect>,
+    /// The sum of all places that grew, in the value's unit.
+    pub(crate) total: i64,
+}
+
+impl Growth {
+    /// Groups the stacks of `delta` by the place they point to, by the value it shows first.
+    pub(crate) fn of(delta: &Profile) -> Self {
+        let mut places: IndexMap<(String, Option<String>), (i64, u64)> = IndexMap::new();
+        for stack in delta.iter() {
+            let key = match owner::suspect(&stack) {
+                Some(function) => (function.name.clone(), function.place()),
+                None => (stack.frames().next().map_or_else(|| "(no stack)".to_owned(), |f| f.show().into_owned()), None),
+            };
+            let sums = places.entry(key).or_default();
+            sums.0 = sums.0.saturating_add(stack.value(delta.default_value));
+            sums.1 = sums.1.saturating_add(stack.samples());
+        }
+        let mut suspects: Vec<Suspect> = places
+            .into_iter()
+            .filter(|(_, (value, _))| *value > 0)
+            .map(|((function, place), (value, samples))| Suspect { function, place, value, samples })
+            .collect();
+        suspects.sort_by_key(|suspect| Reverse(suspect.value));
+        let total = suspects.iter().fold(0_i64, |sum, suspect| sum.saturating_add(suspect.value));
+        Self { suspects, total }
+    }
+
+    /// The worst `most` places, as an alert shows them.
+    pub(crate) fn sites(&self, delta: &Profile, most: usize) -> Vec<Site> {
+        self.suspects.iter().take(most).map(|suspect| self.site(delta, suspect)).collect()
+    }
+
+    fn site(&self, delta: &Profile, suspect: &Suspect) -> Site {
+        let unit = delta.values().get(delta.default_value).map_or(crate::Unit::Count, |value| value.unit());
+        let growth = format!("+{}", unit.show(suspect.value as f64));
+        let mut site = Site::new(suspect.function.clone(), suspect.place.clone(), growth);
+        site.share = if self.total > 0 { suspect.value as f64 / self.total as f64 } else { 0.0 };
+        site.relative_error = relative_error(delta, suspect);
+        site
+    }
+}
+
+/// The relative standard error of a sampled sum: each of n samples stands for about one period, so the sum is off
+/// by about `sqrt(n)` periods. For objects larger than the period this is an upper bound. 0 for counted values.
+fn relative_error(delta: &Profile, suspect: &Suspect) -> f64 {
+    let Some((_, period)) = &delta.period else { return 0.0 };
+    (suspect.samples as f64).sqrt() * *period as f64 / (suspect.value.max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{Frame, Function, ValueType};
+    use crate::Unit;
+
+    fn frame(name: &str, file: &str, line: u32) -> Frame {
+        Frame::named(Function::new(name, file, line))
+    }
+
+    fn heap() -> Profile {
+        let mut profile = Profile::new("heap", [ValueType::new("inuse_space", Unit::Bytes)]);
+        profile.period = Some((ValueType::new("space", Unit::Bytes), 524_288));
+        profile
+    }
+
+    #[test]
+    fn stacks_are_charged_to_the_innermost_frame_of_the_users_own() {
+        let push = frame("alloc::vec::Vec<T,A>::push", "/rustc/1/library/alloc/src/vec/mod.rs", 9);
+        let insert = frame("shop::cache::insert", "src/cache.rs", 88);
+        let mut delta = heap();
+        delta.add([push.clone(), insert.clone(), frame("shop::get", "src/main.rs", 3)], &[80 << 20], 160);
+        delta.add([insert, frame("shop::put", "src/main.rs", 7)], &[10 << 20], 20);
+        delta.add([push, frame("shop::log", "src/log.rs", 5)], &[10 << 20], 20);
+        delta.add([frame("shop::shrinks", "src/main.rs", 9)], &[-(50 << 20)], 100);
+        let sites = Growth::of(&delta).sites(&delta, 3);
+        let rows: Vec<_> = sites.iter().map(|site| (site.function.as_str(), site.growth.as_str())).collect();
+        assert_eq!(rows, [("shop::cache::insert", "+90 MiB"), ("shop::log", "+10 MiB")]);
+        let worst = sites.first().expect("a site");
+        assert_eq!(worst.place.as_deref(), Some("src/cache.rs:88"));
+        assert!((worst.share - 0.9).abs() < 1e-9);
+        assert!((worst.relative_error - 180_f64.sqrt() * 0.5 / 90.0).abs() < 1e-9);
+    }
+}
