@@ -106,6 +106,11 @@ impl Desk {
             .unwrap_or_else(|_| vec![None; count])
     }
 
+    /// Who this process is.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Keeps `snapshot` for the debug port.
     pub(crate) fn keep(&self, snapshot: Snapshot) {
         self.store.add(snapshot);

@@ -1,0 +1,184 @@
+//! What happens when a rule fires: collect the profile that explains its gauge, subtract the baseline, name what is
+//! left, rank the places, and write the alert.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::desk::Desk;
+use crate::profile::Profile;
+use crate::render::{Format, Options};
+use crate::sink::{Alert, Attachment, State};
+use crate::store::Snapshot;
+use crate::suspect::Growth;
+use crate::watch::Finding;
+use crate::{Error, Unit};
+
+use super::baseline::Baseline;
+use super::lookout::Reading;
+
+/// How many places an alert names.
+const SITES: usize = 3;
+
+/// What is known when a rule fires, besides what its evidence will show.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) id: String,
+    pub(super) state: State,
+    pub(super) service: String,
+    pub(super) finding: Finding,
+    pub(super) unit: Unit,
+    pub(super) evidence: Option<&'static str>,
+    /// All gauges as they were at that moment.
+    pub(super) readings: Vec<Reading>,
+    /// The memory limit in bytes, where there is one.
+    pub(super) memory_limit: Option<u64>,
+    /// How people reach the debug port.
+    pub(super) url: Option<String>,
+    /// Who we are, for the small print.
+    pub(super) identity: String,
+    pub(super) now: Duration,
+}
+
+/// The evidence of a case: what grew, and how long ago it was compared with.
+struct Evidence {
+    profile: Profile,
+    /// The age of the baseline; `None` when there is none and the profile shows all that is there.
+    since: Option<Duration>,
+}
+
+/// Writes the alert of `case`. Evidence that cannot be had is said so in the alert; the alert goes out all the same.
+pub(super) async fn investigate(case: Case, desk: &Desk, baselines: &[Baseline]) -> Alert {
+    let mut alert = Alert::new(case.id.clone(), case.state, case.service.clone(), case.finding.rule.as_ref());
+    alert.headline = headline(&case);
+    alert.details = outlook(&case).into_iter().collect();
+    alert.context = vec![case.identity.clone(), format!("alert {}", case.id)];
+    if case.state == State::Resolved {
+        return alert;
+    }
+    let Some(kind) = case.evidence else { return alert };
+    match evidence(desk, baselines, kind, case.now).await {
+        Ok(evidence) => attach(&mut alert, &case, desk, kind, evidence).await,
+        Err(error) => alert.details.push(format!("No {kind} profile: {error:#}.")),
+    }
+    alert
+}
+
+async fn evidence(desk: &Desk, baselines: &[Baseline], kind: &'static str, now: Duration) -> Result<Evidence, Error> {
+    let after = desk.collect_unnamed(kind).await?;
+    let before = baselines.iter().find(|baseline| baseline.kind == kind).and_then(Baseline::oldest);
+    let (raw, since) = match before {
+        Some((at, before)) => (after.since(before), Some(now.saturating_sub(at))),
+        None => (after, None),
+    };
+    Ok(Evidence { profile: desk.name(raw).await?, since })
+}
+
+async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidence: Evidence) {
+    let Evidence { profile, since } = evidence;
+    let growth = Growth::of(&profile);
+    alert.sites = growth.sites(&profile, SITES);
+    alert.details.extend(account(alert, &profile, &growth, since));
+    alert.context.push(profile.losses.summary());
+    let title = format!("{}: {}", case.service, alert.headline);
+    let files = tokio::task::spawn_blocking(move || files(&profile, &title)).await.unwrap_or_default();
+    if let Some(pprof) = files.iter().find(|file| file.name.ends_with(".pb.gz")) {
+        desk.keep(Snapshot {
+            id: case.id.clone(),
+            taken: SystemTime::now(),
+            trigger: alert.headline.clone(),
+            kind: kind.to_owned(),
+            pprof: pprof.bytes.clone(),
+        });
+        alert.snapshot_url = case.url.as_ref().map(|url| format!("{url}/debug/snapshots/{}?format=svg", case.id));
+    }
+    alert.attachments = files.into_iter().map(Arc::new).collect();
+}
+
+/// The profile in the forms that explain an alert without a debug port.
+fn files(profile: &Profile, title: &str) -> Vec<Attachment> {
+    let mut options = Options::default();
+    options.title = Some(title.to_owned());
+    let names = [(Format::Pprof, "pb.gz"), (Format::Svg, "svg"), (Format::Text, "txt")];
+    names
+        .into_iter()
+        .filter_map(|(format, ending)| {
+            let mut bytes = Vec::new();
+            // A build without flame graphs has no SVG; the other files say as much.
+            format.render(profile, &options, &mut bytes).ok()?;
+            Some(Attachment::new(format!("{}.{ending}", profile.kind()), bytes))
+        })
+        .collect()
+}
+
+/// What the rule saw, in one line.
+fn headline(case: &Case) -> String {
+    let Finding { gauge, value, .. } = &case.finding;
+    let show = |number: f64| case.unit.show(number);
+    let lasted = spoken(case.finding.lasted());
+    if case.state == State::Resolved {
+        return format!("{gauge} is well again, now {}; it was not for {lasted}", show(*value));
+    }
+    match case.finding.growth {
+        Some(growth) => {
+            let error = growth.standard_error;
+            let error = if error > 0.0 { format!(" (± {})", show(error)) } else { String::new() };
+            let rate = show(growth.per_minute);
+            format!("{gauge} grows by {rate} a minute{error}, for {lasted} now, and is at {}", show(*value))
+        }
+        None => {
+            let limit = case.finding.limit.map(|limit| format!(", above {}", show(limit))).unwrap_or_default();
+            format!("{gauge} is at {}{limit} for {lasted}", show(*value))
+        }
+    }
+}
+
+/// When memory runs out, if this is about memory, there is a limit, and it grows.
+fn outlook(case: &Case) -> Option<String> {
+    if case.state == State::Resolved || case.evidence != Some("heap") {
+        return None;
+    }
+    let limit = case.memory_limit? as f64;
+    let rss = case.readings.iter().find(|reading| reading.name == "rss")?.value?;
+    let left = (limit - rss).max(0.0);
+    let room = format!("RSS is {} of {}", Unit::Bytes.show(rss), Unit::Bytes.show(limit));
+    let Some(rate) = case.finding.growth.map(|growth| growth.per_minute).filter(|rate| *rate > 0.0) else {
+        return Some(format!("{room}."));
+    };
+    let minutes = left / rate;
+    // Beyond a week the extrapolation says nothing that helps.
+    if minutes > 7.0 * 24.0 * 60.0 {
+        return Some(format!("{room}."));
+    }
+    Some(format!("{room}: out of memory in about {} at this rate.", spoken(Duration::from_secs_f64(minutes * 60.0))))
+}
+
+/// What the evidence explains: how much grew since when, and how much of it the worst place takes.
+fn account(alert: &Alert, profile: &Profile, growth: &Growth, since: Option<Duration>) -> Option<String> {
+    let unit = profile.values().get(profile.default_value)?.unit();
+    let Some(worst) = alert.sites.first() else {
+        return Some(format!("The {} profile shows no growth: it is not there.", profile.kind()));
+    };
+    let total = unit.show(growth.total as f64);
+    let when = match since {
+        Some(since) => format!("{total} more than {} ago", spoken(since)),
+        None => format!("{total} in all (nothing earlier to compare with)"),
+    };
+    let noise = if worst.relative_error > 0.5 { " Few samples: take it as a hint." } else { "" };
+    Some(format!("The {} profile shows {when}, {:.0} % of it below.{noise}", profile.kind(), covered(alert) * 100.0))
+}
+
+fn covered(alert: &Alert) -> f64 {
+    alert.sites.iter().map(|site| site.share).sum()
+}
+
+/// A duration as one would say it: `40 s`, `7 min`, `3 h 20 min`.
+fn spoken(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, 1, seconds) => format!("{seconds} s"),
+        (0, minutes, _) => format!("{minutes} min"),
+        (hours, 0, _) => format!("{hours} h"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}

@@ -1,0 +1,41 @@
+//! The rules an agent watches: the default ones as the settings shape them, and the service's own.
+
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::watch::Rule;
+use crate::Error;
+
+/// The most rules an agent watches; more are a mistake.
+const MAX_RULES: usize = 64;
+
+/// The default rules and `own`, checked.
+///
+/// # Errors
+/// `Invalid` for a rule that makes no sense, or for too many.
+pub(super) fn of(config: &Config, own: Vec<Rule>) -> Result<Vec<Rule>, Error> {
+    let growing = |gauge: &'static str, per_minute: Option<f64>| {
+        per_minute.map(|limit| Rule::growing(gauge).by(limit).over(config.growth_window))
+    };
+    let heap_growth = config.heap_growth.map(|bytes| bytes as f64);
+    let defaults = [
+        config.rss_share.map(|share| Rule::above("rss.share", share)),
+        growing("heap.allocated", heap_growth),
+        growing("tasks", config.task_growth),
+        growing("threads", config.thread_growth),
+        growing("fds", config.fd_growth),
+    ];
+    let timed = |rule: Rule| rule.for_at_least(config.hold).cooldown(config.cooldown).clear_for(config.clear_hold);
+    let rules: Vec<Rule> = defaults.into_iter().flatten().map(timed).chain(own).collect();
+    if rules.len() > MAX_RULES {
+        let message = format!("{} rules are set, but at most {MAX_RULES} can be", rules.len());
+        return Err(Error::new(crate::ErrorKind::Invalid, message));
+    }
+    rules.iter().try_for_each(Rule::check)?;
+    Ok(rules)
+}
+
+/// How far back the slowest growth rule looks: what the baselines must cover.
+pub(super) fn longest_window(config: &Config) -> Duration {
+    config.growth_window
+}

@@ -1,0 +1,224 @@
+//! The loop: at each tick read the gauges, judge the rules, and have what fired investigated and delivered.
+//! Everything slow runs elsewhere, so that a tick is never late by more than its gauges take.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::Error;
+use crate::builder::Extras;
+use crate::config::Config;
+use crate::desk::{Desk, Identity};
+use crate::sink::{Delivery, State};
+use crate::watch::Verdict;
+
+use super::baseline::Baseline;
+use super::equipment::{self, Equipment};
+use super::investigation::{Case, investigate};
+use super::lookout::{Lookout, Reading};
+use super::port::Port;
+use super::rules;
+
+/// The most alerts under investigation at a time; a verdict beyond that is counted and logged, not investigated.
+const MAX_CASES: usize = 8;
+
+/// Everything the loop owns.
+pub(super) struct Watchroom {
+    config: Config,
+    /// Away while a round is out.
+    lookout: Option<Lookout>,
+    rounds: JoinSet<Round>,
+    /// Ticks since the round that is out should have been back.
+    late: u64,
+    desk: Arc<Desk>,
+    baselines: Arc<Mutex<Vec<Baseline>>>,
+    deliveries: Arc<Vec<Delivery>>,
+    port: Option<Port>,
+    url: Option<String>,
+    equipment: Equipment,
+    /// The open incident of each rule, so that its resolved message carries the same id.
+    incidents: HashMap<String, String>,
+    places: Arc<Semaphore>,
+    lost_cases: u64,
+    numbered: u32,
+}
+
+/// One reading of all gauges, and what the rules say of it.
+struct Round {
+    lookout: Lookout,
+    verdicts: Vec<(Verdict, Reading)>,
+    now: Duration,
+}
+
+impl Watchroom {
+    /// Puts everything in place; called on the thread that starts the agent, inside the service's runtime if it has one.
+    pub(super) fn open(config: Config, extras: Extras, port: Option<Port>) -> Result<Self, Error> {
+        let rules = rules::of(&config, extras.rules)?;
+        let deliveries = equipment::deliveries(&config, extras.sinks)?;
+        let equipment = Equipment::set_up(&config)?;
+        let lookout = Lookout::new(equipment::gauges(extras.gauges), rules, config.warm_up);
+        for rule in lookout.blind_rules() {
+            tracing::warn!("flamewatch: the rule `{rule}` is on a gauge that nobody reads; it will never fire");
+        }
+        let identity =
+            Identity { service: config.service.clone(), version: config.version.clone(), started: Instant::now() };
+        let window = rules::longest_window(&config);
+        let baselines = ["heap", "goroutine", "threadcreate"].map(|kind| Baseline::new(kind, window));
+        let url = config.url.clone().or_else(|| port.as_ref().map(|port| format!("http://{}", port.address())));
+        Ok(Self {
+            desk: Arc::new(Desk::new(equipment.sources(), identity)),
+            lookout: Some(lookout),
+            rounds: JoinSet::new(),
+            late: 0,
+            baselines: Arc::new(Mutex::new(Vec::from(baselines))),
+            deliveries: Arc::new(deliveries),
+            port,
+            url,
+            equipment,
+            incidents: HashMap::new(),
+            places: Arc::new(Semaphore::new(MAX_CASES)),
+            lost_cases: 0,
+            numbered: 0,
+            config,
+        })
+    }
+
+    /// Runs until `stop`.
+    pub(super) async fn run(mut self, stop: &Notify) {
+        let closing = Arc::new(Notify::new());
+        self.announce();
+        if let Some(port) = self.port.take() {
+            tokio::spawn(port.answer(self.desk.clone(), closing.clone()));
+        }
+        let mut ticks = tokio::time::interval(self.config.tick);
+        // After a stall one reading is enough; a burst of them would bend every slope.
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.notified() => break,
+                _ = ticks.tick() => self.look(),
+                Some(round) = next(&mut self.rounds) => self.judge(round).await,
+            }
+        }
+        closing.notify_waiters();
+    }
+
+    /// Has the gauges read on a worker thread. While a round is out there is no second one: a gauge that blocks
+    /// stops the watching, which the status says, and nothing else.
+    fn look(&mut self) {
+        let Some(mut lookout) = self.lookout.take() else {
+            self.late += 1;
+            return self.show_status(&[("gauges".to_owned(), format!("a gauge blocks; {} ticks late", self.late))]);
+        };
+        let (now, step) = (self.now(), self.config.tick);
+        self.late = 0;
+        self.rounds.spawn_blocking(move || {
+            let verdicts = lookout.tick(now, step);
+            Round { lookout, verdicts, now }
+        });
+    }
+
+    async fn judge(&mut self, round: Round) {
+        let Round { lookout, verdicts, now } = round;
+        let readings = lookout.readings();
+        self.show_status(&lookout.status());
+        self.lookout = Some(lookout);
+        for (verdict, reading) in verdicts {
+            self.open_case(verdict, &reading, &readings, now);
+        }
+        self.equipment.govern();
+        if now >= self.config.warm_up {
+            self.refresh_baselines(now).await;
+        }
+    }
+
+    /// Starts the investigation of a verdict; its alert goes out when it is done.
+    fn open_case(&mut self, verdict: Verdict, reading: &Reading, readings: &[Reading], now: Duration) {
+        let (state, finding) = match verdict {
+            Verdict::Fired(finding) => (State::Firing, finding),
+            Verdict::Resolved(finding) => (State::Resolved, finding),
+        };
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            self.lost_cases += 1;
+            return tracing::warn!("flamewatch: {} fired, but {MAX_CASES} alerts are being written", finding.rule);
+        };
+        let case = Case {
+            id: self.incident(&finding.rule, state),
+            state,
+            service: self.config.service.clone(),
+            unit: reading.unit,
+            evidence: reading.evidence,
+            readings: readings.to_vec(),
+            memory_limit: self.equipment.memory_limit(),
+            url: self.url.clone(),
+            identity: self.desk.identity().summary(),
+            finding,
+            now,
+        };
+        let (desk, baselines, deliveries) = (self.desk.clone(), self.baselines.clone(), self.deliveries.clone());
+        tokio::spawn(async move {
+            let alert = Arc::new(investigate(case, &desk, &*baselines.lock().await).await);
+            deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
+            drop(place);
+        });
+    }
+
+    /// The id of the incident that `rule` is in: a new one when it fires, the same when it is resolved.
+    fn incident(&mut self, rule: &str, state: State) -> String {
+        if state == State::Resolved
+            && let Some(id) = self.incidents.remove(rule)
+        {
+            return id;
+        }
+        self.numbered += 1;
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        // Time, process and number: unlike any other on this host, and nothing to guess a secret from.
+        let id = format!("{seconds:x}-{:x}-{}", std::process::id(), self.numbered);
+        self.incidents.insert(rule.to_owned(), id.clone());
+        id
+    }
+
+    /// Keeps raw profiles to compare with later. Cheap: nothing is named.
+    async fn refresh_baselines(&self, now: Duration) {
+        let mut baselines = self.baselines.lock().await;
+        for baseline in baselines.iter_mut().filter(|baseline| baseline.is_due(now)) {
+            // A profile that cannot be had now may be had later; the evidence says so when it is asked for.
+            if let Ok(profile) = self.desk.collect_unnamed(baseline.kind).await {
+                baseline.add(now, profile);
+            }
+        }
+    }
+
+    fn show_status(&self, lines: &[(String, String)]) {
+        let sinks = self.deliveries.iter().map(|delivery| {
+            let status = delivery.status();
+            (format!("sink: {}", status.name), status.to_string())
+        });
+        let mut lines: Vec<(String, String)> = lines.iter().cloned().chain(sinks).collect();
+        lines.extend(self.equipment.status());
+        if self.lost_cases > 0 {
+            lines.push(("verdicts not investigated".to_owned(), self.lost_cases.to_string()));
+        }
+        self.desk.set_status(lines);
+    }
+
+    fn announce(&self) {
+        let port = self.url.as_deref().map_or_else(|| "no debug port".to_owned(), |url| format!("{url}/debug/pprof/"));
+        let sinks: Vec<String> = self.deliveries.iter().map(|delivery| delivery.status().name).collect();
+        let sinks = if sinks.is_empty() { "nowhere".to_owned() } else { sinks.join(", ") };
+        tracing::info!("flamewatch: watching {}; {port}; alerts go to {sinks}", self.config.service);
+    }
+
+    fn now(&self) -> Duration {
+        self.desk.identity().started.elapsed()
+    }
+}
+
+/// The next finished round; pends while none is out. A round that panicked is gone with its gauges, which the
+/// status then says; it cannot, as the lookout catches what gauges throw.
+async fn next(rounds: &mut JoinSet<Round>) -> Option<Round> {
+    rounds.join_next().await.and_then(Result::ok)
+}
