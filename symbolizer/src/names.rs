@@ -1,0 +1,63 @@
+//! The strings of one answer, each kept once and demangled once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::dwarf::DebugFrame;
+use crate::frame::{Frame, Source};
+use crate::name;
+
+/// The names and files seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    texts: HashSet<Arc<str>>,
+    /// By the linker's name: the readable name, and the linker's name again unless they are equal.
+    functions: HashMap<Arc<str>, (Arc<str>, Arc<str>)>,
+}
+
+impl Names {
+    /// `debug` as a frame. Without a name it is only a place, which the caller knows better.
+    pub(crate) fn frame(&mut self, debug: &DebugFrame, inlined: bool, source: Source) -> Frame {
+        let raw = debug.name.as_deref();
+        let (name, mangled) = match raw {
+            Some(raw) => self.function(raw),
+            None => (self.text(""), self.text("")),
+        };
+        Frame {
+            name,
+            mangled,
+            file: self.text(&debug.file),
+            line: debug.line,
+            column: debug.column,
+            inlined,
+            source: if raw.is_some() { source } else { Source::ModuleOffset },
+        }
+    }
+
+    /// A frame that says only which byte of which file it is.
+    pub(crate) fn place(&mut self, place: &str) -> Frame {
+        let frame = DebugFrame { name: None, ..DebugFrame::default() };
+        Frame { name: self.text(place), ..self.frame(&frame, false, Source::ModuleOffset) }
+    }
+
+    fn function(&mut self, raw: &str) -> (Arc<str>, Arc<str>) {
+        if let Some(known) = self.functions.get(raw) {
+            return known.clone();
+        }
+        let readable = name::readable(raw);
+        let mangled = if readable == raw { "" } else { raw };
+        let function = (self.text(&readable), self.text(mangled));
+        let raw = self.text(raw);
+        self.functions.insert(raw, function.clone());
+        function
+    }
+
+    pub(crate) fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let text: Arc<str> = Arc::from(text);
+        self.texts.insert(text.clone());
+        text
+    }
+}

@@ -1,0 +1,193 @@
+//! What the dynamic loader has mapped into this process: build ids read from memory, and the kernel's own library.
+
+use std::ffi::{c_int, c_void};
+use std::fmt::Write as _;
+
+/// Room for the first look; a process with more modules costs a second one.
+const EXPECTED_MODULES: usize = 256;
+/// A build id is 20 bytes (SHA-1) by default; linkers let the user choose others. A longer one counts as none.
+const MAX_BUILD_ID: usize = 64;
+/// Notes are tens of bytes.
+const MAX_NOTES: usize = 64 * 1024;
+/// The vDSO is two pages.
+const MAX_VDSO: usize = 1 << 20;
+const NT_GNU_BUILD_ID: u32 = 3;
+
+/// An address in the first executable segment of each loaded module that has a build id, and that id in hex.
+pub(crate) fn loaded_build_ids() -> Vec<(u64, String)> {
+    let mut found = Found::with_room_for(EXPECTED_MODULES);
+    look(&mut found);
+    if found.turned_away > 0 {
+        found = Found::with_room_for((found.ids.len() + found.turned_away) * 2);
+        look(&mut found);
+    }
+    found.ids.iter().map(|id| (id.text, id.hex())).collect()
+}
+
+/// The bytes of the kernel's own library, when it is mapped at exactly `start`.
+pub(crate) fn vdso(start: u64, end: u64) -> Option<Vec<u8>> {
+    // SAFETY: `getauxval` reads the auxiliary vector and has no preconditions, getauxval(3).
+    let base = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
+    let length = usize::try_from(end.checked_sub(start)?).ok()?;
+    if base == 0 || base != start || length > MAX_VDSO {
+        return None;
+    }
+    let first = std::ptr::with_exposed_provenance::<u8>(usize::try_from(start).ok()?);
+    // SAFETY: AT_SYSINFO_EHDR is the address of the vDSO, vdso(7), which the kernel keeps mapped and readable for
+    // the life of the process; the caller read from `/proc/self/maps` that it reaches to `end`.
+    let bytes = unsafe { std::slice::from_raw_parts(first, length) };
+    Some(bytes.to_vec())
+}
+
+/// What the callback fills. It has its room beforehand: the callback runs under the loader's lock, where an
+/// allocation that is sampled and unwound could need that lock on another thread.
+struct Found {
+    ids: Vec<BuildId>,
+    turned_away: usize,
+}
+
+struct BuildId {
+    text: u64,
+    bytes: [u8; MAX_BUILD_ID],
+    length: usize,
+}
+
+impl Found {
+    fn with_room_for(modules: usize) -> Self {
+        Self { ids: Vec::with_capacity(modules), turned_away: 0 }
+    }
+
+    fn add(&mut self, text: u64, id: &[u8]) {
+        let mut bytes = [0; MAX_BUILD_ID];
+        let Some(room) = bytes.get_mut(..id.len()) else { return };
+        if self.ids.len() == self.ids.capacity() {
+            self.turned_away += 1;
+            return;
+        }
+        room.copy_from_slice(id);
+        self.ids.push(BuildId { text, bytes, length: id.len() });
+    }
+}
+
+impl BuildId {
+    fn hex(&self) -> String {
+        self.bytes.iter().take(self.length).fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+fn look(found: &mut Found) {
+    // SAFETY: the callback has the signature `dl_iterate_phdr` asks for, and `found` outlives the call,
+    // dl_iterate_phdr(3).
+    unsafe { libc::dl_iterate_phdr(Some(visit), std::ptr::from_mut(found).cast()) };
+}
+
+/// Takes down one module. Does not allocate, and does not panic.
+unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, found: *mut c_void) -> c_int {
+    // SAFETY: the loader passes a valid `dl_phdr_info` for the time of the call, dl_iterate_phdr(3).
+    let info = unsafe { &*info };
+    // SAFETY: `look` passed a `Found` that nobody else refers to during the call.
+    let found = unsafe { &mut *found.cast::<Found>() };
+    if info.dlpi_phdr.is_null() {
+        return 0;
+    }
+    // SAFETY: `dlpi_phdr` points to `dlpi_phnum` program headers, dl_iterate_phdr(3).
+    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+    let text =
+        headers.iter().find(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0);
+    if let Some(text) = text {
+        let id = headers.iter().filter(|header| header.p_type == libc::PT_NOTE).find_map(|header| {
+            let notes = notes(info.dlpi_addr, header, headers)?;
+            build_id(notes, if header.p_align == 8 { 8 } else { 4 })
+        });
+        if let Some(id) = id {
+            found.add(info.dlpi_addr.wrapping_add(text.p_vaddr), id);
+        }
+    }
+    0
+}
+
+/// The notes that `note` describes, if they lie in a segment that is loaded and readable.
+fn notes<'loaded>(
+    base: libc::Elf64_Addr,
+    note: &libc::Elf64_Phdr,
+    headers: &'loaded [libc::Elf64_Phdr],
+) -> Option<&'loaded [u8]> {
+    let end = note.p_vaddr.checked_add(note.p_filesz)?;
+    let loaded = headers.iter().any(|load| {
+        load.p_type == libc::PT_LOAD
+            && load.p_flags & libc::PF_R != 0
+            && load.p_vaddr <= note.p_vaddr
+            && end <= load.p_vaddr.saturating_add(load.p_filesz)
+    });
+    let length = usize::try_from(note.p_filesz).ok()?;
+    let start = usize::try_from(base.wrapping_add(note.p_vaddr)).ok()?;
+    if !loaded || length > MAX_NOTES || start == 0 {
+        return None;
+    }
+    // SAFETY: the range lies in a readable PT_LOAD segment of a module that the loader cannot unload while it holds
+    // its lock for our callback; the slice is not kept longer than that.
+    Some(unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(start), length) })
+}
+
+/// The GNU build id among `notes`, whose descriptors are padded to `align` bytes (elf(5), "Notes").
+fn build_id(mut notes: &[u8], align: usize) -> Option<&[u8]> {
+    let word = |bytes: &[u8]| Some(u32::from_ne_bytes(*bytes.first_chunk()?));
+    loop {
+        let name_size = usize::try_from(word(notes)?).ok()?;
+        let size = usize::try_from(word(notes.get(4..)?)?).ok()?;
+        let kind = word(notes.get(8..)?)?;
+        let name = notes.get(12..)?.get(..name_size)?;
+        let start = 12_usize.checked_add(name_size)?.checked_next_multiple_of(align)?;
+        let descriptor = notes.get(start..)?.get(..size)?;
+        if kind == NT_GNU_BUILD_ID && name == b"GNU\0" {
+            return Some(descriptor);
+        }
+        notes = notes.get(start.checked_add(size)?.checked_next_multiple_of(align)?..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(kind: u32, name: &[u8; 4], descriptor: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(descriptor.len()).expect("small");
+        let mut note: Vec<u8> = [4, size, kind].into_iter().flat_map(u32::to_ne_bytes).collect();
+        note.extend_from_slice(name);
+        note.extend_from_slice(descriptor);
+        note.resize(note.len().next_multiple_of(4), 0);
+        note
+    }
+
+    #[test]
+    fn the_build_id_is_found_among_other_notes() {
+        let mut notes = note(1, b"GNU\0", &[9; 16]);
+        notes.extend(note(3, b"Go\0\0", b"other"));
+        assert_eq!(build_id(&notes, 4), None);
+        notes.extend(note(3, b"GNU\0", &[1, 2, 3]));
+        assert_eq!(build_id(&notes, 4), Some(&[1, 2, 3][..]));
+    }
+
+    #[test]
+    fn damaged_notes_hold_no_build_id() {
+        let good = note(3, b"GNU\0", &[7; 20]);
+        for length in 0..good.len() {
+            assert_eq!(build_id(&good[..length], 4), None, "{length}");
+        }
+        assert_eq!(build_id(&[0xff; 64], 4), None);
+        assert_eq!(build_id(&[0; 64], 8), None);
+    }
+
+    #[test]
+    fn every_module_has_room_even_when_there_are_more_than_expected() {
+        let mut found = Found::with_room_for(0);
+        look(&mut found);
+        assert!(found.ids.len() + found.turned_away >= 1);
+        let all = loaded_build_ids();
+        assert!(all.len() >= 2, "the executable and the C library: {all:?}");
+        assert!(all.iter().all(|(address, id)| *address > 0 && !id.is_empty()));
+    }
+}
