@@ -3,6 +3,8 @@
 
 mod delta;
 mod frame;
+#[cfg(test)]
+mod laws;
 mod loss;
 pub mod owner;
 mod value;

@@ -1,9 +1,23 @@
 //! A profile made into bytes for somebody to read: `go tool pprof`, a browser, a terminal, a program.
+//! One file per form. What all of them show of a stack is decided in `shown`, how sure it is in `certainty`.
+
+mod certainty;
+mod clock;
+mod folded;
+mod json;
+pub mod pprof;
+mod shown;
+#[cfg(feature = "flamegraph")]
+mod svg;
+mod text;
+mod top;
 
 use std::io::Write;
 
 use crate::profile::Profile;
 use crate::{Error, ErrorKind};
+
+pub use folded::Omitted;
 
 /// The forms a profile can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +85,38 @@ impl Format {
     /// # Errors
     /// `Io` when `out` fails; `Unsupported` for [`Format::Svg`] in a build without the `flamegraph` feature.
     pub fn render(self, profile: &Profile, options: &Options, out: &mut dyn Write) -> Result<(), Error> {
-        let _ = (profile, options, out);
-        Err(Error::new(ErrorKind::Unsupported, "not built"))
+        let shown = shown::of(profile, options.raw);
+        let value =
+            options.value.filter(|index| *index < shown.values().len()).unwrap_or(shown.default_value);
+        let written = match self {
+            Self::Pprof => pprof::write(&shown, out),
+            Self::Folded => folded::write(&shown, value, out),
+            #[cfg(feature = "flamegraph")]
+            Self::Svg => svg::write(&shown, value, options.title.as_deref(), out),
+            #[cfg(not(feature = "flamegraph"))]
+            Self::Svg => return Err(Error::new(ErrorKind::Unsupported, NO_FLAMEGRAPH)),
+            Self::Text => text::write(&shown, value, out),
+            Self::Json => json::write(&shown, out),
+        };
+        written.map_err(|error| {
+            let name = self.name();
+            Error::new(ErrorKind::Io, format!("cannot write the {} profile as {name}", shown.kind()))
+                .because(error)
+        })
     }
 }
+
+#[cfg(not(feature = "flamegraph"))]
+const NO_FLAMEGRAPH: &str =
+    "this build cannot draw flame graphs: it lacks the `flamegraph` feature of flamewatch";
+
+/// What [`Format::Folded`] and [`Format::Svg`] leave out of `profile`: they can only show what is above zero,
+/// and a delta has stacks that shrank.
+#[must_use]
+pub fn omitted(profile: &Profile, options: &Options) -> Omitted {
+    let shown = shown::of(profile, options.raw);
+    folded::omitted(&shown, options.value.unwrap_or(shown.default_value))
+}
+
+#[cfg(test)]
+mod tests;

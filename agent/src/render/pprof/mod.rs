@@ -1,0 +1,199 @@
+//! Gzipped `profile.proto`, as `go tool pprof`, Parca, Pyroscope and Datadog read it, and the way back.
+//! The contract that those readers impose, and where it is kept:
+//! ids count from 1, string 0 is empty, mappings say only what is true (`tables`); a system name is mangled or
+//! absent, labels have a key and a value and no key twice, at most [`MAX_SAMPLES`] and [`MAX_BYTES`] (here).
+
+mod decode;
+mod proto;
+mod tables;
+
+use std::cmp::Reverse;
+use std::io::{self, Write};
+use std::time::UNIX_EPOCH;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use prost::Message as _;
+
+use super::certainty::{self, Certainty};
+use crate::profile::{Frame, Function, MAX_VALUES, Profile, Stack, ValueType};
+use tables::{Tables, field};
+
+pub use decode::decode;
+
+/// The most samples written; Pyroscope refuses more.
+pub const MAX_SAMPLES: usize = 16_000;
+
+/// The most bytes written, before compression; Pyroscope refuses more.
+pub const MAX_BYTES: usize = 4 << 20;
+
+/// The name of the stack that stands for those past the bounds.
+const OTHER: &str = "(other)";
+
+/// Kept free for the head, the stack `(other)` and the comment that counts it.
+const RESERVE: usize = 1024;
+
+/// How the remarks begin that a profile's own values are written into.
+const LOSSES: &str = "losses: ";
+const ERROR: &str = "sampling error: ";
+
+pub(super) fn write(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
+    let mut gzip = GzEncoder::new(out, Compression::default());
+    gzip.write_all(&encode(profile).encode_to_vec())?;
+    gzip.finish().map(drop)
+}
+
+fn encode(profile: &Profile) -> proto::Profile {
+    let mut writer = Writer::new(profile);
+    let mut stacks: Vec<Stack<'_>> = profile.iter().collect();
+    stacks.sort_by_key(|stack| Reverse(stack.value(profile.default_value).unsigned_abs()));
+    let room = if stacks.len() > MAX_SAMPLES { MAX_SAMPLES - 1 } else { MAX_SAMPLES };
+    let fit = stacks.iter().take(room).take_while(|stack| writer.fits(stack)).count();
+    if let Some(rest @ [_, ..]) = stacks.get(fit..) {
+        writer.merge(rest);
+        let (rest, all) = (rest.len(), stacks.len());
+        writer.comment(&format!(
+            "the {rest} smallest of {all} stacks are merged into {OTHER}: {MAX_SAMPLES} samples or {} MiB is the most",
+            MAX_BYTES >> 20
+        ));
+    }
+    writer.finish()
+}
+
+struct Writer<'p> {
+    profile: &'p Profile,
+    message: proto::Profile,
+    tables: Tables,
+    /// The bytes of the samples and comments so far.
+    size: usize,
+}
+
+impl<'p> Writer<'p> {
+    fn new(profile: &'p Profile) -> Self {
+        let mut tables = Tables::new(&profile.mappings);
+        let mut value = |value: &ValueType| proto::ValueType {
+            name: tables.string(value.name()),
+            unit: tables.string(value.unit().as_str()),
+        };
+        let nanos = |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        let message = proto::Profile {
+            sample_type: profile.values().iter().map(&mut value).collect(),
+            period_type: profile.period.as_ref().map(|(period, _)| value(period)),
+            period: profile.period.as_ref().map_or(0, |(_, every)| i64::try_from(*every).unwrap_or(i64::MAX)),
+            time_nanos: profile.began.duration_since(UNIX_EPOCH).map_or(0, nanos),
+            duration_nanos: profile.lasted.map_or(0, nanos),
+            default_sample_type: profile
+                .values()
+                .get(profile.default_value)
+                .map_or(0, |value| tables.string(value.name())),
+            ..proto::Profile::default()
+        };
+        let mut writer = Self { profile, message, tables, size: 0 };
+        for comment in &profile.comments {
+            writer.comment(comment);
+        }
+        writer.comment(&format!("{LOSSES}{}", profile.losses.summary()));
+        if let Some(error) = sampling_error(profile) {
+            writer.comment(&format!("{ERROR}{error}"));
+        }
+        writer
+    }
+
+    fn comment(&mut self, text: &str) {
+        let index = self.tables.string(text);
+        self.message.comment.push(index);
+        self.size += field(size_of::<i64>());
+    }
+
+    /// Writes `stack`; false, and nothing written, when that would pass the bound.
+    fn fits(&mut self, stack: &Stack<'_>) -> bool {
+        let mark = self.tables.mark();
+        let sample = proto::Sample {
+            location_id: self.locations(stack),
+            value: stack.values().to_vec(),
+            label: self.labels(stack),
+        };
+        let size = self.size + field(sample.encoded_len());
+        if size + self.tables.size() > MAX_BYTES - RESERVE {
+            self.tables.go_back(mark);
+            return false;
+        }
+        self.size = size;
+        self.message.sample.push(sample);
+        true
+    }
+
+    /// Writes the sum of `stacks` as one stack.
+    fn merge(&mut self, stacks: &[Stack<'_>]) {
+        let mut sums = [0_i64; MAX_VALUES];
+        for stack in stacks {
+            for (sum, value) in sums.iter_mut().zip(stack.values()) {
+                *sum = sum.saturating_add(*value);
+            }
+        }
+        let line = self.tables.line(&Function::new(OTHER, "", 0));
+        let location_id = vec![self.tables.location(0, vec![line])];
+        let value = sums.into_iter().take(self.profile.values().len()).collect();
+        self.message.sample.push(proto::Sample { location_id, value, label: Vec::new() });
+    }
+
+    /// Functions inlined into each other at one address are the lines of one location.
+    fn locations(&mut self, stack: &Stack<'_>) -> Vec<u64> {
+        let mut ids = Vec::new();
+        let mut open: Option<(u64, Vec<proto::Line>)> = None;
+        for frame in stack.frames() {
+            let (address, line, inlined) = match frame {
+                Frame::Label { .. } => continue,
+                Frame::Address(address) => (address.lookup(), None, false),
+                Frame::Named(function) => {
+                    (function.address, Some(self.tables.line(function)), function.inlined)
+                }
+            };
+            let mut lines = match open.take() {
+                Some((same, lines)) if same == address && line.is_some() => lines,
+                Some((other, lines)) => {
+                    ids.push(self.tables.location(other, lines));
+                    Vec::new()
+                }
+                None => Vec::new(),
+            };
+            lines.extend(line);
+            if inlined {
+                open = Some((address, lines));
+            } else {
+                ids.push(self.tables.location(address, lines));
+            }
+        }
+        ids.extend(open.map(|(address, lines)| self.tables.location(address, lines)));
+        ids
+    }
+
+    /// The labels of a stack. Of two with the same key the innermost counts: it is the more specific one.
+    /// pprof takes an empty value for a number, and Parca refuses an empty key; neither is written.
+    fn labels(&mut self, stack: &Stack<'_>) -> Vec<proto::Label> {
+        let mut labels: Vec<proto::Label> = Vec::new();
+        for frame in stack.frames() {
+            let Frame::Label { key, value } = frame else { continue };
+            let [key, text] = [&**key, &**value].map(|text| self.tables.string(text));
+            if key != 0 && text != 0 && labels.iter().all(|label| label.key != key) {
+                labels.push(proto::Label { key, text, ..proto::Label::default() });
+            }
+        }
+        labels
+    }
+
+    fn finish(mut self) -> proto::Profile {
+        self.tables.fill(&mut self.message);
+        self.message
+    }
+}
+
+fn sampling_error(profile: &Profile) -> Option<String> {
+    let certainty = Certainty::of(profile, profile.default_value);
+    let total = certainty.total(profile, profile.default_value);
+    let error = certainty::show(certainty.error(&total));
+    (!error.is_empty()).then(|| format!("{error} of the total, from {} samples", total.samples()))
+}
+
+#[cfg(test)]
+mod tests;

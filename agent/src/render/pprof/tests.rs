@@ -1,0 +1,254 @@
+//! The contract of the readers, and the way there and back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::super::tests::{golden, heap};
+use super::*;
+use crate::profile::{Addr, Mapping};
+use crate::{ErrorKind, Unit};
+
+/// What must survive the way there and back: each stack in words, and its values.
+fn told(profile: &Profile) -> BTreeMap<String, Vec<i64>> {
+    let frame = |frame: &Frame| match frame {
+        Frame::Address(address) => format!("{:#x}", address.lookup()),
+        other => format!("{other:?}"),
+    };
+    profile
+        .iter()
+        .map(|stack| (stack.frames().map(frame).collect::<Vec<_>>().join("\n"), stack.values().to_vec()))
+        .collect()
+}
+
+fn bytes(profile: &Profile) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(profile, &mut bytes).expect("memory takes everything");
+    bytes
+}
+
+fn back(profile: &Profile) -> Profile {
+    decode(&bytes(profile)).expect("our own bytes")
+}
+
+/// A function with its inlined callees, a spawn site, or a bare address.
+fn frames() -> impl Strategy<Value = Vec<Frame>> {
+    let chain =
+        (1_u64..9, prop::collection::vec((0_usize..5, 0_u32..3), 1..4)).prop_map(|(address, lines)| {
+            let last = lines.len() - 1;
+            let frame = |(index, (name, line)): (usize, (usize, u32))| {
+                let mut function =
+                    Function::new(format!("<f{name} as T>::call"), ["", "a.rs"][name % 2], line);
+                function.system_name = ["", "_ZN1f"][usize::from(name > 2)].to_owned();
+                (function.address, function.inlined) = (address * 256, index != last);
+                Frame::named(function)
+            };
+            lines.into_iter().enumerate().map(frame).collect()
+        });
+    let site = (0_u32..4).prop_map(|line| vec![Frame::named(Function::new("spawned", "b.rs", line))]);
+    let bare = (0_u64..4).prop_map(|address| vec![Frame::Address(Addr::Return(4096 + address))]);
+    prop_oneof![4 => chain, 1 => site, 1 => bare]
+}
+
+fn profiles() -> impl Strategy<Value = Profile> {
+    let labels = (prop::option::of(0_u8..3), prop::option::of(0_u8..3));
+    let stack = (prop::collection::vec(frames(), 1..6), labels, any::<[i64; 2]>(), 0_u64..9);
+    let head =
+        (prop::collection::vec("[a-z é<>]{1,12}", 0..4), prop::option::of(1_u64..1 << 40), any::<[u32; 4]>());
+    (prop::collection::vec(stack, 0..24), head).prop_map(|(stacks, (comments, period, [a, b, c, lasted]))| {
+        let values =
+            [ValueType::new("inuse_objects", Unit::Count), ValueType::new("inuse_space", Unit::Bytes)];
+        let mut profile = Profile::new("heap", values);
+        profile.began = UNIX_EPOCH + std::time::Duration::from_micros(a.into());
+        profile.lasted = (lasted > 0).then(|| std::time::Duration::from_millis(lasted.into()));
+        profile.period = period.map(|every| (ValueType::new("space", Unit::Bytes), every));
+        (profile.losses.dropped, profile.losses.truncated) = (b.into(), c.into());
+        (profile.comments, profile.default_value) = (comments, usize::from(a % 2 == 0));
+        let path = "/srv/shop".to_owned();
+        profile.mappings =
+            vec![Mapping { start: 256, end: 1024, file_offset: 0, path, build_id: "ab".to_owned() }];
+        for (frames, (thread, route), values, samples) in stacks {
+            let label = |key: &'static str, value: Option<u8>| {
+                value.map(|value| Frame::label(key, value.to_string()))
+            };
+            let labels = label("thread", thread).into_iter().chain(label("route", route));
+            profile.add(frames.into_iter().flatten().chain(labels), &values, samples);
+        }
+        profile
+    })
+}
+
+/// Everything Parca, Pyroscope and `go tool pprof` check before they take a profile.
+fn sound(message: &proto::Profile) {
+    assert_eq!(message.string_table.first().map(String::as_str), Some(""));
+    let distinct: BTreeSet<_> = message.string_table.iter().collect();
+    assert_eq!(distinct.len(), message.string_table.len(), "a string twice");
+    fn ids(ids: impl Iterator<Item = u64>) {
+        ids.zip(1..).for_each(|(id, expected)| assert_eq!(id, expected));
+    }
+    ids(message.mapping.iter().map(|mapping| mapping.id));
+    ids(message.location.iter().map(|location| location.id));
+    ids(message.function.iter().map(|function| function.id));
+    let string = |index: i64| &message.string_table[usize::try_from(index).expect("an index")];
+    for function in &message.function {
+        let (name, system_name) = (string(function.name), string(function.system_name));
+        assert_ne!(name, system_name);
+    }
+    for sample in &message.sample {
+        assert_eq!(sample.value.len(), message.sample_type.len());
+        assert!(sample.location_id.iter().all(|id| (1..=message.location.len() as u64).contains(id)));
+        let keys: BTreeSet<_> = sample.label.iter().map(|label| label.key).collect();
+        assert_eq!(keys.len(), sample.label.len(), "a label's key twice");
+        assert!(sample.label.iter().all(|label| label.key != 0 && label.text != 0));
+    }
+    for mapping in &message.mapping {
+        let range = mapping.memory_start..mapping.memory_limit;
+        let inside = || message.location.iter().filter(|location| range.contains(&location.address));
+        assert!(inside().all(|location| location.mapping_id == mapping.id));
+        assert_eq!(mapping.has_functions, inside().all(|location| !location.line.is_empty()));
+    }
+    assert!(message.sample.len() <= MAX_SAMPLES);
+    assert!(message.encoded_len() <= MAX_BYTES);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn there_and_back(profile in profiles()) {
+        let again = back(&profile);
+        prop_assert_eq!(told(&again), told(&profile));
+        prop_assert_eq!(again.values(), profile.values());
+        prop_assert_eq!(&again.comments, &profile.comments);
+        prop_assert_eq!((&again.period, again.default_value), (&profile.period, profile.default_value));
+        prop_assert_eq!((again.began, again.lasted), (profile.began, profile.lasted));
+        prop_assert_eq!((&again.losses, &again.mappings), (&profile.losses, &profile.mappings));
+        prop_assert_eq!(again.kind(), "heap");
+        prop_assert_eq!(bytes(&again), bytes(&profile));
+    }
+
+    #[test]
+    fn what_is_written_is_sound(profile in profiles()) {
+        let message = encode(&profile);
+        sound(&message);
+        let counted = Writer::new(&profile);
+        prop_assert!(counted.tables.size() > 0);
+    }
+
+    #[test]
+    fn no_input_is_too_bad(profile in profiles(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut raw = encode(&profile).encode_to_vec();
+        let at = at.index(raw.len());
+        raw[at] = byte;
+        let _ = decode(&raw);
+        let _ = decode(&raw[..at]);
+        let zipped = bytes(&profile);
+        let _ = decode(&zipped[..at.min(zipped.len())]);
+    }
+}
+
+#[test]
+fn golden_message() {
+    let message = encode(&super::super::shown::of(&heap(), false));
+    sound(&message);
+    golden("heap.pprof.txt", &format!("{message:#?}\n"));
+}
+
+#[test]
+fn the_main_executable_comes_first() {
+    let message = encode(&heap());
+    let names: Vec<_> =
+        message.mapping.iter().map(|mapping| &*message.string_table[mapping.filename as usize]).collect();
+    assert_eq!(names, ["/srv/shop", "/lib/libc.so.6"]);
+    assert_eq!(
+        message.mapping.iter().map(|mapping| mapping.has_functions).collect::<Vec<_>>(),
+        [true, false]
+    );
+}
+
+#[test]
+fn a_key_counts_once_and_the_innermost_counts() {
+    let mut profile = Profile::new("any", [ValueType::new("n", Unit::Count)]);
+    let leaf = Frame::named(Function::new("leaf", "", 0));
+    let labels = [("route", "/inner"), ("", "no key"), ("empty", ""), ("route", "/outer")];
+    profile.add([leaf].into_iter().chain(labels.map(|(key, value)| Frame::label(key, value))), &[1], 1);
+    sound(&encode(&profile));
+    let labels: Vec<_> = back(&profile).frames().skip(1).map(|frame| frame.show().into_owned()).collect();
+    assert_eq!(labels, ["route=/inner"]);
+}
+
+/// `count` stacks of weights 1, 2, 3, each with a name of `length` bytes.
+fn large(count: i64, length: usize) -> Profile {
+    let mut profile =
+        Profile::new("any", [ValueType::new("n", Unit::Count), ValueType::new("twice", Unit::Count)]);
+    for weight in 1..=count {
+        let name = format!("{weight:0length$}");
+        profile.add([Frame::named(Function::new(name, "", 0))], &[weight, weight * 2], 1);
+    }
+    profile
+}
+
+#[track_caller]
+fn check_bounded(profile: &Profile, kept: std::ops::RangeInclusive<usize>) {
+    let message = encode(profile);
+    sound(&message);
+    let again = back(profile);
+    assert!(kept.contains(&again.len()), "{} stacks kept", again.len());
+    assert_eq!((again.total(0), again.total(1)), (profile.total(0), profile.total(1)), "no weight is lost");
+    let merged = profile.len() - (again.len() - 1);
+    assert!(again.comments[0].starts_with(&format!("the {merged} smallest of {} stacks", profile.len())));
+    let other = again.iter().last().expect("a last stack");
+    assert_eq!(other.frames().map(Frame::show).collect::<Vec<_>>(), [OTHER]);
+    let merged = merged as i64;
+    assert_eq!(other.value(0), merged * (merged + 1) / 2, "the smallest are merged");
+}
+
+#[test]
+fn past_the_bounds_the_smallest_are_merged_and_counted() {
+    check_bounded(&large(20_000, 8), MAX_SAMPLES..=MAX_SAMPLES);
+    check_bounded(&large(6_000, 1000), 3_900..=4_200);
+    assert_eq!(back(&large(16_000, 8)).len(), 16_000);
+}
+
+#[test]
+fn samples_are_estimated_from_what_they_weigh() {
+    let again = back(&heap());
+    let samples: Vec<_> = again.iter().map(|stack| stack.samples()).collect();
+    // 300 samples of 512 KiB each stand for 20 objects a sample, of 26 KiB: 1 - exp(-0.05) of 6,000 is 293.
+    assert_eq!(samples, [293, 88, 7, 2]);
+}
+
+#[track_caller]
+fn check_bad(bytes: &[u8], why: &str) {
+    let error = decode(bytes).expect_err(why);
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(format!("{error:#}").contains(why), "{error:#}");
+}
+
+#[test]
+fn bad_input_is_named() {
+    check_bad(b"", "empty");
+    check_bad(b"<!doctype html>", "not a profile");
+    let whole = bytes(&heap());
+    check_bad(&whole[..whole.len() / 2], "not whole");
+    check_bad(&vec![0; MAX_BYTES * 4 + 1], "larger than 16 MiB");
+    let change = |change: fn(&mut proto::Profile)| {
+        let mut message = encode(&heap());
+        change(&mut message);
+        message.encode_to_vec()
+    };
+    check_bad(&change(|message| message.comment.push(9999)), "a string that is not there");
+    check_bad(&change(|message| message.comment.push(-1)), "a string that is not there");
+    check_bad(&change(|message| message.sample[0].location_id.push(9999)), "a location that is not there");
+    check_bad(&change(|message| message.function.clear()), "a function that is not there");
+    check_bad(&change(|message| message.sample[0].value.clear()), "not as many values");
+}
+
+#[test]
+fn a_name_borne_by_many_lines_cannot_fill_the_memory() {
+    let mut message = encode(&large(1, 1 << 20));
+    let line = message.location[0].line[0];
+    message.location =
+        (1..99).map(|id| proto::Location { id, line: vec![line; 4], ..proto::Location::default() }).collect();
+    check_bad(&message.encode_to_vec(), "not there");
+}

@@ -1,0 +1,119 @@
+//! An interactive flame graph (inferno). Colors say whose code a frame is, and a label stands out from functions.
+//! The same profile gives the same bytes.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
+use inferno::flamegraph::{self, Options};
+
+use super::certainty::{self, Certainty};
+use super::{clock, folded};
+use crate::Unit;
+use crate::profile::{Frame, Owner, Profile};
+
+const WIDTH: usize = 1200;
+
+/// Frames narrower than this share of the whole, in percent, are not drawn: a third of a pixel.
+const MIN_WIDTH: f64 = 0.03;
+
+pub(super) fn write(
+    profile: &Profile,
+    value: usize,
+    title: Option<&str>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let lines: Vec<String> = folded::lines(profile, value).collect();
+    if lines.is_empty() {
+        return empty(&heading(profile, value, title), &subtitle(profile, value), out);
+    }
+    let mut palette = palette(profile);
+    let mut options = Options::default();
+    options.title = heading(profile, value, title);
+    options.subtitle = Some(subtitle(profile, value));
+    options.image_width = Some(WIDTH);
+    options.min_width = MIN_WIDTH;
+    options.frame_height = 18;
+    options.count_name = profile.values().get(value).map_or("", |value| value.unit().as_str()).to_owned();
+    options.bgcolors = Some(BackgroundColor::Flat(Color { r: 250, g: 250, b: 250 }));
+    options.deterministic = true;
+    options.palette_map = Some(&mut palette);
+    flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut *out)
+}
+
+fn heading(profile: &Profile, value: usize, title: Option<&str>) -> String {
+    let value = profile.values().get(value).map_or("", |value| value.name());
+    format!("{}: {value}", title.unwrap_or_else(|| profile.kind()))
+}
+
+/// What the drawing is of and what it lacks: total, error, window, losses, stacks that shrank.
+fn subtitle(profile: &Profile, value: usize) -> String {
+    let certainty = Certainty::of(profile, value);
+    let total = certainty.total(profile, value);
+    let unit = profile.values().get(value).map_or(Unit::Count, |value| value.unit());
+    let omitted = folded::omitted(profile, value);
+    let drawn = total.value.saturating_sub(omitted.value);
+    let mut text = unit.show(drawn as f64);
+    let error = certainty::show(certainty.error(&total));
+    if !error.is_empty() {
+        text = format!("{text} {error}");
+    }
+    if omitted.stacks > 0 {
+        let shrank = unit.show(omitted.value as f64);
+        text = format!("{text} growth; not drawn: {} stacks that shrank, {shrank}", omitted.stacks);
+    }
+    let window = match profile.lasted {
+        Some(lasted) => format!("over {} from", Unit::Nanoseconds.show(lasted.as_nanos() as f64)),
+        None => "at".to_owned(),
+    };
+    format!("{text} | {window} {} | losses: {}", clock::utc(profile.began), profile.losses.summary())
+}
+
+/// Every frame gets a color of its owner's hue, in a shade that its name decides.
+fn palette(profile: &Profile) -> PaletteMap {
+    let mut palette = PaletteMap::default();
+    let mut seen: HashSet<Cow<'_, str>> = HashSet::new();
+    for frame in profile.frames() {
+        let name = folded::name(frame);
+        if !seen.contains(&name) {
+            palette.insert(&name, color(frame, &name));
+            seen.insert(name);
+        }
+    }
+    palette
+}
+
+/// All of them light enough for black text: contrast at least 7 to 1.
+fn color(frame: &Frame, name: &str) -> Color {
+    let (red, green, blue) = match (frame, Owner::of_frame(frame)) {
+        (Frame::Label { .. }, _) => (214, 196, 240),
+        (_, Owner::User) => (255, 158, 84),
+        (_, Owner::Dependency) => (250, 208, 110),
+        (_, Owner::Runtime) => (170, 205, 232),
+        (_, Owner::Allocator) => (226, 176, 196),
+        (_, Owner::Unknown) => (205, 210, 205),
+    };
+    let shade = name.bytes().fold(7_u8, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte)) % 24;
+    let lighter = |part: u8| part.saturating_add(shade / 2);
+    Color { r: lighter(red), g: lighter(green), b: lighter(blue) }
+}
+
+/// inferno draws an error without a single stack; an empty profile is not one.
+fn empty(heading: &str, subtitle: &str, out: &mut dyn Write) -> io::Result<()> {
+    let (heading, subtitle) = (escaped(heading), escaped(subtitle));
+    writeln!(
+        out,
+        r##"<?xml version="1.0" standalone="no"?>
+<svg version="1.1" width="{WIDTH}" height="110" viewBox="0 0 {WIDTH} 110" xmlns="http://www.w3.org/2000/svg">
+<rect width="100%" height="100%" fill="#fafafa"/>
+<g font-family="monospace" text-anchor="middle"><text x="600" y="30" font-size="17">{heading}</text>
+<text x="600" y="56" font-size="12">{subtitle}</text>
+<text x="600" y="86" font-size="12">nothing to draw: no stack above zero</text></g>
+</svg>"##
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,165 @@
+//! The top functions as a table, for terminals and for `?debug=1`. Nothing is wrapped, cut or colored.
+
+use std::io::{self, Write};
+
+use super::certainty::{self, Certainty, Tally};
+use super::clock;
+use super::top::{Row, Top};
+use crate::Unit;
+use crate::profile::Profile;
+
+/// The most functions listed; how many more there are is said below the table.
+const ROWS: usize = 30;
+
+/// The most labels listed.
+const LABELS: usize = 10;
+
+/// A longer name stands as it is and pushes its own line to the right, not the whole table.
+const NAME_WIDTH: usize = 72;
+
+pub(super) fn write(profile: &Profile, value: usize, out: &mut dyn Write) -> io::Result<()> {
+    let table = Table::new(profile, value);
+    table.head(profile, out)?;
+    table.functions(out)?;
+    table.labels(out)
+}
+
+struct Table<'p> {
+    unit: Unit,
+    value: usize,
+    certainty: Certainty,
+    total: Tally,
+    /// What 100 % is: the total, or all change of a delta, growth and shrinkage alike.
+    whole: f64,
+    signed: bool,
+    top: Top<'p>,
+}
+
+impl<'p> Table<'p> {
+    fn new(profile: &'p Profile, value: usize) -> Self {
+        let certainty = Certainty::of(profile, value);
+        let total = certainty.total(profile, value);
+        Self {
+            unit: profile.values().get(value).map_or(Unit::Count, |value| value.unit()),
+            value,
+            certainty,
+            total,
+            whole: profile.iter().map(|stack| (stack.value(value) as f64).abs()).sum(),
+            signed: profile.iter().any(|stack| stack.value(value) < 0),
+            top: Top::of(profile, value, certainty),
+        }
+    }
+
+    fn head(&self, profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
+        let name = profile.values().get(self.value).map_or("", |value| value.name());
+        let error = certainty::show(self.certainty.error(&self.total));
+        let net = if self.signed { " net" } else { "" };
+        let space = if error.is_empty() { "" } else { " " };
+        let (total, stacks) = (self.show(self.total.value), count(profile.len(), "stack"));
+        writeln!(
+            out,
+            "{}: {name} {total}{net}{space}{error} in {stacks}, {}",
+            profile.kind(),
+            window(profile)
+        )?;
+        if self.signed {
+            writeln!(
+                out,
+                "100 % is all change, growth and shrinkage together: {}",
+                self.unit.show(self.whole)
+            )?;
+        }
+        if let (Some((value, every)), 1..) = (&profile.period, self.total.samples()) {
+            let samples = Unit::Count.show(self.total.samples() as f64);
+            let every = value.unit().show(*every as f64);
+            writeln!(
+                out,
+                "sampled: {samples} samples, one every {every} of {}; ± is one standard error",
+                value.name()
+            )?;
+        }
+        writeln!(out, "losses: {}", profile.losses.summary())?;
+        profile
+            .comments
+            .iter()
+            .try_for_each(|comment| writeln!(out, "{}", comment.replace(['\n', '\r'], " ")))?;
+        writeln!(out)
+    }
+
+    fn functions(&self, out: &mut dyn Write) -> io::Result<()> {
+        let rows = self.top.functions.get(..ROWS).unwrap_or(&self.top.functions);
+        let cells: Vec<[String; 7]> = rows.iter().map(|row| self.cells(row)).collect();
+        let heads = ["flat", "flat%", "±", "cum", "cum%", "function", "place"].map(str::to_owned);
+        let width = |column: usize| {
+            let cells = std::iter::once(&heads).chain(&cells).filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).filter(|width| *width <= NAME_WIDTH).max().unwrap_or(0)
+        };
+        let widths = [0, 1, 2, 3, 4, 5].map(width);
+        for [flat, flat_share, error, cum, cum_share, name, place] in std::iter::once(&heads).chain(&cells) {
+            let [a, b, c, d, e, f] = widths;
+            let line = format!(
+                "{flat:>a$} {flat_share:>b$} {error:>c$} {cum:>d$} {cum_share:>e$}  {name:<f$}  {place}"
+            );
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        match self.top.functions.len().saturating_sub(ROWS) {
+            0 => Ok(()),
+            more => writeln!(out, "... and {}", count(more, "more function")),
+        }
+    }
+
+    fn cells(&self, row: &Row<'_>) -> [String; 7] {
+        let own = if row.flat.value == 0 { &row.cum } else { &row.flat };
+        [
+            self.show(row.flat.value),
+            self.share(row.flat.value),
+            certainty::show(self.certainty.error(own)),
+            self.show(row.cum.value),
+            self.share(row.cum.value),
+            row.name.replace(['\n', '\r'], " "),
+            row.place(),
+        ]
+    }
+
+    fn labels(&self, out: &mut dyn Write) -> io::Result<()> {
+        let labels = self.top.labels.get(..LABELS).unwrap_or(&self.top.labels);
+        if labels.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nby label:")?;
+        let cells: Vec<_> = labels.iter().map(|row| (self.show(row.cum.value), row)).collect();
+        let width = cells.iter().map(|(cell, _)| cell.chars().count()).max().unwrap_or(0);
+        for (cell, row) in cells {
+            let (share, name) = (self.share(row.cum.value), row.name.replace(['\n', '\r'], " "));
+            writeln!(out, "{cell:>width$} {share:>6}  {name}")?;
+        }
+        match self.top.labels.len().saturating_sub(LABELS) {
+            0 => Ok(()),
+            more => writeln!(out, "... and {}", count(more, "more label")),
+        }
+    }
+
+    fn show(&self, value: i64) -> String {
+        let sign = if self.signed && value > 0 { "+" } else { "" };
+        format!("{sign}{}", self.unit.show(value as f64))
+    }
+
+    fn share(&self, value: i64) -> String {
+        let share = if self.whole == 0.0 { 0.0 } else { value as f64 / self.whole * 100.0 };
+        let sign = if self.signed && value > 0 { "+" } else { "" };
+        format!("{sign}{share:.1}%")
+    }
+}
+
+fn window(profile: &Profile) -> String {
+    let began = clock::utc(profile.began);
+    match profile.lasted {
+        Some(lasted) => format!("over {} from {began}", Unit::Nanoseconds.show(lasted.as_nanos() as f64)),
+        None => format!("at {began}"),
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", Unit::Count.show(number as f64))
+}
