@@ -33,15 +33,23 @@ impl Slack {
     ///
     /// # Errors
     /// Never in this build.
-    pub fn new(_url: impl Into<String>) -> Result<Self, Error> {
+    pub fn new(_url: &str) -> Result<Self, Error> {
         Ok(Self(()))
+    }
+
+    /// No sink: the environment is not looked at.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn from_env() -> Result<Option<Self>, Error> {
+        Ok(None)
     }
 }
 
 impl Log {
     /// A sink that logs nothing.
     #[must_use]
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self(())
     }
 }
@@ -54,10 +62,19 @@ impl Default for Log {
 
 impl Dir {
     /// A sink that writes nothing; `path` is not looked at.
-    ///
-    /// # Errors
-    /// Never in this build.
-    pub fn new(_path: impl Into<PathBuf>) -> Result<Self, Error> {
-        Ok(Self(()))
+    pub fn new(_path: impl Into<PathBuf>) -> Self {
+        Self(())
+    }
+
+    /// Does nothing in this build.
+    #[must_use]
+    pub const fn max_alerts(self, _alerts: usize) -> Self {
+        self
+    }
+
+    /// Does nothing in this build.
+    #[must_use]
+    pub const fn max_bytes(self, _bytes: u64) -> Self {
+        self
     }
 }

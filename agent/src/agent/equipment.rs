@@ -1,0 +1,126 @@
+//! What an agent works with: its sources, its gauges and its sinks, as the features of the build and the settings
+//! make them.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::Error;
+use crate::config::Config;
+use crate::gauge::{self, Gauge};
+use crate::sink::{self, Delivery, Sink};
+use crate::source::{self, Source};
+
+/// The engines that run as long as the agent does.
+pub(super) struct Equipment {
+    sources: Vec<Arc<dyn Source>>,
+    runtime: Option<Handle>,
+    #[cfg(feature = "heap")]
+    heap: Option<Arc<source::Heap>>,
+    problems: Vec<(String, String)>,
+}
+
+impl Equipment {
+    /// Starts the engines. One that cannot start is left out, logged and shown: a service without jemalloc still has
+    /// all the rest.
+    pub(super) fn set_up(config: &Config) -> Self {
+        let mut equipment = Self {
+            sources: Vec::new(),
+            runtime: Handle::try_current().ok(),
+            #[cfg(feature = "heap")]
+            heap: None,
+            problems: Vec::new(),
+        };
+        #[cfg(feature = "heap")]
+        equipment.start_heap();
+        #[cfg(feature = "cpu")]
+        equipment.start_cpu(config.cpu_hz);
+        #[cfg(not(feature = "cpu"))]
+        let _ = config;
+        equipment.sources.push(Arc::new(source::Tasks::new(equipment.runtime.clone())));
+        equipment.sources.push(Arc::new(source::Threads::new()));
+        equipment
+    }
+
+    /// Everything that can be profiled, in the order pages list it.
+    pub(super) fn sources(&self) -> Vec<Arc<dyn Source>> {
+        self.sources.clone()
+    }
+
+    /// The gauges of the house and the service's `own`.
+    pub(super) fn gauges(&self, own: Vec<Box<dyn Gauge>>) -> Vec<Box<dyn Gauge>> {
+        let mut gauges: Vec<Box<dyn Gauge>> = vec![
+            Box::new(gauge::Rss::new()),
+            Box::new(gauge::RssShare::new()),
+            Box::new(gauge::Cpu::new()),
+            Box::new(gauge::Threads::new()),
+            Box::new(gauge::Fds::new()),
+            Box::new(gauge::Tasks::new(self.runtime.clone())),
+        ];
+        #[cfg(feature = "heap")]
+        if self.heap.is_some() {
+            gauges.push(Box::new(gauge::Heap::new()));
+        }
+        gauges.extend(own);
+        gauges
+    }
+
+    /// What the heap engine does about its own cost, once a tick.
+    pub(super) fn govern(&self) {
+        #[cfg(feature = "heap")]
+        if let Some(heap) = &self.heap {
+            heap.govern();
+        }
+    }
+
+    /// What could not be started, for the index page.
+    pub(super) fn problems(&self) -> &[(String, String)] {
+        &self.problems
+    }
+
+    #[cfg(feature = "heap")]
+    fn start_heap(&mut self) {
+        match source::Heap::start(source::heap::Options::default()) {
+            Ok(heap) => {
+                let heap = Arc::new(heap);
+                self.sources.push(heap.clone());
+                self.sources.push(Arc::new(source::Allocs::new(heap.clone())));
+                self.heap = Some(heap);
+            }
+            Err(error) => self.go_without("heap profiles", &error),
+        }
+    }
+
+    #[cfg(feature = "cpu")]
+    fn start_cpu(&mut self, hertz: u32) {
+        match source::Cpu::from_hz(hertz) {
+            Ok(cpu) => self.sources.push(Arc::new(cpu)),
+            Err(error) => self.go_without("CPU profiles", &error),
+        }
+    }
+
+    #[cfg(any(feature = "heap", feature = "cpu"))]
+    fn go_without(&mut self, what: &str, error: &Error) {
+        tracing::warn!("flamewatch: no {what}: {error:#}");
+        self.problems.push((format!("no {what}"), format!("{error:#}")));
+    }
+}
+
+/// A thread and a queue for each sink the settings name, and for the service's `own`. The log is always told.
+pub(super) fn deliveries(config: &Config, own: Vec<Box<dyn Sink>>) -> Result<Vec<Delivery>, Error> {
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(sink::Log::new())];
+    #[cfg(feature = "slack")]
+    if let Some(url) = &config.slack_webhook {
+        sinks.push(Box::new(sink::Slack::new(&url.0)?));
+    }
+    #[cfg(not(feature = "slack"))]
+    if config.slack_webhook.is_some() {
+        tracing::warn!("flamewatch: FLAMEWATCH_SLACK_WEBHOOK is set, but this build has no `slack` feature");
+    }
+    if let Some(path) = &config.dir {
+        sinks.push(Box::new(sink::Dir::new(path)));
+    }
+    sinks.extend(own);
+    let options = sink::Options { on_thread_start: Some(crate::sys::thread::withdraw), ..sink::Options::default() };
+    sinks.into_iter().map(|sink| Delivery::start(sink, options.clone())).collect()
+}
