@@ -11,6 +11,7 @@ pub mod render;
 pub mod sink;
 #[cfg(feature = "__agent")]
 pub mod source;
+pub mod watch;
 
 pub use error::{Error, ErrorKind};
 pub use unit::Unit;
