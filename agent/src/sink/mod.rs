@@ -1,10 +1,32 @@
 //! Where alerts go. A sink takes a finished alert and a deadline; it knows nothing of profiles or rules.
 
 mod alert;
+#[cfg(feature = "__agent")]
+mod backoff;
+#[cfg(feature = "__agent")]
+mod delivery;
+#[cfg(feature = "__agent")]
+mod dir;
+#[cfg(feature = "__agent")]
+mod log;
+#[cfg(feature = "__agent")]
+mod queue;
+#[cfg(feature = "slack")]
+mod slack;
+#[cfg(feature = "__agent")]
+mod stamp;
 
 use std::time::{Duration, Instant};
 
 pub use alert::{Alert, Attachment, Site, State};
+#[cfg(feature = "__agent")]
+pub use delivery::{Delivery, Options, Status};
+#[cfg(feature = "__agent")]
+pub use dir::Dir;
+#[cfg(feature = "__agent")]
+pub use log::Log;
+#[cfg(feature = "slack")]
+pub use slack::Slack;
 
 /// Delivers alerts to one place. Each sink has its own thread, so a sink that hangs holds up nobody else.
 pub trait Sink: Send {
