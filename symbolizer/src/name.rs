@@ -104,7 +104,7 @@ mod tests {
             .rev()
             .fold("TuuE".to_owned(), |inner, position| format!("T{inner}B{position}_E"));
         let name = readable(&format!("_RINvC1a1b{doubled}E"));
-        assert!(name.starts_with("a::b::<((((((") && name.ends_with("(), ()…"), "{name}");
+        assert!(name.starts_with("a::b::<((((((") && name.ends_with('…'), "{name}");
         assert!(name.len() <= MAX_NAME + "…".len(), "{}", name.len());
         let long = format!("_ZN{0}{1}17h0123456789abcdefE", MAX_NAME * 2, "é".repeat(MAX_NAME));
         assert_eq!(readable(&long).chars().last(), Some('…'));

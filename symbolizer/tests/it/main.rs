@@ -1,0 +1,7 @@
+//! The symbolizer against real files: its own test program, and small C programs built on the spot.
+
+mod c;
+mod chain;
+mod exact;
+mod hostile;
+mod sys;
