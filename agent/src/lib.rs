@@ -1,19 +1,45 @@
-//! In-process profiling and leak detection for Rust services.
+#![doc = include_str!("../../README.md")]
 
 #[cfg(feature = "__agent")]
+mod agent;
+#[cfg(feature = "__agent")]
+mod builder;
+#[cfg(feature = "__agent")]
 pub mod config;
+#[cfg(feature = "__agent")]
+mod desk;
 mod error;
 pub mod gauge;
+#[cfg(not(feature = "__agent"))]
+mod inert;
 #[cfg(feature = "__agent")]
 pub mod profile;
 #[cfg(feature = "__agent")]
 pub mod render;
+#[cfg(feature = "__agent")]
+mod resolve;
+#[cfg(feature = "serve")]
+mod serve;
 pub mod sink;
 #[cfg(feature = "__agent")]
 pub mod source;
+mod spawn;
+#[cfg(feature = "__agent")]
+mod store;
+#[cfg(feature = "__agent")]
+mod suspect;
+#[cfg(feature = "__agent")]
+mod sys;
+mod unit;
 pub mod watch;
 
+#[cfg(feature = "__agent")]
+pub use agent::Agent;
+#[cfg(feature = "__agent")]
+pub use builder::{Builder, start};
 pub use error::{Error, ErrorKind};
+#[cfg(not(feature = "__agent"))]
+pub use inert::{Agent, Builder, start};
+pub use spawn::{spawn, spawn_blocking, spawn_on};
 pub use unit::Unit;
-
-mod unit;
+pub use watch::Rule;

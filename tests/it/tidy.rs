@@ -49,7 +49,8 @@ fn imports_follow_the_allowed_edges() {
 fn no_file_is_too_long() {
     none(all_sources().filter_map(|(path, text)| {
         let lines = text.lines().count();
-        (lines > MAX_LINES).then(|| format!("{path}: {lines} lines; at most {MAX_LINES}. Is it still one idea?"))
+        (lines > MAX_LINES)
+            .then(|| format!("{path}: {lines} lines; at most {MAX_LINES}. Is it still one idea?"))
     }));
 }
 
@@ -88,14 +89,18 @@ mod the_rules_themselves {
 
     #[test]
     fn an_import_against_the_stream_is_found() {
-        let found = foreign_imports("source", "use crate::profile::Profile;\nuse crate::sink::Dir;\n", "threads.rs");
+        let found =
+            foreign_imports("source", "use crate::profile::Profile;\nuse crate::sink::Dir;\n", "threads.rs");
         assert_eq!(found, ["threads.rs:2: source may not use sink"]);
         let grouped = foreign_imports("watch", "use crate::{Error, serve, sink::Alert};\n", "rule.rs");
         assert_eq!(grouped, ["rule.rs:1: watch may not use serve", "rule.rs:1: watch may not use sink"]);
         let inline = foreign_imports("gauge", "    crate::render::Format::Svg\n", "rss.rs");
         assert_eq!(inline, ["rss.rs:1: gauge may not use render"]);
         assert_eq!(foreign_imports("agent", "use crate::sink::Dir;\n", "agent.rs"), Vec::<String>::new());
-        assert_eq!(foreign_imports("attic", "", "attic.rs"), ["attic.rs: module `attic` is not in the table of edges"]);
+        assert_eq!(
+            foreign_imports("attic", "", "attic.rs"),
+            ["attic.rs: module `attic` is not in the table of edges"]
+        );
     }
 
     #[test]
@@ -103,7 +108,9 @@ mod the_rules_themselves {
         let code = concat!("let x = unsa", "fe { read(p) };\n");
         assert_eq!(unsafe_outside_sys("agent/src/gauge/rss.rs", code).len(), 1);
         assert!(unsafe_outside_sys("agent/src/sys/proc.rs", code).is_empty());
-        assert!(unsafe_outside_sys("agent/src/lib.rs", concat!("// all unsa", "fe code is in sys\n")).is_empty());
+        assert!(
+            unsafe_outside_sys("agent/src/lib.rs", concat!("// all unsa", "fe code is in sys\n")).is_empty()
+        );
     }
 }
 
@@ -115,7 +122,8 @@ fn foreign_imports(module: &str, text: &str, path: &str) -> Vec<String> {
     let Some((_, allowed)) = EDGES.iter().find(|(name, _)| *name == module) else {
         return vec![format!("{path}: module `{module}` is not in the table of edges")];
     };
-    let modules: Vec<&str> = EDGES.iter().map(|(name, _)| *name).chain(KNOWS_EVERYONE.iter().copied()).collect();
+    let modules: Vec<&str> =
+        EDGES.iter().map(|(name, _)| *name).chain(KNOWS_EVERYONE.iter().copied()).collect();
     let mut found = Vec::new();
     for (number, line) in code_lines(text) {
         for used in used_modules(line).filter(|used| modules.contains(&used.as_str())) {
@@ -143,7 +151,12 @@ fn unsafe_outside_sys(path: &str, text: &str) -> Vec<String> {
     if path.contains("/src/sys/") {
         return Vec::new();
     }
-    let words = [concat!("unsa", "fe {"), concat!("unsa", "fe fn"), concat!("unsa", "fe impl"), concat!("unsa", "fe extern")];
+    let words = [
+        concat!("unsa", "fe {"),
+        concat!("unsa", "fe fn"),
+        concat!("unsa", "fe impl"),
+        concat!("unsa", "fe extern"),
+    ];
     lines_with(path, text, &words)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::desk::Desk;
+use crate::gauge::Limit;
 use crate::profile::Profile;
 use crate::render::{Format, Options};
 use crate::sink::{Alert, Attachment, State};
@@ -30,8 +31,8 @@ pub(super) struct Case {
     pub(super) evidence: Option<&'static str>,
     /// All gauges as they were at that moment.
     pub(super) readings: Vec<Reading>,
-    /// The memory limit in bytes, where there is one.
-    pub(super) memory_limit: Option<u64>,
+    /// How much memory the process may take, if that can be told.
+    pub(super) memory_limit: Option<Limit>,
     /// How people reach the debug port.
     pub(super) url: Option<String>,
     /// Who we are, for the small print.
@@ -137,10 +138,11 @@ fn outlook(case: &Case) -> Option<String> {
     if case.state == State::Resolved || case.evidence != Some("heap") {
         return None;
     }
-    let limit = case.memory_limit? as f64;
+    let Limit { bytes, source } = case.memory_limit.as_ref()?;
+    let limit = *bytes as f64;
     let rss = case.readings.iter().find(|reading| reading.name == "rss")?.value?;
     let left = (limit - rss).max(0.0);
-    let room = format!("RSS is {} of {}", Unit::Bytes.show(rss), Unit::Bytes.show(limit));
+    let room = format!("RSS is {} of {} ({source})", Unit::Bytes.show(rss), Unit::Bytes.show(limit));
     let Some(rate) = case.finding.growth.map(|growth| growth.per_minute).filter(|rate| *rate > 0.0) else {
         return Some(format!("{room}."));
     };

@@ -12,7 +12,8 @@ use crate::Error;
 use crate::builder::Extras;
 use crate::config::Config;
 use crate::desk::{Desk, Identity};
-use crate::sink::{Delivery, State};
+use crate::gauge;
+use crate::sink::{self, Delivery, State};
 use crate::watch::Verdict;
 
 use super::baseline::Baseline;
@@ -58,8 +59,8 @@ impl Watchroom {
     pub(super) fn open(config: Config, extras: Extras, port: Option<Port>) -> Result<Self, Error> {
         let rules = rules::of(&config, extras.rules)?;
         let deliveries = equipment::deliveries(&config, extras.sinks)?;
-        let equipment = Equipment::set_up(&config)?;
-        let lookout = Lookout::new(equipment::gauges(extras.gauges), rules, config.warm_up);
+        let equipment = Equipment::set_up(&config);
+        let lookout = Lookout::new(equipment.gauges(extras.gauges), rules, config.warm_up);
         for rule in lookout.blind_rules() {
             tracing::warn!("flamewatch: the rule `{rule}` is on a gauge that nobody reads; it will never fire");
         }
@@ -152,7 +153,7 @@ impl Watchroom {
             unit: reading.unit,
             evidence: reading.evidence,
             readings: readings.to_vec(),
-            memory_limit: self.equipment.memory_limit(),
+            memory_limit: gauge::limit(),
             url: self.url.clone(),
             identity: self.desk.identity().summary(),
             finding,
@@ -195,10 +196,10 @@ impl Watchroom {
     fn show_status(&self, lines: &[(String, String)]) {
         let sinks = self.deliveries.iter().map(|delivery| {
             let status = delivery.status();
-            (format!("sink: {}", status.name), status.to_string())
+            (format!("sink: {}", status.name), account(&status))
         });
         let mut lines: Vec<(String, String)> = lines.iter().cloned().chain(sinks).collect();
-        lines.extend(self.equipment.status());
+        lines.extend(self.equipment.problems().iter().cloned());
         if self.lost_cases > 0 {
             lines.push(("verdicts not investigated".to_owned(), self.lost_cases.to_string()));
         }
@@ -215,6 +216,19 @@ impl Watchroom {
     fn now(&self) -> Duration {
         self.desk.identity().started.elapsed()
     }
+}
+
+/// What became of a sink's alerts, in words.
+fn account(status: &sink::Status) -> String {
+    let mut text = format!("{} sent, {} waiting", status.sent, status.waiting);
+    let counts = [(status.retried, "retried"), (status.dropped, "dropped"), (status.files_left_out, "files left out")];
+    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!(", {count} {what}"));
+    }
+    if let Some(error) = &status.last_error {
+        text.push_str(&format!("; last error: {error}"));
+    }
+    text
 }
 
 /// The next finished round; pends while none is out. A round that panicked is gone with its gauges, which the

@@ -1,8 +1,30 @@
 //! Numbers that are read again and again: memory, tasks, threads, descriptors, and the service's own.
 
+#[cfg(feature = "__agent")]
+mod cgroup;
+#[cfg(feature = "heap")]
+mod heap;
+#[cfg(feature = "__agent")]
+mod memory;
+#[cfg(feature = "__agent")]
+mod process;
+#[cfg(feature = "__agent")]
+mod tasks;
+
 use std::io;
 
 use crate::Unit;
+
+#[cfg(feature = "heap")]
+pub use heap::Heap;
+#[cfg(feature = "__agent")]
+pub(crate) use memory::{Limit, limit};
+#[cfg(feature = "__agent")]
+pub use memory::{Rss, RssShare};
+#[cfg(feature = "__agent")]
+pub use process::{Cpu, Fds, Threads};
+#[cfg(feature = "__agent")]
+pub use tasks::Tasks;
 
 /// One number with a unit. Read on the agent's thread every tick, so it must be quick and must not block.
 pub trait Gauge: Send {

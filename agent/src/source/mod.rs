@@ -1,12 +1,22 @@
 //! Where profiles come from. A source knows how to look at this process; it knows nothing of naming, drawing or
 //! sending what it saw.
 
+#[cfg(feature = "cpu")]
+mod cpu;
+mod tasks;
+mod threads;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::profile::Profile;
+
+#[cfg(feature = "cpu")]
+pub use cpu::{Cpu, MAX_HZ};
+pub use tasks::Tasks;
+pub use threads::{MAX_THREADS, Threads};
 
 /// Something that can be profiled: the heap, the CPU, the tasks.
 pub trait Source: Send + Sync {
