@@ -6,6 +6,9 @@ pub mod gauge;
 pub mod profile;
 #[cfg(feature = "__agent")]
 pub mod render;
+#[cfg(feature = "__agent")]
+#[allow(dead_code, reason = "called by the agent and the debug port")]
+mod resolve;
 pub mod sink;
 #[cfg(feature = "__agent")]
 pub mod source;

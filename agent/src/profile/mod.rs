@@ -5,6 +5,7 @@ mod delta;
 mod frame;
 mod loss;
 pub mod owner;
+mod trim;
 mod value;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ pub use flamewatch_symbolizer::Addr;
 pub use frame::{Frame, Function};
 pub use loss::Losses;
 pub use owner::Owner;
+pub use trim::trim;
 pub use value::ValueType;
 
 pub use crate::Unit;
