@@ -7,6 +7,7 @@ mod frame;
 mod laws;
 mod loss;
 pub mod owner;
+mod trim;
 mod value;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ pub use flamewatch_symbolizer::Addr;
 pub use frame::{Frame, Function};
 pub use loss::Losses;
 pub use owner::Owner;
+pub use trim::trim;
 pub use value::ValueType;
 
 pub use crate::Unit;
