@@ -62,7 +62,6 @@ impl Window {
     }
 
     /// A handle that ends this window from elsewhere: when it is dropped, the source stops within [`Window::POLL`].
-    #[must_use]
     pub fn guard(&self) -> WindowGuard {
         WindowGuard(self.canceled.clone())
     }
