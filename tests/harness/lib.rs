@@ -1,1 +1,3 @@
 //! Starts fixture programs and asks them questions.
+
+pub mod go;

@@ -1,12 +1,12 @@
-//! An interactive flame graph (inferno). Colors say whose code a frame is, and a label stands out from functions.
-//! The same profile gives the same bytes.
+//! An interactive flame graph (inferno), root on top so that it is seen first. Colors say whose code a frame is,
+//! and a label stands out from functions. The same profile gives the same bytes.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::{self, Write};
 
 use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
-use inferno::flamegraph::{self, Options};
+use inferno::flamegraph::{self, Direction, Options};
 
 use super::certainty::{self, Certainty};
 use super::{clock, folded};
@@ -37,6 +37,7 @@ pub(super) fn write(
     options.frame_height = 18;
     options.count_name = profile.values().get(value).map_or("", |value| value.unit().as_str()).to_owned();
     options.bgcolors = Some(BackgroundColor::Flat(Color { r: 250, g: 250, b: 250 }));
+    options.direction = Direction::Inverted;
     options.deterministic = true;
     options.palette_map = Some(&mut palette);
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut *out)
@@ -61,7 +62,8 @@ fn subtitle(profile: &Profile, value: usize) -> String {
     }
     if omitted.stacks > 0 {
         let shrank = unit.show(omitted.value as f64);
-        text = format!("{text} growth; not drawn: {} stacks that shrank, {shrank}", omitted.stacks);
+        let plural = if omitted.stacks == 1 { "" } else { "s" };
+        text = format!("{text} growth; not drawn: {} stack{plural} that shrank, {shrank}", omitted.stacks);
     }
     let window = match profile.lasted {
         Some(lasted) => format!("over {} from", Unit::Nanoseconds.show(lasted.as_nanos() as f64)),
@@ -70,9 +72,10 @@ fn subtitle(profile: &Profile, value: usize) -> String {
     format!("{text} | {window} {} | losses: {}", clock::utc(profile.began), profile.losses.summary())
 }
 
-/// Every frame gets a color of its owner's hue, in a shade that its name decides.
+/// Every frame gets a color of its owner's hue, in a shade that its name decides. The nameless root is gray.
 fn palette(profile: &Profile) -> PaletteMap {
     let mut palette = PaletteMap::default();
+    palette.insert("", Color { r: 222, g: 222, b: 222 });
     let mut seen: HashSet<Cow<'_, str>> = HashSet::new();
     for frame in profile.frames() {
         let name = folded::name(frame);

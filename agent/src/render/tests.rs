@@ -55,9 +55,9 @@ pub(super) fn heap() -> Profile {
     let route = Frame::label("route", "POST /orders");
     let spawned = Frame::named(Function::new("spawned at src/mail.rs:5", "src/mail.rs", 5));
     let weights = |samples: i64| [samples * 40, samples * EVERY * 2, samples * 20, samples * EVERY];
-    let orders = [&[malloc.clone()], &insert(0x1400)[..], &[main.clone(), route]].concat();
+    let orders = [std::slice::from_ref(&malloc), &insert(0x1400)[..], &[main.clone(), route]].concat();
     profile.add(orders, &weights(300), 300);
-    profile.add([&insert(0x1900)[..], &[main.clone()]].concat(), &weights(90), 90);
+    profile.add([&insert(0x1900)[..], std::slice::from_ref(&main)].concat(), &weights(90), 90);
     profile.add([malloc.clone(), Frame::Address(Addr::Return(0x7f00_1235)), main], &weights(7), 7);
     profile.add([malloc, spawned], &weights(2), 2);
     profile

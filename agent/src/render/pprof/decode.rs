@@ -55,7 +55,7 @@ fn inflate(bytes: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 fn invalid(why: &'static str) -> Error {
-    Error::new(ErrorKind::Invalid, "cannot read the profile").because(why)
+    Error::new(ErrorKind::Invalid, format!("cannot read the profile: {why}"))
 }
 
 struct Reader<'m> {

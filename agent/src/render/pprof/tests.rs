@@ -124,7 +124,6 @@ proptest! {
         prop_assert_eq!((again.began, again.lasted), (profile.began, profile.lasted));
         prop_assert_eq!((&again.losses, &again.mappings), (&profile.losses, &profile.mappings));
         prop_assert_eq!(again.kind(), "heap");
-        prop_assert_eq!(bytes(&again), bytes(&profile));
     }
 
     #[test]
@@ -156,9 +155,8 @@ fn golden_message() {
 
 #[test]
 fn the_main_executable_comes_first() {
-    let message = encode(&heap());
-    let names: Vec<_> =
-        message.mapping.iter().map(|mapping| &*message.string_table[mapping.filename as usize]).collect();
+    let again = back(&heap());
+    let names: Vec<_> = again.mappings.iter().map(|mapping| &*mapping.path).collect();
     assert_eq!(names, ["/srv/shop", "/lib/libc.so.6"]);
     assert_eq!(
         message.mapping.iter().map(|mapping| mapping.has_functions).collect::<Vec<_>>(),
@@ -182,7 +180,7 @@ fn large(count: i64, length: usize) -> Profile {
     let mut profile =
         Profile::new("any", [ValueType::new("n", Unit::Count), ValueType::new("twice", Unit::Count)]);
     for weight in 1..=count {
-        let name = format!("{weight:0length$}");
+        let name = format!("{weight:0>8}{}", "x".repeat(length - 8));
         profile.add([Frame::named(Function::new(name, "", 0))], &[weight, weight * 2], 1);
     }
     profile
@@ -246,9 +244,10 @@ fn bad_input_is_named() {
 
 #[test]
 fn a_name_borne_by_many_lines_cannot_fill_the_memory() {
-    let mut message = encode(&large(1, 1 << 20));
+    let mut message = encode(&large(1, 65_535));
     let line = message.location[0].line[0];
-    message.location =
-        (1..99).map(|id| proto::Location { id, line: vec![line; 4], ..proto::Location::default() }).collect();
-    check_bad(&message.encode_to_vec(), "not there");
+    message.location = (1..999)
+        .map(|id| proto::Location { id, line: vec![line; 4], ..proto::Location::default() })
+        .collect();
+    check_bad(&message.encode_to_vec(), "names are too long");
 }
