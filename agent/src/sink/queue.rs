@@ -55,11 +55,13 @@ impl Queue {
         self.waiting.front().map(|entry| (entry.ticket, entry.alert.clone()))
     }
 
-    /// Takes out the alert with this ticket, unless it was dropped meanwhile.
+    /// Takes out the alert with this ticket, whose delivery has come to an end. When it was dropped meanwhile, how
+    /// it ended is what counts.
     pub(super) fn done(&mut self, ticket: Ticket) {
         let is_front = self.waiting.front().is_some_and(|entry| entry.ticket == ticket);
-        if let Some(entry) = is_front.then(|| self.waiting.pop_front()).flatten() {
-            self.bytes = self.bytes.saturating_sub(entry.bytes);
+        match is_front.then(|| self.waiting.pop_front()).flatten() {
+            Some(entry) => self.bytes = self.bytes.saturating_sub(entry.bytes),
+            None => self.dropped = self.dropped.saturating_sub(1),
         }
     }
 
@@ -180,7 +182,8 @@ mod tests {
         queue.push(alert(0, 0));
         let (ticket, _) = queue.front().expect("an alert");
         (1..=MAX_ALERTS).for_each(|id| queue.push(alert(id, 0)));
-        queue.done(ticket);
         assert_eq!((queue.len(), queue.dropped()), (MAX_ALERTS, 1));
+        queue.done(ticket);
+        assert_eq!((queue.len(), queue.dropped()), (MAX_ALERTS, 0), "it arrived after all");
     }
 }
