@@ -47,7 +47,7 @@ impl Desk {
     pub(crate) fn new(sources: Vec<Arc<dyn Source>>, identity: Identity) -> Self {
         Self {
             sources,
-            resolver: Arc::new(Mutex::new(Resolver::new())),
+            resolver: Arc::new(Mutex::new(Resolver::default())),
             collections: Semaphore::new(MAX_COLLECTIONS),
             store: Store::default(),
             identity,

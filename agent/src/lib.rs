@@ -7,6 +7,7 @@ mod builder;
 #[cfg(feature = "__agent")]
 pub mod config;
 #[cfg(feature = "__agent")]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "much of it only the debug port asks for"))]
 mod desk;
 mod error;
 pub mod gauge;
@@ -17,6 +18,7 @@ pub mod profile;
 #[cfg(feature = "__agent")]
 pub mod render;
 #[cfg(feature = "__agent")]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "single addresses only the debug port asks for"))]
 mod resolve;
 #[cfg(feature = "serve")]
 mod serve;
@@ -25,6 +27,7 @@ pub mod sink;
 pub mod source;
 mod spawn;
 #[cfg(feature = "__agent")]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "snapshots only the debug port reads"))]
 mod store;
 #[cfg(feature = "__agent")]
 mod suspect;

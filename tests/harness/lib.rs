@@ -2,5 +2,6 @@
 
 mod fixture;
 pub mod go;
+pub mod port;
 
 pub use fixture::{Fixture, Running};

@@ -1,0 +1,62 @@
+//! Asks a debug port, as curl would.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// What a port answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("text")
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.text()))
+    }
+}
+
+/// Asks for `url`; `None` when nobody answers within a minute.
+#[must_use]
+pub fn get(url: &str) -> Option<Answer> {
+    let agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(60)))
+        .http_status_as_error(false)
+        .build()
+        .new_agent();
+    let mut response = agent.get(url).call().ok()?;
+    let body = response.body_mut().with_config().limit(64 << 20).read_to_vec().ok()?;
+    Some(Answer { status: response.status().as_u16(), body })
+}
+
+/// Asks `question` again and again until it has an answer.
+///
+/// # Panics
+/// When it has none within `patience`.
+pub fn until<T>(what: &str, patience: Duration, mut question: impl FnMut() -> Option<T>) -> T {
+    let end = std::time::Instant::now() + patience;
+    loop {
+        if let Some(answer) = question() {
+            return answer;
+        }
+        assert!(std::time::Instant::now() < end, "{what}: not within {patience:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
