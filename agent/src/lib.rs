@@ -9,9 +9,13 @@ pub mod render;
 pub mod sink;
 #[cfg(feature = "__agent")]
 pub mod source;
+mod spawn;
+#[cfg(feature = "__agent")]
+mod sys;
 pub mod watch;
 
 pub use error::{Error, ErrorKind};
+pub use spawn::{spawn, spawn_blocking, spawn_on};
 pub use unit::Unit;
 
 mod unit;

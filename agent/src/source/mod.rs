@@ -1,12 +1,18 @@
 //! Where profiles come from. A source knows how to look at this process; it knows nothing of naming, drawing or
 //! sending what it saw.
 
+mod tasks;
+mod threads;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::profile::Profile;
+
+pub use tasks::Tasks;
+pub use threads::Threads;
 
 /// Something that can be profiled: the heap, the CPU, the tasks.
 pub trait Source: Send + Sync {
@@ -62,7 +68,6 @@ impl Window {
     }
 
     /// A handle that ends this window from elsewhere: when it is dropped, the source stops within [`Window::POLL`].
-    #[must_use]
     pub fn guard(&self) -> WindowGuard {
         WindowGuard(self.canceled.clone())
     }
