@@ -49,17 +49,10 @@ impl Equipment {
 
     /// The gauges of the house and the service's `own`.
     pub(super) fn gauges(&self, own: Vec<Box<dyn Gauge>>) -> Vec<Box<dyn Gauge>> {
-        let mut gauges: Vec<Box<dyn Gauge>> = vec![
-            Box::new(gauge::Rss::new()),
-            Box::new(gauge::RssShare::new()),
-            Box::new(gauge::Cpu::new()),
-            Box::new(gauge::Threads::new()),
-            Box::new(gauge::Fds::new()),
-            Box::new(gauge::Tasks::new(self.runtime.clone())),
-        ];
+        let mut gauges = gauge::of_process(self.runtime.clone());
         #[cfg(feature = "heap")]
         if self.heap.is_some() {
-            gauges.push(Box::new(gauge::Heap::new()));
+            gauges.push(Box::new(gauge::HeapAllocated::new()));
         }
         gauges.extend(own);
         gauges

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::desk::Desk;
-use crate::gauge::Limit;
+use crate::gauge::{Limit, LimitedBy};
 use crate::profile::Profile;
 use crate::render::{Format, Options};
 use crate::sink::{Alert, Attachment, State};
@@ -138,8 +138,9 @@ fn outlook(case: &Case) -> Option<String> {
     if case.state == State::Resolved || case.evidence != Some("heap") {
         return None;
     }
-    let Limit { bytes, source } = case.memory_limit.as_ref()?;
-    let limit = *bytes as f64;
+    let limit = case.memory_limit?;
+    let source = if limit.by == LimitedBy::Cgroup { "the container's limit" } else { "all the machine has" };
+    let limit = limit.bytes as f64;
     let rss = case.readings.iter().find(|reading| reading.name == "rss")?.value?;
     let left = (limit - rss).max(0.0);
     let room = format!("RSS is {} of {} ({source})", Unit::Bytes.show(rss), Unit::Bytes.show(limit));

@@ -60,7 +60,7 @@ impl Watchroom {
         let rules = rules::of(&config, extras.rules)?;
         let deliveries = equipment::deliveries(&config, extras.sinks)?;
         let equipment = Equipment::set_up(&config);
-        let lookout = Lookout::new(equipment.gauges(extras.gauges), rules, config.warm_up);
+        let lookout = Lookout::new(equipment.gauges(extras.gauges), config.tick, rules, config.warm_up);
         for rule in lookout.blind_rules() {
             tracing::warn!("flamewatch: the rule `{rule}` is on a gauge that nobody reads; it will never fire");
         }
@@ -114,10 +114,10 @@ impl Watchroom {
             self.late += 1;
             return self.show_status(&[("gauges".to_owned(), format!("a gauge blocks; {} ticks late", self.late))]);
         };
-        let (now, step) = (self.now(), self.config.tick);
+        let now = self.now();
         self.late = 0;
         self.rounds.spawn_blocking(move || {
-            let verdicts = lookout.tick(now, step);
+            let verdicts = lookout.tick(now);
             Round { lookout, verdicts, now }
         });
     }

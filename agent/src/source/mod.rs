@@ -16,7 +16,7 @@ use crate::profile::Profile;
 #[cfg(feature = "cpu")]
 pub use cpu::{Cpu, MAX_HZ};
 pub use tasks::Tasks;
-pub use threads::{MAX_THREADS, Threads};
+pub use threads::Threads;
 
 /// Something that can be profiled: the heap, the CPU, the tasks.
 pub trait Source: Send + Sync {

@@ -88,9 +88,9 @@ impl Source for Cpu {
         let Ok(_turn) = self.window.try_lock() else {
             return Err(Error::new(ErrorKind::Busy, "a CPU profile is being taken; try again when it is done"));
         };
-        let (began, cpu_before) = (SystemTime::now(), process::cpu_time());
+        let (began, cpu_before) = (SystemTime::now(), process::cpu_time().unwrap_or_default());
         let (samples, lasted) = pprof_crate::sample(self.hertz, window)?;
-        Ok(self.profile(began, lasted, samples, process::cpu_time().saturating_sub(cpu_before)))
+        Ok(self.profile(began, lasted, samples, process::cpu_time().unwrap_or_default().saturating_sub(cpu_before)))
     }
 }
 

@@ -1,0 +1,219 @@
+//! How much memory the process has, and how much it may have.
+
+use std::io;
+use std::path::Path;
+
+use super::Gauge;
+use super::cgroup::Cgroup;
+use crate::{Unit, sys};
+
+/// `rss`: resident memory of the process.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Rss;
+
+/// `rss.share`: resident memory of the process as a share of the [`limit`].
+#[derive(Clone, Debug)]
+pub struct RssShare {
+    cgroup: Option<Cgroup>,
+}
+
+/// `memory.share`: what the limiting cgroup counts, as a share of its limit: all its processes, and the kernel's
+/// memory for them, without file pages that could be given back. This is what the kernel kills for.
+#[derive(Clone, Debug)]
+pub struct MemoryShare {
+    cgroup: Option<Cgroup>,
+}
+
+/// The most memory this process can get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limit {
+    /// In bytes.
+    pub bytes: u64,
+    /// Who sets it.
+    pub by: LimitedBy,
+}
+
+/// Who limits the memory of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitedBy {
+    /// A cgroup: the container's, or one around it.
+    Cgroup,
+    /// The machine, which has no more.
+    Machine,
+}
+
+/// The most memory this process can get: the tightest limit of its cgroups, or what the machine has where that is
+/// less or no limit is set. `None` where the system does not tell.
+#[must_use]
+pub fn limit() -> Option<Limit> {
+    limit_of(Path::new("/"), Cgroup::find(Path::new("/")).as_ref())
+}
+
+impl Rss {
+    /// The memory of this process.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl RssShare {
+    /// The memory of this process, against the limit it is under at each reading.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { cgroup: Cgroup::find(Path::new("/")) }
+    }
+}
+
+impl Default for RssShare {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryShare {
+    /// The memory of the cgroup that limits this process.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { cgroup: Cgroup::find(Path::new("/")) }
+    }
+}
+
+impl Default for MemoryShare {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Gauge for Rss {
+    fn name(&self) -> &'static str {
+        "rss"
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Bytes
+    }
+
+    fn read(&mut self) -> io::Result<f64> {
+        rss().map(|bytes| bytes as f64)
+    }
+
+    fn evidence(&self) -> Option<&'static str> {
+        Some("heap")
+    }
+}
+
+impl Gauge for RssShare {
+    fn name(&self) -> &'static str {
+        "rss.share"
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Ratio
+    }
+
+    fn read(&mut self) -> io::Result<f64> {
+        let limit = limit_of(Path::new("/"), self.cgroup.as_ref())
+            .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "no memory limit is known"))?;
+        Ok(rss()? as f64 / limit.bytes as f64)
+    }
+
+    fn evidence(&self) -> Option<&'static str> {
+        Some("heap")
+    }
+}
+
+impl Gauge for MemoryShare {
+    fn name(&self) -> &'static str {
+        "memory.share"
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Ratio
+    }
+
+    fn read(&mut self) -> io::Result<f64> {
+        let level = self
+            .cgroup
+            .as_ref()
+            .and_then(Cgroup::tightest)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "no cgroup limits this process"))?;
+        Ok(level.working_set()? as f64 / level.limit() as f64)
+    }
+
+    fn evidence(&self) -> Option<&'static str> {
+        Some("heap")
+    }
+}
+
+fn limit_of(root: &Path, cgroup: Option<&Cgroup>) -> Option<Limit> {
+    let machine = std::fs::read_to_string(root.join("proc/meminfo")).ok().and_then(|text| total_in(&text));
+    let cgroup = cgroup.and_then(Cgroup::tightest).map(|level| level.limit());
+    match (cgroup, machine) {
+        (Some(bytes), machine) if machine.is_none_or(|machine| bytes < machine) => {
+            Some(Limit { bytes, by: LimitedBy::Cgroup })
+        }
+        (_, machine) => machine.map(|bytes| Limit { bytes, by: LimitedBy::Machine }),
+    }
+}
+
+/// The `MemTotal:` line of `/proc/meminfo`, which counts in KiB.
+fn total_in(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    kibibytes.checked_mul(1024).filter(|bytes| *bytes > 0)
+}
+
+fn rss() -> io::Result<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm")?;
+    let pages = resident_in(&statm)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no number in /proc/self/statm"))?;
+    Ok(pages.saturating_mul(sys::process::page_size()?))
+}
+
+/// The second number of `statm`, in pages.
+fn resident_in(statm: &str) -> Option<u64> {
+    statm.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cgroup::tests::Root;
+    use super::*;
+
+    #[test]
+    fn the_tighter_of_cgroup_and_machine_wins_and_says_who_it_is() {
+        let limit = |cgroup: &str, meminfo: &str| {
+            let root = Root::v2(&[("/app", cgroup)]);
+            root.write("proc/meminfo", meminfo);
+            limit_of(root.path(), Cgroup::find(root.path()).as_ref()).map(|limit| (limit.bytes, limit.by))
+        };
+        let one_gib = "MemTotal:        1048576 kB\nMemFree:  1 kB\n";
+        assert_eq!(limit("1000000", one_gib), Some((1_000_000, LimitedBy::Cgroup)));
+        assert_eq!(limit("max", one_gib), Some((1 << 30, LimitedBy::Machine)));
+        assert_eq!(limit("2000000000000", one_gib), Some((1 << 30, LimitedBy::Machine)));
+        assert_eq!(limit("1000000", "nothing"), Some((1_000_000, LimitedBy::Cgroup)));
+        assert_eq!(limit("max", ""), None);
+    }
+
+    #[test]
+    fn statm() {
+        assert_eq!(resident_in("5000 1234 800 1 0 400 0\n"), Some(1234));
+        assert_eq!(resident_in(""), None);
+    }
+
+    #[test]
+    fn touched_memory_is_resident() {
+        const SIZE: usize = 64 << 20;
+        let before = Rss::new().read().expect("a number");
+        let touched = std::hint::black_box(vec![1_u8; SIZE]);
+        let with = Rss::new().read().expect("a number");
+        assert!(with - before > 0.9 * SIZE as f64, "{before} {with}");
+        let share = RssShare::new().read().expect("a share");
+        assert!(share > 0.0 && share < 1.0, "{share}");
+        drop(touched);
+    }
+}
