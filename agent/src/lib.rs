@@ -9,6 +9,7 @@ pub mod config;
 #[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "much of it only the debug port asks for"))]
 mod desk;
+pub mod doctor;
 mod error;
 pub mod gauge;
 #[cfg(not(feature = "__agent"))]
@@ -37,12 +38,12 @@ mod unit;
 pub mod watch;
 
 #[cfg(feature = "__agent")]
-pub use agent::Agent;
+pub use agent::{Agent, doctor};
 #[cfg(feature = "__agent")]
 pub use builder::{Builder, start};
 pub use error::{Error, ErrorKind};
 #[cfg(not(feature = "__agent"))]
-pub use inert::{Agent, Builder, start};
+pub use inert::{Agent, Builder, doctor, start};
 pub use spawn::{spawn, spawn_blocking, spawn_on};
 pub use unit::Unit;
 pub use watch::Rule;

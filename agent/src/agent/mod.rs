@@ -2,6 +2,7 @@
 //! It knows everyone; nobody below knows it.
 
 mod baseline;
+mod checkup;
 mod equipment;
 mod investigation;
 mod lookout;
@@ -21,6 +22,7 @@ use crate::builder::{Builder, Extras};
 use crate::config::Config;
 use crate::{Error, ErrorKind};
 
+pub use checkup::doctor;
 use watchroom::Watchroom;
 
 /// How long dropping an [`Agent`] waits for its thread; after that the thread is left to end by itself.

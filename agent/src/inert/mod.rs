@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::doctor::{Check, Report};
 use crate::gauge::Gauge;
 use crate::sink::Sink;
 use crate::watch::Rule;
@@ -18,6 +19,18 @@ use crate::Error;
 /// Never in this build.
 pub fn start() -> Result<Agent, Error> {
     Agent::builder().start()
+}
+
+/// Says that there is nothing to examine in this build.
+#[must_use]
+pub fn doctor() -> Report {
+    let mut report = Report::default();
+    report.checks.push(Check::problem(
+        "flamewatch",
+        "built without its features: nothing is profiled or watched",
+        "enable `flamewatch/full`",
+    ));
+    report
 }
 
 /// A handle on nothing: flamewatch was built without its features.

@@ -28,6 +28,9 @@ pub use log::Log;
 #[cfg(feature = "slack")]
 pub use slack::Slack;
 
+#[cfg(not(feature = "__agent"))]
+pub use crate::inert::sink::{Dir, Log, Slack};
+
 /// Delivers alerts to one place. Each sink has its own thread, so a sink that hangs holds up nobody else.
 pub trait Sink: Send {
     /// Its name in pages and logs, such as `slack`.

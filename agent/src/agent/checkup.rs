@@ -1,0 +1,92 @@
+//! The check-up behind [`crate::doctor`]: what works in this process, measured and not assumed.
+
+use crate::Unit;
+use crate::config::Config;
+use crate::doctor::{Check, Report};
+use crate::gauge::{self, LimitedBy};
+use crate::resolve::Resolver;
+
+/// Says what of flamewatch works in this process, what does not, and how to mend it. It measures: a forced sample must
+/// reach the heap profiler, this very function must have a name and a line, the Slack host must take a connection.
+///
+/// Takes up to a few seconds, for that connection and for reading debug info. Call it from a health command or once
+/// after the start, not on a hot path.
+#[must_use]
+pub fn doctor() -> Report {
+    let mut report = Report::default();
+    let mut config = Config::default();
+    let settings = config.apply(|name| std::env::var(name).ok());
+    report.checks.push(match settings {
+        Ok(()) => Check::ok("settings", "every FLAMEWATCH_* variable makes sense"),
+        Err(error) => Check::problem("settings", format!("{error:#}"), "start() will fail until that is mended"),
+    });
+    #[cfg(feature = "heap")]
+    report.checks.extend(crate::source::heap::diagnose());
+    #[cfg(not(feature = "heap"))]
+    report.checks.push(Check::problem("heap", "built without the `heap` feature", "enable `flamewatch/full`"));
+    report.checks.push(names());
+    report.checks.push(memory_limit());
+    report.checks.push(slack(&config));
+    report
+}
+
+/// Whether an address of ours gets a name, a file and a line.
+fn names() -> Check {
+    let here = doctor as *const () as usize as u64;
+    let mut profile = crate::profile::Profile::new("doctor", []);
+    profile.add([crate::profile::Frame::Address(crate::profile::Addr::Pc(here))], &[], 1);
+    let named = Resolver::default().name(&profile);
+    let function = named.frames().find_map(|frame| match frame {
+        crate::profile::Frame::Named(function) => Some(function.clone()),
+        _ => None,
+    });
+    let advice = "set `debug = 1` in [profile.release] and do not strip the binary";
+    match function {
+        Some(function) if function.name.contains("doctor") && function.line > 0 => {
+            Check::ok("names", "functions have names, files and lines")
+        }
+        Some(function) if function.name.contains("doctor") => {
+            Check::problem("names", "functions have names, but no files and lines", advice)
+        }
+        _ => Check::problem("names", "functions have no names, only module+offset", advice),
+    }
+}
+
+fn memory_limit() -> Check {
+    match gauge::limit() {
+        Some(limit) => {
+            let by = if limit.by == LimitedBy::Cgroup { "cgroup" } else { "the machine; no cgroup limit" };
+            Check::ok("memory limit", format!("{} ({by})", Unit::Bytes.show(limit.bytes as f64)))
+        }
+        None => Check::problem(
+            "memory limit",
+            "neither a cgroup limit nor the machine's memory can be read",
+            "mount /proc; alerts cannot say when memory runs out",
+        ),
+    }
+}
+
+#[cfg(feature = "slack")]
+fn slack(config: &Config) -> Check {
+    let Some(webhook) = &config.slack_webhook else {
+        return Check::problem("slack", "no webhook is set", "set FLAMEWATCH_SLACK_WEBHOOK, or look into the log");
+    };
+    // The host alone: the path is the secret.
+    let url = url::Url::parse(&webhook.0).ok();
+    let addresses = url.as_ref().and_then(|url| url.socket_addrs(|| None).ok()).unwrap_or_default();
+    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("(no host)");
+    let patience = std::time::Duration::from_secs(3);
+    let reached = addresses.iter().any(|address| std::net::TcpStream::connect_timeout(address, patience).is_ok());
+    if reached {
+        return Check::ok("slack", format!("{host} takes connections"));
+    }
+    Check::problem("slack", format!("{host} cannot be reached"), "check DNS, proxy and egress rules of this host")
+}
+
+#[cfg(not(feature = "slack"))]
+fn slack(config: &Config) -> Check {
+    match config.slack_webhook {
+        Some(_) => Check::problem("slack", "built without the `slack` feature", "enable `flamewatch/full`"),
+        None => Check::ok("slack", "not asked for"),
+    }
+}
