@@ -79,3 +79,53 @@ fn combined(mut debug: Vec<DebugFrame>, symbol: Option<symtab::Symbol<'_>>, name
     });
     frames.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::symtab::Symbol;
+
+    const MANGLED: &str = "_ZN4shop4leaf17h0123456789abcdefE";
+
+    #[track_caller]
+    fn check(debug: &[&str], symbol: Option<&str>, expected: &[(&str, &str, bool, Source)]) {
+        let debug = debug.iter().map(|name| DebugFrame {
+            name: Some((*name).to_owned()).filter(|name| !name.is_empty()),
+            file: "shop.rs".to_owned(),
+            line: 7,
+            column: 0,
+        });
+        let symbol = symbol.map(|name| Symbol { name, source: Source::Symtab });
+        let frames = combined(debug.collect(), symbol, &mut Names::default());
+        let shown: Vec<_> =
+            frames.iter().map(|frame| (&*frame.name, &*frame.mangled, frame.inlined, frame.source)).collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn the_debug_infos_own_linker_name_is_kept() {
+        check(
+            &[MANGLED],
+            Some("_ZN5other17h0123456789abcdefE"),
+            &[("shop::leaf", MANGLED, false, Source::Dwarf)],
+        );
+        check(&["memcpy"], Some("__memcpy_alias"), &[("memcpy", "", false, Source::Dwarf)]);
+    }
+
+    #[test]
+    fn a_plain_name_gives_way_to_the_symbols_but_only_outermost() {
+        check(
+            &["{closure#0}", "leaf<u32>"],
+            Some(MANGLED),
+            &[("{closure#0}", "", true, Source::Dwarf), ("shop::leaf", MANGLED, false, Source::Symtab)],
+        );
+    }
+
+    #[test]
+    fn a_symbol_names_what_the_debug_info_leaves_open() {
+        check(&[], Some("memcpy"), &[("memcpy", "", false, Source::Symtab)]);
+        check(&[""], Some(MANGLED), &[("shop::leaf", MANGLED, false, Source::Symtab)]);
+        check(&[], None, &[]);
+        check(&[""], None, &[("", "", false, Source::ModuleOffset)]);
+    }
+}

@@ -11,9 +11,9 @@ use crate::names::Names;
 use crate::report::{ModuleReport, Reason, Report};
 use crate::resolved::Resolved;
 
-/// The most debug info of one file that is read, in bytes: 512 MiB. Reading costs about half of that in heap and
-/// as much again in mapped pages, for the time of one call. A file with more is named from its symbol table.
-pub const DEFAULT_MEMORY_BUDGET: u64 = 512 << 20;
+/// The most debug info of one file that is read, in bytes: 256 MiB. Reading costs about half of that in heap and
+/// two thirds in mapped pages, for the time of one call. A file with more is named from its symbol table.
+pub const DEFAULT_MEMORY_BUDGET: u64 = 256 << 20;
 
 /// Names code addresses. Holds settings only: what it reads from files is given back before `resolve` returns.
 #[derive(Clone, Debug)]

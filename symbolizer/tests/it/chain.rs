@@ -95,6 +95,8 @@ fn an_address_asked_twice_is_answered_twice_and_looked_up_once() {
 
 #[test]
 fn a_symbolizer_and_its_answers_cross_threads() {
+    fn crosses<T: Send + Sync>() {}
+    crosses::<(Symbolizer, ModuleMap, Resolved)>();
     let symbolizer = Symbolizer::builder().memory_budget(1 << 30).build();
     let map = ModuleMap::current().expect("a map");
     let here = leaf as fn() -> Seen as usize as u64;
