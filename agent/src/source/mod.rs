@@ -1,12 +1,18 @@
 //! Where profiles come from. A source knows how to look at this process; it knows nothing of naming, drawing or
 //! sending what it saw.
 
+#[cfg(feature = "heap")]
+pub mod heap;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::profile::Profile;
+
+#[cfg(feature = "heap")]
+pub use heap::{Allocs, Heap};
 
 /// Something that can be profiled: the heap, the CPU, the tasks.
 pub trait Source: Send + Sync {
