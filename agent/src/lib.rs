@@ -2,6 +2,7 @@
 
 #[cfg(feature = "__agent")]
 mod agent;
+mod allocator;
 #[cfg(feature = "__agent")]
 mod builder;
 #[cfg(feature = "__agent")]
@@ -39,6 +40,9 @@ pub mod watch;
 
 #[cfg(feature = "__agent")]
 pub use agent::{Agent, doctor};
+#[cfg(feature = "heap")]
+#[doc(hidden)]
+pub use allocator::__private;
 #[cfg(feature = "__agent")]
 pub use builder::{Builder, start};
 pub use error::{Error, ErrorKind};

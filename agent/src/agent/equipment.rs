@@ -62,7 +62,10 @@ impl Equipment {
     pub(super) fn govern(&self) {
         #[cfg(feature = "heap")]
         if let Some(heap) = &self.heap {
-            heap.govern();
+            if let Some(change) = heap.govern() {
+                let (from, to, share) = (change.from, change.to, change.cpu_share * 100.0);
+                tracing::info!("flamewatch: one heap sample in 2^{to} bytes instead of 2^{from}, at {share:.1} % of the CPU");
+            }
         }
     }
 
@@ -73,11 +76,11 @@ impl Equipment {
 
     #[cfg(feature = "heap")]
     fn start_heap(&mut self) {
-        match source::Heap::start(source::heap::Options::default()) {
+        match source::Heap::start(&source::heap::Options::default()) {
             Ok(heap) => {
                 let heap = Arc::new(heap);
                 self.sources.push(heap.clone());
-                self.sources.push(Arc::new(source::Allocs::new(heap.clone())));
+                self.sources.push(Arc::new(source::Allocs::of(heap.clone())));
                 self.heap = Some(heap);
             }
             Err(error) => self.go_without("heap profiles", &error),

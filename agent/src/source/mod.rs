@@ -3,6 +3,8 @@
 
 #[cfg(feature = "cpu")]
 mod cpu;
+#[cfg(feature = "heap")]
+pub mod heap;
 mod tasks;
 mod threads;
 
@@ -15,6 +17,8 @@ use crate::profile::Profile;
 
 #[cfg(feature = "cpu")]
 pub use cpu::{Cpu, MAX_HZ};
+#[cfg(feature = "heap")]
+pub use heap::{Allocs, Heap};
 pub use tasks::Tasks;
 pub use threads::Threads;
 

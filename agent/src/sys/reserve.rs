@@ -1,0 +1,87 @@
+//! Tables of zeros that take no memory until they are touched, never move and are never freed.
+//! Outside of malloc, because they are filled inside malloc.
+
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// A type for which all bytes zero is a value, and which threads may share.
+///
+/// # Safety
+/// All bytes zero must be a valid value.
+pub(crate) unsafe trait Zeroable: Sync + Sized + 'static {}
+
+// SAFETY: an atomic integer has the layout of the integer, for which zero is a value.
+unsafe impl Zeroable for AtomicU32 {}
+// SAFETY: as above.
+unsafe impl Zeroable for AtomicU64 {}
+
+/// Defines a struct of [`Zeroable`] fields that is itself [`Zeroable`].
+macro_rules! zeroable {
+    ($(#[$attribute:meta])* $visibility:vis struct $name:ident { $($field_visibility:vis $field:ident: $type:ty,)* }) => {
+        $(#[$attribute])*
+        $visibility struct $name { $($field_visibility $field: $type,)* }
+
+        // SAFETY: every field is Zeroable, which the compiler checks in `check`, and a struct of all zero bytes is
+        // a struct of such fields.
+        unsafe impl $crate::sys::reserve::Zeroable for $name {}
+
+        const _: () = {
+            const fn check<T: $crate::sys::reserve::Zeroable>() {}
+            $(check::<$type>();)*
+        };
+    };
+}
+pub(crate) use zeroable;
+
+/// `count` zeroed values, committed page by page when they are first written. They stay for ever, because a hook
+/// on another thread may still look at them after everything else has stopped.
+pub(crate) fn zeroed<T: Zeroable>(count: usize) -> io::Result<&'static [T]> {
+    let bytes = count.checked_mul(size_of::<T>()).ok_or(io::ErrorKind::OutOfMemory)?;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists, mmap(2).
+    let start =
+        unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the range is the mapping just made. Huge pages would make the first touch cost 2 MiB; that the
+    // kernel may not know the advice does not matter.
+    #[cfg(target_os = "linux")]
+    unsafe {
+        libc::madvise(start, bytes, libc::MADV_NOHUGEPAGE);
+    }
+    // SAFETY: the mapping is `bytes` long, page-aligned (no T here needs more), zeroed, which is a value of T, and
+    // is never unmapped. T is Sync, and shared references are all anybody gets.
+    Ok(unsafe { std::slice::from_raw_parts(start.cast::<T>(), count) })
+}
+
+/// The system's page size, 0 when it does not say.
+pub(crate) fn system_page_bytes() -> u64 {
+    // SAFETY: sysconf(3) only reads its argument.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    zeroable! {
+        /// Two numbers.
+        struct Pair {
+            left: AtomicU64,
+            right: AtomicU32,
+        }
+    }
+
+    #[test]
+    fn a_large_table_is_zero_and_writable() {
+        let table = zeroed::<Pair>(1 << 24).expect("address space");
+        let last = &table[table.len() - 1];
+        assert_eq!((last.left.load(Ordering::Relaxed), last.right.load(Ordering::Relaxed)), (0, 0));
+        last.left.store(7, Ordering::Relaxed);
+        assert_eq!(last.left.load(Ordering::Relaxed), 7);
+    }
+}
