@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::profile::Profile;
@@ -13,14 +12,10 @@ use crate::source::{Source, Window};
 use crate::store::{Snapshot, Store};
 use crate::{Error, ErrorKind};
 
-/// How many profiles are collected at the same time; the next caller is told to come back.
-pub(crate) const MAX_COLLECTIONS: usize = 4;
-
 /// Everything that can be asked for.
 pub(crate) struct Desk {
     sources: Vec<Arc<dyn Source>>,
     resolver: Arc<Mutex<Resolver>>,
-    collections: Semaphore,
     store: Store,
     identity: Identity,
     status: Mutex<Vec<(String, String)>>,
@@ -35,6 +30,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// The process as it starts now.
+    pub(crate) fn of(service: &str, version: Option<&str>) -> Self {
+        Self { service: service.to_owned(), version: version.map(str::to_owned), started: Instant::now() }
+    }
+
     /// One line such as `checkout 1.4.2, process 4711, up 3h 12m`.
     pub(crate) fn summary(&self) -> String {
         let version = self.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
@@ -48,7 +48,6 @@ impl Desk {
         Self {
             sources,
             resolver: Arc::new(Mutex::new(Resolver::default())),
-            collections: Semaphore::new(MAX_COLLECTIONS),
             store: Store::default(),
             identity,
             status: Mutex::default(),
@@ -64,10 +63,6 @@ impl Desk {
     /// there now, or with a `length` what changed over it. Dropping the future ends the window.
     pub(crate) async fn collect(&self, name: &str, length: Duration) -> Result<Profile, Error> {
         let source = self.source(name)?;
-        let Ok(_place) = self.collections.try_acquire() else {
-            let message = format!("{MAX_COLLECTIONS} profiles are being collected; try again in a few seconds");
-            return Err(Error::new(ErrorKind::Busy, message));
-        };
         let raw = if source.windowed() {
             collect_raw(source, Window::of(length)).await?
         } else if length.is_zero() {
@@ -135,6 +130,10 @@ impl Desk {
     pub(crate) fn about(&self) -> Vec<(String, String)> {
         let mut lines = vec![("service".to_owned(), self.identity.summary())];
         lines.extend(self.status.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        // While a profile is being named the line is left out; a page does not wait for that.
+        if let Ok(resolver) = self.resolver.try_lock() {
+            lines.push(("names remembered".to_owned(), resolver.cache().summary()));
+        }
         lines
     }
 

@@ -32,7 +32,7 @@ mod open {
         Access::check(wanted, token.as_deref())?;
         match bind(wanted) {
             Ok((listener, address)) => {
-                let access = Access::new(address, token, config.url.as_deref());
+                let access = Access::new(address, token, config.url.as_deref().and_then(host));
                 Ok(Some(Port { listener, address, access }))
             }
             Err(error) if !by_name => {
@@ -46,11 +46,34 @@ mod open {
         }
     }
 
+    /// The host in a URL: the name under which people's browsers will ask.
+    fn host(url: &str) -> Option<String> {
+        let rest = url.split_once("://")?.1;
+        let authority = rest.split('/').next()?;
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let port = host.rfind(':').filter(|colon| host.get(colon + 1..).is_some_and(|port| !port.contains(']')));
+        port.map_or(Some(host), |colon| host.get(..colon)).map(str::to_owned)
+    }
+
     fn bind(wanted: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
         let listener = TcpListener::bind(wanted)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         Ok((listener, address))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_host_of_a_url() {
+            let check = |url: &str, expected: &str| assert_eq!(host(url).as_deref(), Some(expected), "{url}");
+            check("https://debug.shop.example/x:1/", "debug.shop.example");
+            check("http://10.0.0.7:6060", "10.0.0.7");
+            check("http://[::1]:6060/", "[::1]");
+            check("http://me@host", "host");
+        }
     }
 
     impl Port {
@@ -62,7 +85,7 @@ mod open {
         /// Answers requests until `stop`.
         pub(in crate::agent) async fn answer(self, desk: Arc<Desk>, stop: Arc<Notify>) {
             match tokio::net::TcpListener::from_std(self.listener) {
-                Ok(listener) => serve::run(listener, desk, self.access, stop).await,
+                Ok(listener) => serve::run(listener, desk, self.access, async move { stop.notified().await }).await,
                 Err(error) => tracing::error!("flamewatch: the debug port cannot be served: {error}"),
             }
         }

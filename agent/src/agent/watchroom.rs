@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -64,8 +64,7 @@ impl Watchroom {
         for rule in lookout.blind_rules() {
             tracing::warn!("flamewatch: the rule `{rule}` is on a gauge that nobody reads; it will never fire");
         }
-        let identity =
-            Identity { service: config.service.clone(), version: config.version.clone(), started: Instant::now() };
+        let identity = Identity::of(&config.service, config.version.as_deref());
         let window = rules::longest_window(&config);
         let baselines = ["heap", "goroutine", "threadcreate"].map(|kind| Baseline::new(kind, window));
         let url = config.url.clone().or_else(|| port.as_ref().map(|port| format!("http://{}", port.address())));

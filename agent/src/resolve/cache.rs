@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use flamewatch_symbolizer::{Addr, Frame, Module, ModuleMap};
 
+use crate::Unit;
+
 /// How many bytes of names a [`Resolver`](super::Resolver) remembers: 16 MiB. An address with four frames of 80
 /// bytes of name, 110 of mangled name and 90 of path counts 1.6 KB (less is used: equal strings are shared), so
 /// this is room for 10,000 addresses, twice what a busy service's heap profile has.
@@ -76,6 +78,12 @@ impl Cache {
         self.young.put(build, offset, frames);
     }
 
+    /// What is remembered, in words.
+    pub(crate) fn summary(&self) -> String {
+        let size = Unit::Bytes.show(self.bytes() as f64);
+        format!("{} addresses in {size}, used {} times, {} forgotten", self.len(), self.hits, self.evicted)
+    }
+
     /// How many addresses are remembered.
     pub(crate) const fn len(&self) -> usize {
         self.young.len + self.old.len
@@ -87,11 +95,13 @@ impl Cache {
     }
 
     /// How many addresses were answered from here.
+    #[cfg(test)]
     pub(crate) const fn hits(&self) -> u64 {
         self.hits
     }
 
     /// How many addresses were forgotten, or never remembered, for want of room.
+    #[cfg(test)]
     pub(crate) const fn evicted(&self) -> u64 {
         self.evicted
     }

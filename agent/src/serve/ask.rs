@@ -1,0 +1,139 @@
+//! What a request asks for, read strictly: a typing error is answered with a sentence, not with 30 seconds of CPU.
+
+use std::time::Duration;
+
+use axum::extract::Query;
+use axum::http::Uri;
+
+use super::answer::Refusal;
+use crate::profile::Profile;
+use crate::render::{Format, Options};
+
+/// How long a CPU profile takes when nothing is said, as in Go.
+pub(super) const DEFAULT_SECONDS: u64 = 30;
+
+/// The longest window that can be asked for.
+pub(super) const MAX_SECONDS: u64 = 60;
+
+/// The query of a request.
+#[derive(Debug, Default)]
+pub(super) struct Ask {
+    /// The window; `None` for what is there now, or the default window of a profile that needs one.
+    pub(super) seconds: Option<u64>,
+    /// The form of the answer.
+    pub(super) format: Option<Format>,
+    /// Keep the allocator's frames.
+    pub(super) raw: bool,
+    /// The name of the value to draw.
+    value: Option<String>,
+    /// The snapshot to subtract.
+    pub(super) base: Option<String>,
+}
+
+impl Ask {
+    /// Reads the query of `uri`. What it does not know it ignores, as Go does.
+    pub(super) fn of(uri: &Uri) -> Result<Self, Refusal> {
+        let pairs: Query<Vec<(String, String)>> =
+            Query::try_from_uri(uri).map_err(|_| Refusal::invalid("the query cannot be read"))?;
+        let mut ask = Self::default();
+        let mut debug = 0;
+        for (name, value) in pairs.0 {
+            match name.as_str() {
+                "seconds" => ask.seconds = Some(seconds(&value)?),
+                "debug" => debug = whole(&value).ok_or_else(|| bad("debug", "0, 1 or 2"))?,
+                "format" => ask.format = Some(format(&value)?),
+                "raw" => ask.raw = flag(&value).ok_or_else(|| bad("raw", "0 or 1"))?,
+                "value" => ask.value = Some(value),
+                "base" => ask.base = Some(value),
+                _ => {}
+            }
+        }
+        if debug > 0 && ask.seconds.is_some() {
+            return Err(Refusal::invalid("seconds and debug params are incompatible"));
+        }
+        if debug > 0 {
+            ask.format.get_or_insert(Format::Text);
+        }
+        Ok(ask)
+    }
+
+    /// The form of the answer: pprof, unless asked otherwise.
+    pub(super) fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Pprof)
+    }
+
+    /// The window of a profile that has one only if `windowed`.
+    pub(super) fn window(&self, windowed: bool) -> Duration {
+        Duration::from_secs(self.seconds.unwrap_or(if windowed { DEFAULT_SECONDS } else { 0 }))
+    }
+
+    /// How `profile` is to be shown.
+    pub(super) fn options(&self, profile: &Profile) -> Result<Options, Refusal> {
+        let names = || profile.values().iter().map(|value| value.name()).collect::<Vec<_>>().join(", ");
+        let index = |name: &String| {
+            profile.value_index(name).ok_or_else(|| bad("value", &format!("one of: {}", names())))
+        };
+        let value = self.value.as_ref().map(index).transpose()?;
+        Ok(Options { value, raw: self.raw, title: None })
+    }
+}
+
+fn bad(name: &str, expected: &str) -> Refusal {
+    Refusal::invalid(format!("invalid value for \"{name}\" - must be {expected}"))
+}
+
+fn seconds(value: &str) -> Result<u64, Refusal> {
+    whole(value)
+        .filter(|seconds| (1..=MAX_SECONDS).contains(seconds))
+        .ok_or_else(|| bad("seconds", &format!("a whole number from 1 to {MAX_SECONDS}")))
+}
+
+fn format(value: &str) -> Result<Format, Refusal> {
+    let names = || Format::ALL.map(Format::name).join(", ");
+    Format::from_name(value).ok_or_else(|| bad("format", &format!("one of: {}", names())))
+}
+
+/// Digits alone: `+5` and ` 5` are typing errors.
+fn whole(value: &str) -> Option<u64> {
+    value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten()
+}
+
+fn flag(value: &str) -> Option<bool> {
+    match value {
+        "" | "1" | "true" => Some(true),
+        "0" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(query: &str, expected: Result<(Option<u64>, &str), &str>) {
+        let uri: Uri = format!("/debug/pprof/heap?{query}").parse().expect("a path");
+        match (Ask::of(&uri), expected) {
+            (Ok(ask), Ok(expected)) => assert_eq!((ask.seconds, ask.format().name()), expected, "{query}"),
+            (Err(refusal), Err(why)) => assert!(format!("{refusal:?}").contains(why), "{query}: {refusal:?}"),
+            (ask, _) => panic!("{query}: {ask:?}"),
+        }
+    }
+
+    #[test]
+    fn queries() {
+        check("", Ok((None, "pprof")));
+        check("seconds=1", Ok((Some(1), "pprof")));
+        check("seconds=60&format=svg&raw=1&gc=1&other=x", Ok((Some(60), "svg")));
+        check("debug=0&seconds=5", Ok((Some(5), "pprof")));
+        check("debug=1", Ok((None, "text")));
+        check("debug=2&format=json", Ok((None, "json")));
+        for bad in ["0", "61", "-1", "1.5", "abc", "", "+5", "99999999999999999999"] {
+            check(&format!("seconds={bad}"), Err("must be a whole number from 1 to 60"));
+        }
+        check("debug=1&seconds=5", Err("seconds and debug params are incompatible"));
+        check("debug=x", Err("must be 0, 1 or 2"));
+        check("format=png", Err("must be one of: pprof, svg, text, folded, json"));
+        check("raw=maybe", Err("must be 0 or 1"));
+    }
+}

@@ -1,0 +1,202 @@
+//! `/debug/pprof/NAME`: a profile taken now, over a window, or as a difference, in the form that was asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, Uri};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Port;
+use super::answer::{Refusal, SANDBOX};
+use super::ask::Ask;
+use crate::desk::Desk;
+use crate::profile::{Profile, ValueType};
+use crate::render::{self, Format, Options};
+use crate::{Error, ErrorKind, Unit};
+
+/// Names for the same thing, asked for under the left one, collected under the right one where only that is there.
+const ALIASES: [(&str, &str); 3] = [("tasks", "goroutine"), ("goroutine", "tasks"), ("allocs", "heap")];
+
+/// Profiles that scrapers ask every process for. Where nobody collects them they are empty, not missing: a scraper
+/// would report an error every few seconds.
+const EMPTY: [&str; 4] = ["mutex", "block", "goroutine", "threadcreate"];
+
+/// Profiles that need a feature or an allocator: whoever asks where there is none is told so.
+const NEEDED: [&str; 3] = ["heap", "allocs", "profile"];
+
+/// How many stacks [`Format::Folded`] leaves out.
+const OMITTED: HeaderName = HeaderName::from_static("x-flamewatch-omitted");
+
+/// What a path under `/debug/pprof/` stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// What the source of this name collects.
+    Source { name: &'static str, windowed: bool },
+    /// A profile that nobody collects.
+    Nothing(&'static str),
+}
+
+impl Wanted {
+    pub(super) fn of(desk: &Desk, name: &str) -> Result<Self, Refusal> {
+        let source = |name: &str| desk.sources().iter().find(|source| source.name() == name);
+        let alias = || ALIASES.iter().filter(|(asked, _)| *asked == name).find_map(|(_, real)| source(real));
+        if let Some(source) = source(name).or_else(alias) {
+            return Ok(Self::Source { name: source.name(), windowed: source.windowed() });
+        }
+        let name = if name == "tasks" { "goroutine" } else { name };
+        if let Some(name) = EMPTY.iter().find(|empty| **empty == name) {
+            return Ok(Self::Nothing(name));
+        }
+        if NEEDED.contains(&name) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{name} profiles are not collected in this process"),
+            )
+            .into());
+        }
+        Err(Refusal::not_found("Unknown profile"))
+    }
+
+    const fn is_windowed(&self) -> bool {
+        matches!(self, Self::Source { windowed: true, .. })
+    }
+
+    async fn collect(&self, desk: &Desk, length: Duration) -> Result<Profile, Error> {
+        match self {
+            Self::Source { name, .. } => desk.collect(name, length).await,
+            Self::Nothing(name) => Ok(nothing(name)),
+        }
+    }
+}
+
+pub(super) async fn show(
+    State(port): State<Arc<Port>>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let ask = Ask::of(&uri)?;
+    let wanted = Wanted::of(&port.desk, &name)?;
+    let permit = port.permit()?;
+    let profile = wanted.collect(&port.desk, ask.window(wanted.is_windowed())).await?;
+    let profile = as_asked(profile, &name);
+    let file = file_name(&name, &wanted, &ask);
+    drawn(profile, &ask, &file, permit).await
+}
+
+/// The same checks, no work: a link checker must not cost 30 seconds of CPU profile.
+pub(super) async fn head(
+    State(port): State<Arc<Port>>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let ask = Ask::of(&uri)?;
+    let wanted = Wanted::of(&port.desk, &name)?;
+    Ok(bare(ask.format(), &file_name(&name, &wanted, &ask), Vec::new()))
+}
+
+impl Port {
+    /// Leave to collect or draw one profile.
+    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let permit = self.collections.clone().try_acquire_owned();
+        permit.map_err(|_| Refusal::busy("too many profiles at a time; try again in a few seconds"))
+    }
+}
+
+/// `profile` in the form asked for. Drawing is work for a processor and is done beside the port's own thread, which
+/// stays free to answer others. The permit is held until it is done, even if the client has left.
+pub(super) async fn drawn(
+    profile: Profile,
+    ask: &Ask,
+    file: &str,
+    permit: OwnedSemaphorePermit,
+) -> Result<Response, Refusal> {
+    let (format, options) = (ask.format(), ask.options(&profile)?);
+    let task = tokio::task::spawn_blocking(move || {
+        let drawn = draw(&profile, format, &options);
+        drop(permit);
+        drawn
+    });
+    let drawn =
+        task.await.map_err(|error| Error::new(ErrorKind::Io, "cannot draw the profile").because(error))?;
+    let (bytes, omitted) = drawn?;
+    let mut response = bare(format, file, bytes);
+    if let Some(omitted) = omitted.and_then(|omitted| HeaderValue::try_from(omitted).ok()) {
+        response.headers_mut().insert(OMITTED, omitted);
+    }
+    Ok(response)
+}
+
+fn draw(profile: &Profile, format: Format, options: &Options) -> Result<(Vec<u8>, Option<String>), Error> {
+    let mut bytes = Vec::new();
+    format.render(profile, options, &mut bytes)?;
+    tracing::info!(profile = profile.kind(), format = format.name(), bytes = bytes.len(), "profile served");
+    let omitted = render::omitted(profile, options);
+    let line = format!("{} stacks that shrank, by {} in all", omitted.stacks, omitted.value.unsigned_abs());
+    Ok((bytes, (format == Format::Folded && omitted.stacks > 0).then_some(line)))
+}
+
+/// An answer of `format`: pprof is saved under `file`, everything else is shown.
+pub(super) fn bare(format: Format, file: &str, bytes: Vec<u8>) -> Response {
+    let mut response = ([(CONTENT_TYPE, format.media_type())], bytes).into_response();
+    let headers = response.headers_mut();
+    if format == Format::Svg {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
+    }
+    if format == Format::Pprof
+        && let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{file}\""))
+    {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// The name Go gives the file: `heap`, or `heap-delta` for a difference.
+fn file_name(name: &str, wanted: &Wanted, ask: &Ask) -> String {
+    let delta = ask.seconds.is_some() && !wanted.is_windowed();
+    let safe: String = name.chars().filter(|char| char.is_ascii_alphanumeric() || *char == '_').collect();
+    format!("{safe}{}", if delta { "-delta" } else { "" })
+}
+
+/// `allocs` is the heap profile that opens with what was allocated, not with what is still there.
+fn as_asked(mut profile: Profile, name: &str) -> Profile {
+    if name == "allocs" {
+        profile.default_value = profile.value_index("alloc_space").unwrap_or(profile.default_value);
+        return profile.with_kind("allocs");
+    }
+    profile
+}
+
+fn nothing(name: &'static str) -> Profile {
+    let values = match name {
+        "mutex" | "block" => {
+            vec![ValueType::new("contentions", Unit::Count), ValueType::new("delay", Unit::Nanoseconds)]
+        }
+        _ => vec![ValueType::new(name, Unit::Count)],
+    };
+    let mut profile = Profile::new(name, values);
+    profile.period = profile.values().first().map(|value| (value.clone(), 1));
+    profile
+        .comments
+        .push(format!("{name} profiles are not collected in this process: empty does not mean none"));
+    profile
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_collects_is_empty_and_says_so() {
+        for name in EMPTY {
+            let profile = nothing(name);
+            assert!(profile.is_empty() && profile.comments[0].contains("not collected"));
+            let mut bytes = Vec::new();
+            Format::Pprof.render(&profile, &Options::default(), &mut bytes).expect("rendering into memory");
+            let again = render::pprof::decode(&bytes).expect("our own bytes");
+            assert_eq!((again.values(), &again.period), (profile.values(), &profile.period));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The port asked over TCP, as its clients ask: whole requests in, whole answers out.
+
+mod clients;
+mod limits;
+mod pages;
+mod profiles;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, UNIX_EPOCH};
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::Access;
+use crate::desk::{Desk, Identity};
+use crate::profile::{Frame, Function, Profile, ValueType};
+use crate::render::{Format, Options};
+use crate::source::{Source, Window};
+use crate::store::Snapshot;
+use crate::{Error, ErrorKind, Unit};
+
+const SCRIPT: &str = "<script>alert(1)</script>";
+
+/// A source that counts how often it is asked, and how often it was left before its window ended.
+#[derive(Default)]
+struct Fake {
+    name: &'static str,
+    windowed: bool,
+    asked: AtomicUsize,
+    left: AtomicUsize,
+}
+
+impl Source for Fake {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        SCRIPT
+    }
+
+    fn count(&self) -> Option<u64> {
+        Some(4711)
+    }
+
+    fn windowed(&self) -> bool {
+        self.windowed
+    }
+
+    fn collect(&self, window: &Window) -> Result<Profile, Error> {
+        let asked = self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.name == "broken" {
+            return Err(Error::new(ErrorKind::Unsupported, "cannot profile").because("no allocator"));
+        }
+        if !window.wait() {
+            self.left.fetch_add(1, Ordering::SeqCst);
+            return Err(Error::new(ErrorKind::TimedOut, "the window was canceled"));
+        }
+        let mut profile = shop(i64::try_from(asked).expect("few") + 1).with_kind(self.name);
+        profile.lasted = self.windowed.then(|| window.length());
+        Ok(profile)
+    }
+}
+
+/// A heap of `mib` MiB whose function, label and comment try to be HTML.
+fn shop(mib: i64) -> Profile {
+    let values = ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"];
+    let unit = |name: &str| if name.ends_with("space") { Unit::Bytes } else { Unit::Count };
+    let mut profile = Profile::new("heap", values.map(|name| ValueType::new(name, unit(name))));
+    let names = ["_rjem_malloc", SCRIPT, "shop::main"];
+    let frames = names.map(|name| Frame::named(Function::new(name, "src/shop.rs", 7)));
+    let weights = [9 * mib, (9 * mib) << 20, mib, mib << 20];
+    profile.add(frames.into_iter().chain([Frame::label("route", SCRIPT)]), &weights, 1);
+    profile
+}
+
+fn snapshot(id: &str, kind: &str, mib: i64) -> Snapshot {
+    let mut pprof = Vec::new();
+    Format::Pprof.render(&shop(mib), &Options::default(), &mut pprof).expect("rendering into memory");
+    let (taken, trigger) = (UNIX_EPOCH + Duration::from_secs(1_700_000_000), SCRIPT.to_owned());
+    Snapshot { id: id.to_owned(), taken, trigger, kind: kind.to_owned(), pprof }
+}
+
+/// A port of its own, on a thread with a runtime of one thread, as the agent runs it.
+struct Server {
+    address: SocketAddr,
+    sources: Vec<Arc<Fake>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::with_token(None)
+    }
+
+    fn with_token(token: Option<&str>) -> Self {
+        let fake = |name, windowed| Arc::new(Fake { name, windowed, ..Fake::default() });
+        let sources =
+            vec![fake("profile", true), fake("heap", false), fake("tasks", false), fake("broken", false)];
+        let desk = Arc::new(desk(&sources));
+        let token = token.map(str::to_owned);
+        let (stop, stopped) = oneshot::channel();
+        let (bound, address) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+                let address = listener.local_addr().expect("an address");
+                bound.send(address).expect("the test waits");
+                let stop = async { drop(stopped.await) };
+                super::run(listener, desk, Access::new(address, token, []), stop).await;
+            });
+        });
+        let address = address.recv().expect("the port is bound");
+        Self { address, sources, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn source(&self, name: &str) -> &Fake {
+        self.sources.iter().find(|source| source.name == name).expect("a source")
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+        stream
+    }
+
+    /// Sends the head of a request and leaves the answer to be read.
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
+        let mut stream = self.connect();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if headers.iter().all(|(name, _)| *name != "Host") {
+            head.push_str(&format!("Host: {}\r\n", self.address));
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if method == "POST" {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        let whole = [head.as_bytes(), b"\r\n", body].concat();
+        let _ = stream.write_all(&whole);
+        stream
+    }
+
+    fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        Answer::read(self.send(method, path, headers, body))
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, &[], b"")
+    }
+
+    fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the port ends well");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The desk of the tests: these sources, two heap snapshots and one of tasks.
+fn desk(sources: &[Arc<Fake>]) -> Desk {
+    let sources = sources.iter().map(|source| source.clone() as Arc<dyn Source>).collect();
+    let desk = Desk::new(sources, Identity::of("shop", Some(SCRIPT)));
+    for (id, kind, weight) in [("a1", "heap", 3), ("b2", "heap", 5), ("c3", "tasks", 1)] {
+        desk.keep(snapshot(id, kind, weight));
+    }
+    desk.set_status(vec![("rss".to_owned(), SCRIPT.to_owned())]);
+    desk
+}
+
+/// A whole answer.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn read(mut stream: TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(bytes.len());
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Self { status, head, body: bytes.get(end + 4..).unwrap_or(&[]).to_vec() }
+    }
+
+    fn header(&self, name: &str) -> &str {
+        let headers = self.head.lines().filter_map(|line| line.split_once(": "));
+        headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next().unwrap_or("")
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+
+    fn profile(&self) -> Profile {
+        assert_eq!(self.status, 200, "{self:?}");
+        crate::render::pprof::decode(&self.body).expect("a profile")
+    }
+}

@@ -1,0 +1,67 @@
+//! The pages for people.
+
+use super::{SCRIPT, Server};
+
+#[test]
+fn every_answer_bears_the_same_armor() {
+    let server = Server::start();
+    for path in
+        ["/debug/", "/debug/pprof/heap", "/debug/snapshots", "/debug/health", "/debug/style.css", "/nothing"]
+    {
+        let answer = server.get(path);
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert!(answer.header("content-security-policy").starts_with("default-src 'none'; style-src 'self'"));
+        assert_eq!(answer.header("access-control-allow-origin"), "");
+    }
+}
+
+#[test]
+fn no_name_becomes_markup() {
+    let server = Server::start();
+    for path in ["/debug/", "/debug/pprof/", "/debug/snapshots"] {
+        let page = server.get(path);
+        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
+        assert!(!page.text().contains(SCRIPT) && page.text().contains("&lt;script&gt;"), "{}", page.text());
+    }
+}
+
+#[test]
+fn the_index_tells_how_to_look_and_starts_nothing_long_by_a_click() {
+    let server = Server::start();
+    let page = server.get("/debug/pprof/");
+    let text = page.text();
+    assert!(text.contains(&format!("go tool pprof 'http://{}/debug/pprof/heap'", server.address)), "{text}");
+    assert!(
+        text.contains("<a href=\"/debug/pprof/heap?debug=1\">text</a>")
+            && text.contains("<small>4,711</small>")
+    );
+    assert!(
+        text.contains("<form action=\"/debug/pprof/profile\">")
+            && !text.contains("<a href=\"/debug/pprof/profile")
+    );
+    for (from, to) in [("/", "/debug/"), ("/debug", "/debug/"), ("/debug/pprof", "/debug/pprof/")] {
+        let answer = server.get(from);
+        assert_eq!((answer.status, answer.header("location")), (307, to));
+    }
+}
+
+#[test]
+fn snapshots_are_listed_shown_and_subtracted() {
+    let server = Server::start();
+    let list: serde_json::Value =
+        serde_json::from_slice(&server.get("/debug/snapshots?format=json").body).expect("json");
+    assert_eq!(
+        (list[1]["id"].as_str(), list[1]["taken"].as_str()),
+        (Some("b2"), Some("2023-11-14T22:13:20Z"))
+    );
+    assert!(server.get("/debug/snapshots").text().contains("href=\"/debug/snapshots/b2?format=text\""));
+    let whole = server.get("/debug/snapshots/b2");
+    assert_eq!(whole.header("content-disposition"), "attachment; filename=\"heap-b2.pb.gz\"");
+    assert_eq!(whole.profile().total(3), 5 << 20);
+    assert!(server.get("/debug/snapshots/b2?format=text").text().starts_with("heap: inuse_space 5 MiB"));
+    let grown = server.get("/debug/snapshots/b2?base=a1");
+    assert_eq!(grown.header("content-disposition"), "attachment; filename=\"heap-b2-delta.pb.gz\"");
+    assert_eq!(grown.profile().total(3), 2 << 20);
+}
