@@ -1,6 +1,8 @@
 //! Where profiles come from. A source knows how to look at this process; it knows nothing of naming, drawing or
 //! sending what it saw.
 
+#[cfg(feature = "cpu")]
+mod cpu;
 mod tasks;
 mod threads;
 
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::profile::Profile;
 
+#[cfg(feature = "cpu")]
+pub use cpu::Cpu;
 pub use tasks::Tasks;
 pub use threads::Threads;
 
