@@ -156,10 +156,10 @@ mod tests {
                 at_leaf += stack.value(0);
             }
         }
-        assert!(hot > 50, "{hot} samples of the hot thread");
+        assert!(hot > 20, "{hot} samples of the hot thread");
         assert!(at_leaf * 10 > hot * 7, "{at_leaf} of {hot} samples have the hot function as their leaf");
         let coverage = profile.losses.coverage.expect("a coverage");
-        assert!((0.5..1.5).contains(&coverage), "coverage {coverage}");
+        assert!((0.4..1.5).contains(&coverage), "coverage {coverage}");
         assert!(profile.lasted.expect("a window") >= Duration::from_secs(2));
     }
 
