@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Error;
 use crate::agent::Agent;
 use crate::config::{Bind, Config, Secret};
 use crate::gauge::Gauge;
 use crate::sink::Sink;
 use crate::watch::Rule;
-use crate::Error;
 
 /// Starts an agent from the environment and safe defaults: the one line most services need.
 ///
@@ -148,6 +148,10 @@ impl Builder {
 impl std::fmt::Debug for Extras {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&str> = self.sinks.iter().map(|sink| sink.name()).collect();
-        formatter.debug_struct("Extras").field("rules", &self.rules).field("sinks", &names).finish_non_exhaustive()
+        formatter
+            .debug_struct("Extras")
+            .field("rules", &self.rules)
+            .field("sinks", &names)
+            .finish_non_exhaustive()
     }
 }

@@ -146,9 +146,13 @@ impl Config {
         env.read("FLAMEWATCH_BIND", &mut self.bind, bind)?;
         env.read_secret("FLAMEWATCH_TOKEN", &mut self.token, |text| text.len() >= 16)?;
         env.read("FLAMEWATCH_URL", &mut self.url, |text| http_url(text).map(Some))?;
-        env.read_secret("FLAMEWATCH_SLACK_WEBHOOK", &mut self.slack_webhook, |text| http_url(text).is_some())?;
+        env.read_secret("FLAMEWATCH_SLACK_WEBHOOK", &mut self.slack_webhook, |text| {
+            http_url(text).is_some()
+        })?;
         env.read("FLAMEWATCH_DIR", &mut self.dir, |text| Some(Some(PathBuf::from(text))))?;
-        env.read("FLAMEWATCH_TICK", &mut self.tick, |text| duration(text, Duration::from_millis(100), 5 * minute))?;
+        env.read("FLAMEWATCH_TICK", &mut self.tick, |text| {
+            duration(text, Duration::from_millis(100), 5 * minute)
+        })?;
         env.read("FLAMEWATCH_WARM_UP", &mut self.warm_up, |text| duration(text, Duration::ZERO, day))?;
         env.read("FLAMEWATCH_HOLD", &mut self.hold, |text| duration(text, Duration::ZERO, day))?;
         env.read("FLAMEWATCH_COOLDOWN", &mut self.cooldown, |text| duration(text, Duration::ZERO, 7 * day))?;
@@ -276,15 +280,30 @@ mod tests {
         assert_eq!(with("FLAMEWATCH_TASK_GROWTH", " 12.5 ").expect("good").task_growth, Some(12.5));
         assert_eq!(with("FLAMEWATCH_BIND", "off").expect("good").bind, Bind::Off);
         assert_eq!(with("FLAMEWATCH_BIND", "").expect("good").bind, Bind::Default);
-        assert_eq!(with("FLAMEWATCH_URL", "https://debug.shop/").expect("good").url.as_deref(), Some("https://debug.shop"));
+        assert_eq!(
+            with("FLAMEWATCH_URL", "https://debug.shop/").expect("good").url.as_deref(),
+            Some("https://debug.shop")
+        );
         assert!(!with("FLAMEWATCH", "OFF").expect("good").enabled);
     }
 
     #[test]
     fn a_bad_value_names_the_variable_the_value_and_what_is_allowed() {
-        refused("FLAMEWATCH_TICK", "fast", "FLAMEWATCH_TICK is \"fast\", but must be a duration from 100ms to 5m");
-        refused("FLAMEWATCH_TICK", "1ms", "FLAMEWATCH_TICK is \"1ms\", but must be a duration from 100ms to 5m");
-        refused("FLAMEWATCH_CPU_HZ", "0", "FLAMEWATCH_CPU_HZ is \"0\", but must be a whole number from 1 to 999");
+        refused(
+            "FLAMEWATCH_TICK",
+            "fast",
+            "FLAMEWATCH_TICK is \"fast\", but must be a duration from 100ms to 5m",
+        );
+        refused(
+            "FLAMEWATCH_TICK",
+            "1ms",
+            "FLAMEWATCH_TICK is \"1ms\", but must be a duration from 100ms to 5m",
+        );
+        refused(
+            "FLAMEWATCH_CPU_HZ",
+            "0",
+            "FLAMEWATCH_CPU_HZ is \"0\", but must be a whole number from 1 to 999",
+        );
         refused(
             "FLAMEWATCH_BIND",
             "localhost",

@@ -20,7 +20,10 @@ pub mod profile;
 #[cfg(feature = "__agent")]
 pub mod render;
 #[cfg(feature = "__agent")]
-#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "single addresses only the debug port asks for"))]
+#[cfg_attr(
+    not(feature = "serve"),
+    allow(dead_code, reason = "single addresses only the debug port asks for")
+)]
 mod resolve;
 #[cfg(feature = "serve")]
 mod serve;

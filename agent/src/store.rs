@@ -35,7 +35,8 @@ impl Store {
     pub(crate) fn add(&self, snapshot: Snapshot) {
         let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
         snapshots.push_back(Arc::new(snapshot));
-        while snapshots.len() > 1 && (snapshots.len() > MAX_SNAPSHOTS || total_bytes(&snapshots) > MAX_BYTES) {
+        while snapshots.len() > 1 && (snapshots.len() > MAX_SNAPSHOTS || total_bytes(&snapshots) > MAX_BYTES)
+        {
             snapshots.pop_front();
         }
     }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use indexmap::IndexMap;
 
-use crate::profile::{owner, Profile};
+use crate::profile::{Profile, owner};
 use crate::sink::Site;
 
 /// A place in the code and what a profile charges to it.
@@ -32,7 +32,10 @@ impl Growth {
         for stack in delta.iter() {
             let key = match owner::suspect(&stack) {
                 Some(function) => (function.name.clone(), function.place()),
-                None => (stack.frames().next().map_or_else(|| "(no stack)".to_owned(), |f| f.show().into_owned()), None),
+                None => (
+                    stack.frames().next().map_or_else(|| "(no stack)".to_owned(), |f| f.show().into_owned()),
+                    None,
+                ),
             };
             let sums = places.entry(key).or_default();
             sums.0 = sums.0.saturating_add(stack.value(delta.default_value));
@@ -73,8 +76,8 @@ fn relative_error(delta: &Profile, suspect: &Suspect) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Frame, Function, ValueType};
     use crate::Unit;
+    use crate::profile::{Frame, Function, ValueType};
 
     fn frame(name: &str, file: &str, line: u32) -> Frame {
         Frame::named(Function::new(name, file, line))

@@ -18,12 +18,18 @@ pub fn doctor() -> Report {
     let settings = config.apply(|name| std::env::var(name).ok());
     report.checks.push(match settings {
         Ok(()) => Check::ok("settings", "every FLAMEWATCH_* variable makes sense"),
-        Err(error) => Check::problem("settings", format!("{error:#}"), "start() will fail until that is mended"),
+        Err(error) => {
+            Check::problem("settings", format!("{error:#}"), "start() will fail until that is mended")
+        }
     });
     #[cfg(feature = "heap")]
     report.checks.extend(crate::source::heap::diagnose());
     #[cfg(not(feature = "heap"))]
-    report.checks.push(Check::problem("heap", "built without the `heap` feature", "enable `flamewatch/full`"));
+    report.checks.push(Check::problem(
+        "heap",
+        "built without the `heap` feature",
+        "enable `flamewatch/full`",
+    ));
     report.checks.push(names());
     report.checks.push(memory_limit());
     report.checks.push(slack(&config));
@@ -69,18 +75,27 @@ fn memory_limit() -> Check {
 #[cfg(feature = "slack")]
 fn slack(config: &Config) -> Check {
     let Some(webhook) = &config.slack_webhook else {
-        return Check::problem("slack", "no webhook is set", "set FLAMEWATCH_SLACK_WEBHOOK, or look into the log");
+        return Check::problem(
+            "slack",
+            "no webhook is set",
+            "set FLAMEWATCH_SLACK_WEBHOOK, or look into the log",
+        );
     };
     // The host alone: the path is the secret.
     let url = url::Url::parse(&webhook.0).ok();
     let addresses = url.as_ref().and_then(|url| url.socket_addrs(|| None).ok()).unwrap_or_default();
     let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("(no host)");
     let patience = std::time::Duration::from_secs(3);
-    let reached = addresses.iter().any(|address| std::net::TcpStream::connect_timeout(address, patience).is_ok());
+    let reached =
+        addresses.iter().any(|address| std::net::TcpStream::connect_timeout(address, patience).is_ok());
     if reached {
         return Check::ok("slack", format!("{host} takes connections"));
     }
-    Check::problem("slack", format!("{host} cannot be reached"), "check DNS, proxy and egress rules of this host")
+    Check::problem(
+        "slack",
+        format!("{host} cannot be reached"),
+        "check DNS, proxy and egress rules of this host",
+    )
 }
 
 #[cfg(not(feature = "slack"))]

@@ -64,7 +64,9 @@ impl Equipment {
         if let Some(heap) = &self.heap {
             if let Some(change) = heap.govern() {
                 let (from, to, share) = (change.from, change.to, change.cpu_share * 100.0);
-                tracing::info!("flamewatch: one heap sample in 2^{to} bytes instead of 2^{from}, at {share:.1} % of the CPU");
+                tracing::info!(
+                    "flamewatch: one heap sample in 2^{to} bytes instead of 2^{from}, at {share:.1} % of the CPU"
+                );
             }
         }
     }
@@ -117,6 +119,7 @@ pub(super) fn deliveries(config: &Config, own: Vec<Box<dyn Sink>>) -> Result<Vec
         sinks.push(Box::new(sink::Dir::new(path)));
     }
     sinks.extend(own);
-    let options = sink::Options { on_thread_start: Some(crate::sys::thread::withdraw), ..sink::Options::default() };
+    let options =
+        sink::Options { on_thread_start: Some(crate::sys::thread::withdraw), ..sink::Options::default() };
     sinks.into_iter().map(|sink| Delivery::start(sink, options.clone())).collect()
 }

@@ -64,7 +64,12 @@ pub(super) async fn investigate(case: Case, desk: &Desk, baselines: &[Baseline])
     alert
 }
 
-async fn evidence(desk: &Desk, baselines: &[Baseline], kind: &'static str, now: Duration) -> Result<Evidence, Error> {
+async fn evidence(
+    desk: &Desk,
+    baselines: &[Baseline],
+    kind: &'static str,
+    now: Duration,
+) -> Result<Evidence, Error> {
     let after = desk.collect_unnamed(kind).await?;
     let before = baselines.iter().find(|baseline| baseline.kind == kind).and_then(Baseline::oldest);
     let (raw, since) = match before {
@@ -90,7 +95,8 @@ async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidenc
             kind: kind.to_owned(),
             pprof: pprof.bytes.clone(),
         });
-        alert.snapshot_url = case.url.as_ref().map(|url| format!("{url}/debug/snapshots/{}?format=svg", case.id));
+        alert.snapshot_url =
+            case.url.as_ref().map(|url| format!("{url}/debug/snapshots/{}?format=svg", case.id));
     }
     alert.attachments = files.into_iter().map(Arc::new).collect();
 }
@@ -127,7 +133,8 @@ fn headline(case: &Case) -> String {
             format!("{gauge} grows by {rate} a minute{error}, for {lasted} now, and is at {}", show(*value))
         }
         None => {
-            let limit = case.finding.limit.map(|limit| format!(", above {}", show(limit))).unwrap_or_default();
+            let limit =
+                case.finding.limit.map(|limit| format!(", above {}", show(limit))).unwrap_or_default();
             format!("{gauge} is at {}{limit} for {lasted}", show(*value))
         }
     }
@@ -152,7 +159,10 @@ fn outlook(case: &Case) -> Option<String> {
     if minutes > 7.0 * 24.0 * 60.0 {
         return Some(format!("{room}."));
     }
-    Some(format!("{room}: out of memory in about {} at this rate.", spoken(Duration::from_secs_f64(minutes * 60.0))))
+    Some(format!(
+        "{room}: out of memory in about {} at this rate.",
+        spoken(Duration::from_secs_f64(minutes * 60.0))
+    ))
 }
 
 /// What the evidence explains: how much grew since when, and how much of it the worst place takes.
@@ -167,7 +177,11 @@ fn account(alert: &Alert, profile: &Profile, growth: &Growth, since: Option<Dura
         None => format!("{total} in all (nothing earlier to compare with)"),
     };
     let noise = if worst.relative_error > 0.5 { " Few samples: take it as a hint." } else { "" };
-    Some(format!("The {} profile shows {when}, {:.0} % of it below.{noise}", profile.kind(), covered(alert) * 100.0))
+    Some(format!(
+        "The {} profile shows {when}, {:.0} % of it below.{noise}",
+        profile.kind(),
+        covered(alert) * 100.0
+    ))
 }
 
 fn covered(alert: &Alert) -> f64 {

@@ -26,7 +26,12 @@ pub(super) struct Lookout {
 
 impl Lookout {
     /// Reads each of `gauges` every `tick`, and judges `rules` once `warm_up` has passed.
-    pub(super) fn new(gauges: Vec<Box<dyn Gauge>>, tick: Duration, rules: Vec<Rule>, warm_up: Duration) -> Self {
+    pub(super) fn new(
+        gauges: Vec<Box<dyn Gauge>>,
+        tick: Duration,
+        rules: Vec<Rule>,
+        warm_up: Duration,
+    ) -> Self {
         Self {
             gauges: gauges.into_iter().map(|gauge| Watched::new(gauge, tick)).collect(),
             watchers: rules.into_iter().map(Watcher::new).collect(),
@@ -58,14 +63,22 @@ impl Lookout {
     /// Every gauge and every rule, as lines for the index page.
     pub(super) fn status(&self) -> Vec<(String, String)> {
         let gauges = self.gauges.iter().map(|gauge| (gauge.name().to_owned(), shown(gauge)));
-        let rules = self.watchers.iter().map(|watcher| (format!("rule: {}", watcher.rule().name()), standing(watcher)));
+        let rules = self
+            .watchers
+            .iter()
+            .map(|watcher| (format!("rule: {}", watcher.rule().name()), standing(watcher)));
         gauges.chain(rules).collect()
     }
 
     /// The rules whose gauge nobody reads, which is a mistake of whoever set them.
     pub(super) fn blind_rules(&self) -> Vec<String> {
         let known = |rule: &Rule| self.gauges.iter().any(|gauge| gauge.name() == rule.gauge());
-        self.watchers.iter().map(Watcher::rule).filter(|rule| !known(rule)).map(|rule| rule.name().to_owned()).collect()
+        self.watchers
+            .iter()
+            .map(Watcher::rule)
+            .filter(|rule| !known(rule))
+            .map(|rule| rule.name().to_owned())
+            .collect()
     }
 }
 
@@ -145,7 +158,13 @@ mod tests {
         let fired: Vec<usize> = (0..6).map(|now| lookout.tick(SECOND * now).len()).collect();
         assert_eq!(fired, [0, 0, 0, 1, 0, 0]);
         let status = lookout.status();
-        assert_eq!(status, [("counting".to_owned(), "6".to_owned()), ("rule: counting high".to_owned(), "firing".to_owned())]);
+        assert_eq!(
+            status,
+            [
+                ("counting".to_owned(), "6".to_owned()),
+                ("rule: counting high".to_owned(), "firing".to_owned())
+            ]
+        );
     }
 
     #[test]

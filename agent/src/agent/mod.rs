@@ -99,7 +99,9 @@ impl Claim {
         // Acquire pairs with the Release of the agent before us: its hooks are out before ours go in.
         match RUNNING.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed) {
             Ok(_) => Ok(Self),
-            Err(_) => Err(Error::new(ErrorKind::Busy, "an agent is running in this process already; keep that one")),
+            Err(_) => {
+                Err(Error::new(ErrorKind::Busy, "an agent is running in this process already; keep that one"))
+            }
         }
     }
 }
@@ -127,7 +129,9 @@ fn run(watchroom: Watchroom, stop: &Notify, ends: &SyncSender<()>, claim: Claim)
             // Work under way, such as a profile that somebody waits for, is not waited for.
             runtime.shutdown_background();
         }
-        Err(error) => tracing::error!("flamewatch: cannot start, the agent's runtime cannot be built: {error}"),
+        Err(error) => {
+            tracing::error!("flamewatch: cannot start, the agent's runtime cannot be built: {error}")
+        }
     }
     drop(claim);
     let _ = ends.send(());

@@ -36,7 +36,9 @@ mod open {
                 Ok(Some(Port { listener, address, access }))
             }
             Err(error) if !by_name => {
-                tracing::warn!("flamewatch: no debug port, {wanted} cannot be bound ({error}); set FLAMEWATCH_BIND");
+                tracing::warn!(
+                    "flamewatch: no debug port, {wanted} cannot be bound ({error}); set FLAMEWATCH_BIND"
+                );
                 Ok(None)
             }
             Err(error) => {
@@ -51,7 +53,8 @@ mod open {
         let rest = url.split_once("://")?.1;
         let authority = rest.split('/').next()?;
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let port = host.rfind(':').filter(|colon| host.get(colon + 1..).is_some_and(|port| !port.contains(']')));
+        let port =
+            host.rfind(':').filter(|colon| host.get(colon + 1..).is_some_and(|port| !port.contains(']')));
         port.map_or(Some(host), |colon| host.get(..colon)).map(str::to_owned)
     }
 
@@ -85,7 +88,9 @@ mod open {
         /// Answers requests until `stop`.
         pub(in crate::agent) async fn answer(self, desk: Arc<Desk>, stop: Arc<Notify>) {
             match tokio::net::TcpListener::from_std(self.listener) {
-                Ok(listener) => serve::run(listener, desk, self.access, async move { stop.notified().await }).await,
+                Ok(listener) => {
+                    serve::run(listener, desk, self.access, async move { stop.notified().await }).await
+                }
                 Err(error) => tracing::error!("flamewatch: the debug port cannot be served: {error}"),
             }
         }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::Error;
 use crate::config::Config;
 use crate::watch::Rule;
-use crate::Error;
 
 /// The most rules an agent watches; more are a mistake.
 const MAX_RULES: usize = 64;
@@ -25,7 +25,8 @@ pub(super) fn of(config: &Config, own: Vec<Rule>) -> Result<Vec<Rule>, Error> {
         growing("threads", config.thread_growth),
         growing("fds", config.fd_growth),
     ];
-    let timed = |rule: Rule| rule.for_at_least(config.hold).cooldown(config.cooldown).clear_for(config.clear_hold);
+    let timed =
+        |rule: Rule| rule.for_at_least(config.hold).cooldown(config.cooldown).clear_for(config.clear_hold);
     let rules: Vec<Rule> = defaults.into_iter().flatten().map(timed).chain(own).collect();
     if rules.len() > MAX_RULES {
         let message = format!("{} rules are set, but at most {MAX_RULES} can be", rules.len());

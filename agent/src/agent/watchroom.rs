@@ -62,12 +62,15 @@ impl Watchroom {
         let equipment = Equipment::set_up(&config);
         let lookout = Lookout::new(equipment.gauges(extras.gauges), config.tick, rules, config.warm_up);
         for rule in lookout.blind_rules() {
-            tracing::warn!("flamewatch: the rule `{rule}` is on a gauge that nobody reads; it will never fire");
+            tracing::warn!(
+                "flamewatch: the rule `{rule}` is on a gauge that nobody reads; it will never fire"
+            );
         }
         let identity = Identity::of(&config.service, config.version.as_deref());
         let window = rules::longest_window(&config);
         let baselines = ["heap", "goroutine", "threadcreate"].map(|kind| Baseline::new(kind, window));
-        let url = config.url.clone().or_else(|| port.as_ref().map(|port| format!("http://{}", port.address())));
+        let url =
+            config.url.clone().or_else(|| port.as_ref().map(|port| format!("http://{}", port.address())));
         Ok(Self {
             desk: Arc::new(Desk::new(equipment.sources(), identity)),
             lookout: Some(lookout),
@@ -111,7 +114,8 @@ impl Watchroom {
     fn look(&mut self) {
         let Some(mut lookout) = self.lookout.take() else {
             self.late += 1;
-            return self.show_status(&[("gauges".to_owned(), format!("a gauge blocks; {} ticks late", self.late))]);
+            return self
+                .show_status(&[("gauges".to_owned(), format!("a gauge blocks; {} ticks late", self.late))]);
         };
         let now = self.now();
         self.late = 0;
@@ -143,7 +147,10 @@ impl Watchroom {
         };
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             self.lost_cases += 1;
-            return tracing::warn!("flamewatch: {} fired, but {MAX_CASES} alerts are being written", finding.rule);
+            return tracing::warn!(
+                "flamewatch: {} fired, but {MAX_CASES} alerts are being written",
+                finding.rule
+            );
         };
         let case = Case {
             id: self.incident(&finding.rule, state),
@@ -158,7 +165,8 @@ impl Watchroom {
             finding,
             now,
         };
-        let (desk, baselines, deliveries) = (self.desk.clone(), self.baselines.clone(), self.deliveries.clone());
+        let (desk, baselines, deliveries) =
+            (self.desk.clone(), self.baselines.clone(), self.deliveries.clone());
         tokio::spawn(async move {
             let alert = Arc::new(investigate(case, &desk, &*baselines.lock().await).await);
             deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
@@ -206,7 +214,10 @@ impl Watchroom {
     }
 
     fn announce(&self) {
-        let port = self.url.as_deref().map_or_else(|| "no debug port".to_owned(), |url| format!("{url}/debug/pprof/"));
+        let port = self
+            .url
+            .as_deref()
+            .map_or_else(|| "no debug port".to_owned(), |url| format!("{url}/debug/pprof/"));
         let sinks: Vec<String> = self.deliveries.iter().map(|delivery| delivery.status().name).collect();
         let sinks = if sinks.is_empty() { "nowhere".to_owned() } else { sinks.join(", ") };
         tracing::info!("flamewatch: watching {}; {port}; alerts go to {sinks}", self.config.service);
@@ -220,7 +231,8 @@ impl Watchroom {
 /// What became of a sink's alerts, in words.
 fn account(status: &sink::Status) -> String {
     let mut text = format!("{} sent, {} waiting", status.sent, status.waiting);
-    let counts = [(status.retried, "retried"), (status.dropped, "dropped"), (status.files_left_out, "files left out")];
+    let counts =
+        [(status.retried, "retried"), (status.dropped, "dropped"), (status.files_left_out, "files left out")];
     for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
         text.push_str(&format!(", {count} {what}"));
     }

@@ -32,11 +32,21 @@ impl Gauge for HeapAllocated {
 
     /// Advances jemalloc's epoch, without which its statistics stand still.
     fn read(&mut self) -> io::Result<f64> {
-        epoch::advance().map_err(io::Error::other)?;
-        Ok(stats::allocated::read().map_err(io::Error::other)? as f64)
+        epoch::advance().map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(stats::allocated::read().map_err(|error| io::Error::other(error.to_string()))? as f64)
     }
 
     fn evidence(&self) -> Option<&'static str> {
         Some("heap")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jemalloc_answers() {
+        assert!(HeapAllocated::new().read().expect("statistics are built in") >= 0.0);
     }
 }

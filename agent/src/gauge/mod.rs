@@ -50,17 +50,39 @@ pub trait Gauge: Send {
     }
 }
 
-/// The gauges that every process has. The ones of the heap and of the service itself come on top.
+/// The gauges that every process has; `memory.share` only where a cgroup sets a limit. The ones of the heap and of the
+/// service itself come on top.
 #[cfg(feature = "__agent")]
 #[must_use]
 pub fn of_process(runtime: Option<tokio::runtime::Handle>) -> Vec<Box<dyn Gauge>> {
-    vec![
+    let mut gauges: Vec<Box<dyn Gauge>> = vec![
         Box::new(Rss::new()),
         Box::new(RssShare::new()),
-        Box::new(MemoryShare::new()),
         Box::new(Threads::new()),
         Box::new(Fds::new()),
         Box::new(Cpu::new()),
         Box::new(Tasks::new(runtime)),
-    ]
+    ];
+    if limit().is_some_and(|limit| limit.by == LimitedBy::Cgroup) {
+        gauges.push(Box::new(MemoryShare::new()));
+    }
+    gauges
+}
+
+#[cfg(all(test, feature = "__agent"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_gauge_of_a_process_can_be_read_and_has_its_own_name() {
+        let mut gauges = of_process(None);
+        for gauge in &mut gauges {
+            let read = gauge.read();
+            assert!(read.as_ref().is_ok_and(|value| *value >= 0.0), "{}: {read:?}", gauge.name());
+        }
+        let mut names: Vec<&str> = gauges.iter().map(|gauge| gauge.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), gauges.len());
+    }
 }

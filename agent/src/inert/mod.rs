@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Error;
 use crate::doctor::{Check, Report};
 use crate::gauge::Gauge;
 use crate::sink::Sink;
 use crate::watch::Rule;
-use crate::Error;
 
 /// Does nothing in this build; enable flamewatch's `full` feature to start the agent.
 ///

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::sink::{Alert, Outcome, Sink};
 use crate::Error;
+use crate::sink::{Alert, Outcome, Sink};
 
 macro_rules! inert_sink {
     ($name:ident, $text:literal) => {

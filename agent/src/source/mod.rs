@@ -16,7 +16,7 @@ use crate::Error;
 use crate::profile::Profile;
 
 #[cfg(feature = "cpu")]
-pub use cpu::{Cpu, MAX_HZ};
+pub use cpu::Cpu;
 #[cfg(feature = "heap")]
 pub use heap::{Allocs, Heap};
 pub use tasks::Tasks;

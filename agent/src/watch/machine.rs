@@ -396,4 +396,35 @@ mod tests {
         assert!((finding.baseline - 100.0).abs() < 0.2, "{finding:?}");
         assert_eq!((finding.limit, finding.since), (None, Duration::ZERO));
     }
+
+    proptest::proptest! {
+        /// Whatever is read and whatever the clock does: told and resolved take turns, firings keep their distance.
+        #[test]
+        fn no_life_of_a_rule_breaks_its_promises(
+            readings in proptest::collection::vec((0_u64..200, proptest::num::f64::ANY), 0..300),
+            limit in -10.0..10.0_f64,
+            growing: bool,
+        ) {
+            let rule = if growing { Rule::growing("x").over(5 * MINUTE) } else { Rule::above("x", limit) };
+            let rule = rule.for_at_least(10 * SECOND).clear_for(10 * SECOND).cooldown(5 * MINUTE);
+            let mut watcher = Watcher::new(rule);
+            let mut told: Option<Duration> = None;
+            let mut open = false;
+            for (second, (jitter, value)) in (0_u64..).zip(readings) {
+                match watcher.observe(Duration::from_secs(second * 20 + jitter), value) {
+                    Some(Verdict::Fired(finding)) => {
+                        assert!(!open, "fired twice");
+                        assert!(told.is_none_or(|told| finding.at - told >= 5 * MINUTE), "fired in the cooldown");
+                        assert!(finding.lasted() >= 10 * SECOND && finding.peak >= finding.value);
+                        (told, open) = (Some(finding.at), true);
+                    }
+                    Some(Verdict::Resolved(_)) => {
+                        assert!(open, "resolved what was not told");
+                        open = false;
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
 }
