@@ -7,7 +7,6 @@ mod frame;
 mod laws;
 mod loss;
 pub mod owner;
-mod trim;
 mod value;
 
 use std::borrow::Cow;
@@ -19,7 +18,6 @@ pub use flamewatch_symbolizer::Addr;
 pub use frame::{Frame, Function};
 pub use loss::Losses;
 pub use owner::Owner;
-pub use trim::trim;
 pub use value::ValueType;
 
 pub use crate::Unit;

@@ -22,9 +22,11 @@ fn other_methods_are_refused_with_what_is_allowed() {
 #[test]
 fn symbols_by_get_and_by_post() {
     let server = Server::start();
-    let expected = "num_symbols: 1\n0x1400 shop::insert<T>\n";
-    assert_eq!(server.get("/debug/pprof/symbol?0x1400+0x99").text(), expected);
-    assert_eq!(server.request("POST", "/debug/pprof/symbol", &[], b"0x1400+0x99+rubbish").text(), expected);
+    let here = symbols_by_get_and_by_post as *const () as usize;
+    let expected = format!("num_symbols: 1\n{here:#x} {}::symbols_by_get_and_by_post\n", module_path!());
+    assert_eq!(server.get(&format!("/debug/pprof/symbol?{here:#x}+0x99")).text(), expected);
+    let asked = format!("{here:#x}+0x99+rubbish");
+    assert_eq!(server.request("POST", "/debug/pprof/symbol", &[], asked.as_bytes()).text(), expected);
     assert_eq!(server.get("/debug/pprof/symbol").text(), "num_symbols: 1\n");
     let long = server.request("POST", "/debug/pprof/symbol", &[], &vec![b'+'; (64 << 10) + 1]);
     assert_eq!((long.status, long.header("x-go-pprof")), (413, "1"));
