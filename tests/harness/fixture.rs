@@ -116,8 +116,8 @@ fn compiled(bin: &str) -> PathBuf {
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("cargo runs");
     assert!(output.status.success(), "cannot build {bin}");
     let lines = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
-    let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let made = messages.filter(|message| message["target"]["name"] == bin).last();
+    let mut messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let made = messages.rfind(|message| message["target"]["name"] == bin);
     let executable = made.and_then(|message| message["executable"].as_str().map(PathBuf::from));
     executable.unwrap_or_else(|| panic!("cargo names no executable for {bin}"))
 }
