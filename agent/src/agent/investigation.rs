@@ -52,7 +52,7 @@ pub(super) async fn investigate(case: Case, desk: &Desk, baselines: &[Baseline])
     let mut alert = Alert::new(case.id.clone(), case.state, case.service.clone(), case.finding.rule.as_ref());
     alert.headline = headline(&case);
     alert.details = outlook(&case).into_iter().collect();
-    alert.context = vec![case.identity.clone(), format!("alert {}", case.id)];
+    alert.context = vec![case.identity.clone()];
     if case.state == State::Resolved {
         return alert;
     }
@@ -123,19 +123,19 @@ fn headline(case: &Case) -> String {
     let show = |number: f64| case.unit.show(number);
     let lasted = spoken(case.finding.lasted());
     if case.state == State::Resolved {
-        return format!("{gauge} is well again, now {}; it was not for {lasted}", show(*value));
+        return format!("{gauge}: well again after {lasted}, now {}", show(*value));
     }
     match case.finding.growth {
         Some(growth) => {
             let error = growth.standard_error;
             let error = if error > 0.0 { format!(" (± {})", show(error)) } else { String::new() };
             let rate = show(growth.per_minute);
-            format!("{gauge} grows by {rate} a minute{error}, for {lasted} now, and is at {}", show(*value))
+            format!("{gauge}: {rate} more every minute{error} for {lasted}, now {}", show(*value))
         }
         None => {
             let limit =
                 case.finding.limit.map(|limit| format!(", above {}", show(limit))).unwrap_or_default();
-            format!("{gauge} is at {}{limit} for {lasted}", show(*value))
+            format!("{gauge}: {}{limit} for {lasted}", show(*value))
         }
     }
 }

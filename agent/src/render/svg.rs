@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options};
 
-use super::certainty::{self, Certainty};
+use super::certainty::{self, Tally};
 use super::{clock, folded};
 use crate::Unit;
 use crate::profile::{Frame, Owner, Profile};
@@ -50,13 +50,12 @@ fn heading(profile: &Profile, value: usize, title: Option<&str>) -> String {
 
 /// What the drawing is of and what it lacks: total, error, window, losses, stacks that shrank.
 fn subtitle(profile: &Profile, value: usize) -> String {
-    let certainty = Certainty::of(profile, value);
-    let total = certainty.total(profile, value);
+    let total = Tally::total(profile, value);
     let unit = profile.values().get(value).map_or(Unit::Count, |value| value.unit());
     let omitted = folded::omitted(profile, value);
     let drawn = total.value.saturating_sub(omitted.value);
     let mut text = unit.show(drawn as f64);
-    let error = certainty::show(certainty.error(&total));
+    let error = certainty::show(total.error());
     if !error.is_empty() {
         text = format!("{text} {error}");
     }
