@@ -21,6 +21,9 @@ use url::Url;
 /// The most of an answer that is read. Slack's are two to forty bytes.
 const MAX_ANSWER: u64 = 64 * 1024;
 
+/// No post takes longer, however far away its deadline is.
+const MAX_POST: Duration = Duration::from_secs(60);
+
 /// The longest rest that Slack is granted; past it the request is more likely a mistake than a wish.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);
 
@@ -62,7 +65,7 @@ impl Connector {
     }
 
     fn post(&self, url: &Url, body: &[u8]) -> ClientResult<()> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.deadline.saturating_duration_since(Instant::now()).min(MAX_POST);
         if left.is_zero() {
             return Err(SlackClientError::SystemError(failure("no time was left to post")));
         }
