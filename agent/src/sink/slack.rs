@@ -228,7 +228,7 @@ mod tests {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         });
         let (outcome, _) = deliver(slack, Duration::from_secs(5));
-        assert!(format!("{outcome:?}").contains("securely"), "{outcome:?}");
+        assert!(format!("{outcome:?}").contains("securely: received corrupt message"), "{outcome:?}");
     }
 
     #[test]

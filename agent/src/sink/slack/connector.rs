@@ -1,7 +1,7 @@
 //! The HTTP under slack-morphism: one blocking POST with a deadline, on whatever thread it is called.
 //! It follows no redirect, keeps no connection, and believes nothing but Slack's own `ok`.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -204,6 +204,10 @@ fn unreachable_host(url: &Url, error: &ureq::Error) -> SlackClientError {
     let message = match error {
         ureq::Error::Timeout(phase) => format!("{host} did not answer in time ({phase})"),
         ureq::Error::HostNotFound => format!("cannot find {host}"),
+        // rustls reports a bad certificate and a server without TLS so; its words hold no path.
+        ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            format!("cannot talk to {host} securely: {error}")
+        }
         ureq::Error::Io(error) => format!("cannot talk to {host}: {}", error.kind()),
         ureq::Error::Rustls(error) => format!("cannot talk to {host} securely: {error}"),
         ureq::Error::Tls(error) => format!("cannot talk to {host} securely: {error}"),
