@@ -87,7 +87,7 @@ async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidenc
     alert.sites = growth.sites(&profile, SITES);
     alert.details.extend(account(alert, &profile, &growth, since));
     alert.context.push(profile.losses.summary());
-    let title = format!("{}: {}", case.service, alert.headline);
+    let title = alert.headline.clone();
     let files = tokio::task::spawn_blocking(move || files(&profile, &title)).await.unwrap_or_default();
     if let Some(pprof) = files.iter().find(|file| file.name.ends_with(".pb.gz")) {
         desk.keep(Snapshot {

@@ -18,6 +18,9 @@ const WIDTH: usize = 1200;
 /// Frames narrower than this share of the whole, in percent, are not drawn: a third of a pixel.
 const MIN_WIDTH: f64 = 0.03;
 
+/// What the colors of [`color`] mean.
+const LEGEND: &str = "orange: your code, yellow: dependencies, blue: runtime";
+
 pub(super) fn write(
     profile: &Profile,
     value: usize,
@@ -45,7 +48,7 @@ pub(super) fn write(
 
 fn heading(profile: &Profile, value: usize, title: Option<&str>) -> String {
     let value = profile.values().get(value).map_or("", |value| value.name());
-    format!("{}: {value}", title.unwrap_or_else(|| profile.kind()))
+    title.map_or_else(|| format!("{}: {value} ({LEGEND})", profile.kind()), str::to_owned)
 }
 
 /// What the drawing is of and what it lacks: total, error, window, losses, stacks that shrank.
