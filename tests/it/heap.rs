@@ -90,6 +90,36 @@ fn the_rate_changes_while_samples_are_live() {
 }
 
 #[test]
+fn it_starts_small_stops_and_starts_again() {
+    for build in [Build::Debug, Build::Abort] {
+        let found = findings("heap_cost", &[], build, LIMIT);
+        assert!(number(&found, "start_anonymous_kib") < 1536.0, "{found}");
+        assert_eq!((&found["refused"], number(&found, "problems")), (&Value::Bool(true), 0.0), "{found}");
+        // A sample or two: what is allocated at the lowest rate between the start and the first look.
+        assert!(number(&found, "samples_after_stop") < 100.0, "{found}");
+        assert!(number(&found, "governed") >= 9.0, "{found}");
+        for cost in found["costs"].as_array().expect("costs") {
+            assert!(number(cost, "samples") > 80_000.0, "{found}");
+        }
+    }
+}
+
+#[test]
+fn where_another_profiler_has_the_hooks_profiles_come_from_dumps() {
+    let found = findings("heap_fallback", &[], Build::Debug, LIMIT);
+    assert_eq!((number(&found, "values"), number(&found, "period")), (2.0, 524_288.0), "{found}");
+    let why = "from a dump of jemalloc, because another profiler has taken jemalloc's hooks";
+    assert_eq!(found["comments"][0], why, "{found}");
+    let wrong = number(&found, "inuse_space") / number(&found, "truth") - 1.0;
+    assert!(wrong.abs() < SIGMAS / number(&found, "samples").sqrt(), "off by {wrong}: {found}");
+    assert!(number(&found, "heard") > 100.0, "{found}");
+    assert!(
+        found["diagnosis"][2].as_str().is_some_and(|line| line.contains("stop the other profiler")),
+        "{found}"
+    );
+}
+
+#[test]
 fn children_of_a_fork_allocate_and_end() {
     for build in [Build::Debug, Build::Abort] {
         let found = findings("heap_fork", &[], build, LIMIT);

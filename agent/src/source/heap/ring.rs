@@ -83,6 +83,14 @@ impl Ring {
         Some(entry)
     }
 
+    /// Makes it as new. Only while no other thread can push, as in a forked child, where a pusher may have been lost
+    /// half way and would block the ring for ever.
+    pub(super) fn reset(&self) {
+        self.slots.iter().for_each(|slot| slot.turn.store(0, Ordering::Relaxed));
+        self.pushed.store(0, Ordering::Relaxed);
+        self.popped.store(0, Ordering::Relaxed);
+    }
+
     /// True when nothing was pushed that has not been popped, not even half. Only under the shard's lock.
     pub(super) fn is_empty(&self) -> bool {
         self.popped.load(Ordering::Relaxed) == self.pushed.load(Ordering::Acquire)

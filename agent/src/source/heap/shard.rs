@@ -107,6 +107,7 @@ impl Shard {
     /// Forgets all records; with `alone` a lock found locked is nobody's.
     pub(super) fn clear(&self, alone: bool) {
         if alone {
+            self.ring.reset();
             self.locked.store(false, Ordering::Release); // Acquire: `try_lock`
         }
         let Some(_lock) = self.wait() else { return };
