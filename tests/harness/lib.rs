@@ -2,6 +2,12 @@
 
 mod fixture;
 pub mod go;
+mod load;
 pub mod port;
+mod service;
+mod slack;
 
 pub use fixture::{Fixture, Running};
+pub use load::Load;
+pub use service::Service;
+pub use slack::{FakeSlack, block};
