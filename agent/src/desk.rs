@@ -75,9 +75,19 @@ impl Desk {
         self.name(raw).await
     }
 
-    /// A profile as it was collected, for comparing with a later one.
+    /// What is there now as it was collected, for comparing with a later one.
     pub(crate) async fn collect_unnamed(&self, name: &str) -> Result<Profile, Error> {
         collect_raw(self.source(name)?, Window::now()).await
+    }
+
+    /// The same, for who is on a worker thread already.
+    pub(crate) fn collect_here(&self, name: &str) -> Result<Profile, Error> {
+        self.source(name)?.collect(&Window::now())
+    }
+
+    /// Whether the source called `name` looks at a stretch of time.
+    pub(crate) fn is_windowed(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.source(name)?.windowed())
     }
 
     /// Names the frames of `profile`, and adds who we are.

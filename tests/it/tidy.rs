@@ -17,7 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sys", &["error"]),
     ("doctor", &["error"]),
     ("spawn", &[]),
-    ("gauge", &["error", "unit", "sys", "spawn"]),
+    ("gauge", &["error", "unit", "sys", "spawn", "watch"]),
     ("source", &["error", "unit", "profile", "sys", "spawn", "doctor"]),
     ("allocator", &["sys"]),
     ("render", &["error", "unit", "profile"]),
@@ -28,7 +28,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("desk", &["error", "profile", "resolve", "source", "store"]),
     ("serve", &["error", "unit", "profile", "source", "render", "desk", "store", "config"]),
     ("config", &["error"]),
-    ("inert", &["error", "gauge", "sink", "watch"]),
+    ("inert", &["error", "doctor", "gauge", "sink", "watch"]),
     ("builder", &["error", "agent", "config", "gauge", "sink", "watch"]),
 ];
 

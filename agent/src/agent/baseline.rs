@@ -1,7 +1,9 @@
 //! What the profiles looked like a while ago: the raw snapshots that growth is measured against.
-//! Bounded: a few profiles a kind, each bounded by its source.
+//! Bounded: three profiles a kind, each bounded by its source. Not named, a stack of 40 frames takes about 250 bytes:
+//! with 5,000 stacks, as a busy service has, three take 4 MB.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::profile::Profile;
@@ -11,11 +13,11 @@ use crate::profile::Profile;
 const KEPT: usize = 3;
 
 /// Raw profiles of one kind, the oldest first, each with when it was taken (since the start of the agent).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Baseline {
     pub(super) kind: &'static str,
     every: Duration,
-    taken: VecDeque<(Duration, Profile)>,
+    taken: VecDeque<(Duration, Arc<Profile>)>,
 }
 
 impl Baseline {
@@ -31,15 +33,15 @@ impl Baseline {
 
     /// Keeps `profile`, taken at `now`.
     pub(super) fn add(&mut self, now: Duration, profile: Profile) {
-        self.taken.push_back((now, profile));
+        self.taken.push_back((now, Arc::new(profile)));
         while self.taken.len() > KEPT {
             self.taken.pop_front();
         }
     }
 
     /// The oldest one kept, and when it was taken.
-    pub(super) fn oldest(&self) -> Option<(Duration, &Profile)> {
-        self.taken.front().map(|(at, profile)| (*at, profile))
+    pub(super) fn oldest(&self) -> Option<(Duration, Arc<Profile>)> {
+        self.taken.front().cloned()
     }
 }
 

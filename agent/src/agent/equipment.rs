@@ -63,10 +63,7 @@ impl Equipment {
         #[cfg(feature = "heap")]
         if let Some(heap) = &self.heap {
             if let Some(change) = heap.govern() {
-                let (from, to, share) = (change.from, change.to, change.cpu_share * 100.0);
-                tracing::info!(
-                    "flamewatch: one heap sample in 2^{to} bytes instead of 2^{from}, at {share:.1} % of the CPU"
-                );
+                tracing::info!("flamewatch: {change}");
             }
         }
     }

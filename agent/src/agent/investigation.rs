@@ -14,11 +14,13 @@ use crate::suspect::Growth;
 use crate::watch::Finding;
 use crate::{Error, Unit};
 
-use super::baseline::Baseline;
 use super::lookout::Reading;
 
 /// How many places an alert names.
 const SITES: usize = 3;
+
+/// How long a CPU profile for an alert takes.
+const WINDOW: Duration = Duration::from_secs(5);
 
 /// What is known when a rule fires, besides what its evidence will show.
 #[derive(Clone, Debug)]
@@ -38,6 +40,8 @@ pub(super) struct Case {
     /// Who we are, for the small print.
     pub(super) identity: String,
     pub(super) now: Duration,
+    /// The profile that `evidence` names as it was a while ago, and when that was.
+    pub(super) before: Option<(Duration, Arc<Profile>)>,
 }
 
 /// The evidence of a case: what grew, and how long ago it was compared with.
@@ -48,32 +52,30 @@ struct Evidence {
 }
 
 /// Writes the alert of `case`. Evidence that cannot be had is said so in the alert; the alert goes out all the same.
-pub(super) async fn investigate(case: Case, desk: &Desk, baselines: &[Baseline]) -> Alert {
+pub(super) async fn investigate(case: Case, desk: &Desk) -> Alert {
     let mut alert = Alert::new(case.id.clone(), case.state, case.service.clone(), case.finding.rule.as_ref());
     alert.headline = headline(&case);
     alert.details = outlook(&case).into_iter().collect();
-    alert.context = vec![case.identity.clone(), format!("alert {}", case.id)];
+    alert.context = vec![case.identity.clone()];
     if case.state == State::Resolved {
         return alert;
     }
     let Some(kind) = case.evidence else { return alert };
-    match evidence(desk, baselines, kind, case.now).await {
+    match evidence(&case, desk, kind).await {
         Ok(evidence) => attach(&mut alert, &case, desk, kind, evidence).await,
         Err(error) => alert.details.push(format!("No {kind} profile: {error:#}.")),
     }
     alert
 }
 
-async fn evidence(
-    desk: &Desk,
-    baselines: &[Baseline],
-    kind: &'static str,
-    now: Duration,
-) -> Result<Evidence, Error> {
+async fn evidence(case: &Case, desk: &Desk, kind: &'static str) -> Result<Evidence, Error> {
+    // A profile over a window shows what happens now; there is nothing earlier to subtract.
+    if desk.is_windowed(kind)? {
+        return Ok(Evidence { profile: desk.collect(kind, WINDOW).await?, since: None });
+    }
     let after = desk.collect_unnamed(kind).await?;
-    let before = baselines.iter().find(|baseline| baseline.kind == kind).and_then(Baseline::oldest);
-    let (raw, since) = match before {
-        Some((at, before)) => (after.since(before), Some(now.saturating_sub(at))),
+    let (raw, since) = match &case.before {
+        Some((at, before)) => (after.since(before), Some(case.now.saturating_sub(*at))),
         None => (after, None),
     };
     Ok(Evidence { profile: desk.name(raw).await?, since })
@@ -85,7 +87,7 @@ async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidenc
     alert.sites = growth.sites(&profile, SITES);
     alert.details.extend(account(alert, &profile, &growth, since));
     alert.context.push(profile.losses.summary());
-    let title = format!("{}: {}", case.service, alert.headline);
+    let title = alert.headline.clone();
     let files = tokio::task::spawn_blocking(move || files(&profile, &title)).await.unwrap_or_default();
     if let Some(pprof) = files.iter().find(|file| file.name.ends_with(".pb.gz")) {
         desk.keep(Snapshot {
@@ -123,19 +125,19 @@ fn headline(case: &Case) -> String {
     let show = |number: f64| case.unit.show(number);
     let lasted = spoken(case.finding.lasted());
     if case.state == State::Resolved {
-        return format!("{gauge} is well again, now {}; it was not for {lasted}", show(*value));
+        return format!("{gauge}: well again after {lasted}, now {}", show(*value));
     }
     match case.finding.growth {
         Some(growth) => {
             let error = growth.standard_error;
             let error = if error > 0.0 { format!(" (± {})", show(error)) } else { String::new() };
             let rate = show(growth.per_minute);
-            format!("{gauge} grows by {rate} a minute{error}, for {lasted} now, and is at {}", show(*value))
+            format!("{gauge}: {rate} more every minute{error} for {lasted}, now {}", show(*value))
         }
         None => {
             let limit =
                 case.finding.limit.map(|limit| format!(", above {}", show(limit))).unwrap_or_default();
-            format!("{gauge} is at {}{limit} for {lasted}", show(*value))
+            format!("{gauge}: {}{limit} for {lasted}", show(*value))
         }
     }
 }

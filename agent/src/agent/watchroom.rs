@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::Error;
@@ -13,6 +13,7 @@ use crate::builder::Extras;
 use crate::config::Config;
 use crate::desk::{Desk, Identity};
 use crate::gauge;
+use crate::profile::Profile;
 use crate::sink::{self, Delivery, State};
 use crate::watch::Verdict;
 
@@ -30,12 +31,11 @@ const MAX_CASES: usize = 8;
 pub(super) struct Watchroom {
     config: Config,
     /// Away while a round is out.
-    lookout: Option<Lookout>,
+    guard: Option<Guard>,
     rounds: JoinSet<Round>,
     /// Ticks since the round that is out should have been back.
     late: u64,
     desk: Arc<Desk>,
-    baselines: Arc<Mutex<Vec<Baseline>>>,
     deliveries: Arc<Vec<Delivery>>,
     port: Option<Port>,
     url: Option<String>,
@@ -47,9 +47,16 @@ pub(super) struct Watchroom {
     numbered: u32,
 }
 
-/// One reading of all gauges, and what the rules say of it.
-struct Round {
+/// What goes on rounds: reads the gauges and keeps what they are compared with.
+struct Guard {
     lookout: Lookout,
+    baselines: Vec<Baseline>,
+    warm_up: Duration,
+}
+
+/// What a round brought back.
+struct Round {
+    guard: Guard,
     verdicts: Vec<(Verdict, Reading)>,
     now: Duration,
 }
@@ -68,15 +75,15 @@ impl Watchroom {
         }
         let identity = Identity::of(&config.service, config.version.as_deref());
         let window = rules::longest_window(&config);
-        let baselines = ["heap", "goroutine", "threadcreate"].map(|kind| Baseline::new(kind, window));
+        let baselines =
+            ["heap", "goroutine", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
         let url =
             config.url.clone().or_else(|| port.as_ref().map(|port| format!("http://{}", port.address())));
         Ok(Self {
             desk: Arc::new(Desk::new(equipment.sources(), identity)),
-            lookout: Some(lookout),
+            guard: Some(Guard { lookout, baselines, warm_up: config.warm_up }),
             rounds: JoinSet::new(),
             late: 0,
-            baselines: Arc::new(Mutex::new(Vec::from(baselines))),
             deliveries: Arc::new(deliveries),
             port,
             url,
@@ -103,7 +110,7 @@ impl Watchroom {
             tokio::select! {
                 () = stop.notified() => break,
                 _ = ticks.tick() => self.look(),
-                Some(round) = next(&mut self.rounds) => self.judge(round).await,
+                Some(round) = next(&mut self.rounds) => self.judge(round),
             }
         }
         closing.notify_waiters();
@@ -112,35 +119,32 @@ impl Watchroom {
     /// Has the gauges read on a worker thread. While a round is out there is no second one: a gauge that blocks
     /// stops the watching, which the status says, and nothing else.
     fn look(&mut self) {
-        let Some(mut lookout) = self.lookout.take() else {
+        let Some(mut guard) = self.guard.take() else {
             self.late += 1;
             return self
                 .show_status(&[("gauges".to_owned(), format!("a gauge blocks; {} ticks late", self.late))]);
         };
-        let now = self.now();
+        let (now, desk) = (self.now(), self.desk.clone());
         self.late = 0;
         self.rounds.spawn_blocking(move || {
-            let verdicts = lookout.tick(now);
-            Round { lookout, verdicts, now }
+            let verdicts = guard.lookout.tick(now);
+            guard.refresh(now, &desk);
+            Round { guard, verdicts, now }
         });
     }
 
-    async fn judge(&mut self, round: Round) {
-        let Round { lookout, verdicts, now } = round;
-        let readings = lookout.readings();
-        self.show_status(&lookout.status());
-        self.lookout = Some(lookout);
+    fn judge(&mut self, round: Round) {
+        let Round { guard, verdicts, now } = round;
+        self.show_status(&guard.lookout.status());
         for (verdict, reading) in verdicts {
-            self.open_case(verdict, &reading, &readings, now);
+            self.open_case(verdict, &reading, &guard, now);
         }
+        self.guard = Some(guard);
         self.equipment.govern();
-        if now >= self.config.warm_up {
-            self.refresh_baselines(now).await;
-        }
     }
 
     /// Starts the investigation of a verdict; its alert goes out when it is done.
-    fn open_case(&mut self, verdict: Verdict, reading: &Reading, readings: &[Reading], now: Duration) {
+    fn open_case(&mut self, verdict: Verdict, reading: &Reading, guard: &Guard, now: Duration) {
         let (state, finding) = match verdict {
             Verdict::Fired(finding) => (State::Firing, finding),
             Verdict::Resolved(finding) => (State::Resolved, finding),
@@ -158,17 +162,17 @@ impl Watchroom {
             service: self.config.service.clone(),
             unit: reading.unit,
             evidence: reading.evidence,
-            readings: readings.to_vec(),
+            readings: guard.lookout.readings(),
             memory_limit: gauge::limit(),
             url: self.url.clone(),
             identity: self.desk.identity().summary(),
+            before: reading.evidence.and_then(|kind| guard.before(kind)),
             finding,
             now,
         };
-        let (desk, baselines, deliveries) =
-            (self.desk.clone(), self.baselines.clone(), self.deliveries.clone());
+        let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
         tokio::spawn(async move {
-            let alert = Arc::new(investigate(case, &desk, &*baselines.lock().await).await);
+            let alert = Arc::new(investigate(case, &desk).await);
             deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
             drop(place);
         });
@@ -187,17 +191,6 @@ impl Watchroom {
         let id = format!("{seconds:x}-{:x}-{}", std::process::id(), self.numbered);
         self.incidents.insert(rule.to_owned(), id.clone());
         id
-    }
-
-    /// Keeps raw profiles to compare with later. Cheap: nothing is named.
-    async fn refresh_baselines(&self, now: Duration) {
-        let mut baselines = self.baselines.lock().await;
-        for baseline in baselines.iter_mut().filter(|baseline| baseline.is_due(now)) {
-            // A profile that cannot be had now may be had later; the evidence says so when it is asked for.
-            if let Ok(profile) = self.desk.collect_unnamed(baseline.kind).await {
-                baseline.add(now, profile);
-            }
-        }
     }
 
     fn show_status(&self, lines: &[(String, String)]) {
@@ -225,6 +218,27 @@ impl Watchroom {
 
     fn now(&self) -> Duration {
         self.desk.identity().started.elapsed()
+    }
+}
+
+impl Guard {
+    /// Keeps raw profiles to compare with later. Cheap: nothing is named.
+    fn refresh(&mut self, now: Duration, desk: &Desk) {
+        // What a service builds up while it starts is not growth.
+        if now < self.warm_up {
+            return;
+        }
+        for baseline in self.baselines.iter_mut().filter(|baseline| baseline.is_due(now)) {
+            // A profile that cannot be had now may be had later; the evidence says so when it is asked for.
+            if let Ok(profile) = desk.collect_here(baseline.kind) {
+                baseline.add(now, profile);
+            }
+        }
+    }
+
+    /// The profile called `kind` as it was a while ago.
+    fn before(&self, kind: &str) -> Option<(Duration, Arc<Profile>)> {
+        self.baselines.iter().find(|baseline| baseline.kind == kind)?.oldest()
     }
 }
 

@@ -22,8 +22,6 @@ pub use heap::HeapAllocated;
 #[cfg(feature = "__agent")]
 pub use memory::{Limit, LimitedBy, MemoryShare, Rss, RssShare, limit};
 #[cfg(feature = "__agent")]
-pub(crate) use process::threads_alive;
-#[cfg(feature = "__agent")]
 pub use process::{Cpu, Fds, Threads};
 #[cfg(feature = "__agent")]
 pub use tasks::Tasks;

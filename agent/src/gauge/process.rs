@@ -75,7 +75,7 @@ impl Gauge for Threads {
     }
 
     fn read(&mut self) -> io::Result<f64> {
-        threads_alive().map(|threads| threads as f64)
+        sys::process::threads_alive().map(|threads| threads as f64)
     }
 
     fn evidence(&self) -> Option<&'static str> {
@@ -116,22 +116,6 @@ impl Gauge for Cpu {
     }
 }
 
-/// The threads of this process.
-///
-/// # Errors
-/// Where there is no `/proc`.
-pub(crate) fn threads_alive() -> io::Result<u64> {
-    let stat = std::fs::read("/proc/self/stat")?;
-    threads_in(&String::from_utf8_lossy(&stat))
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no thread count in /proc/self/stat"))
-}
-
-/// The 20th field of `stat`, proc_pid_stat(5). The second, the name, may hold blanks, so we count from its end.
-fn threads_in(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(") ")?;
-    after_name.split_ascii_whitespace().nth(17)?.parse().ok()
-}
-
 /// Since Linux 6.2 the directory's size is the number of descriptors; before that it is 0 and we count, less the one
 /// that we count with.
 fn open_fds(directory: &Path) -> io::Result<u64> {
@@ -146,15 +130,6 @@ fn open_fds(directory: &Path) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_thread_count_is_found_behind_any_name() {
-        let stat =
-            "7 (a) b (c) S 1 7 7 0 -1 4194304 110 0 0 0 1 2 0 0 20 0 13 0 12345 4096 2 18446744073709551615";
-        assert_eq!(threads_in(stat), Some(13));
-        assert_eq!((threads_in(""), threads_in("7 (a) S 1 7")), (None, None));
-        assert!(threads_alive().expect("a count") >= 1);
-    }
 
     #[test]
     fn one_more_descriptor_is_one_more() {

@@ -1,10 +1,11 @@
 //! Arithmetic on whole profiles: what was added since an earlier one, and two made one.
 
-use super::{Frame, Profile};
+use super::Profile;
 
 impl Profile {
     /// What changed between `before` and this profile: ours minus theirs, stack by stack. Values can be negative;
-    /// stacks that did not change are left out. Samples add up, because so do the errors of a difference.
+    /// stacks that did not change are left out. Samples and variances add up, as for two independent profiles; for
+    /// heaps that hold the same sampled objects this makes the error too large, never too small.
     /// The value shown first stays ours, as Go's own deltas forget to do.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
@@ -12,11 +13,10 @@ impl Profile {
         delta.lasted = self.began.duration_since(before.began).ok();
         delta.losses.merge(&before.losses);
         for stack in self.iter() {
-            delta.add(stack.frames().cloned(), stack.values(), stack.samples());
+            delta.add_weights(stack.frames().cloned(), stack.weights);
         }
         for stack in before.iter() {
-            let negated: Vec<i64> = stack.values().iter().map(|value| value.saturating_neg()).collect();
-            delta.add(stack.frames().cloned(), &negated, stack.samples());
+            delta.add_weights(stack.frames().cloned(), &stack.weights.negated());
         }
         delta.stacks.retain(|_, weights| weights.values.iter().any(|value| *value != 0));
         delta
@@ -25,7 +25,7 @@ impl Profile {
     /// Adds the stacks and losses of `other`. Values are matched by position; the caller merges like with like.
     pub fn merge(&mut self, other: &Self) {
         for stack in other.iter() {
-            self.add(stack.frames().cloned(), stack.values(), stack.samples());
+            self.add_weights(stack.frames().cloned(), stack.weights);
         }
         self.began = self.began.min(other.began);
         self.lasted = match (self.lasted, other.lasted) {
@@ -33,11 +33,5 @@ impl Profile {
             (ours, theirs) => ours.or(theirs),
         };
         self.losses.merge(&other.losses);
-    }
-
-    /// The same stacks without the frames for which `keep` says no; a stack left empty stays with its weights.
-    #[must_use]
-    pub fn without_frames(&self, mut keep: impl FnMut(&Frame) -> bool) -> Self {
-        self.rebuilt(|stack| stack.frames().filter(|frame| keep(frame)).cloned().collect())
     }
 }

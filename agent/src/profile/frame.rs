@@ -70,6 +70,16 @@ impl Function {
         Self { name: name.into(), file: file.into(), line, ..Self::default() }
     }
 
+    /// `file:line` as one would say it: the path from the folder of its crate on, `shop/src/orders.rs:88` for
+    /// `/builds/7/shop/src/orders.rs`. The file alone without a line, `None` without a file.
+    #[must_use]
+    pub fn short_place(&self) -> Option<String> {
+        let place = self.place()?;
+        let source = place.rfind("/src/").unwrap_or(0);
+        let start = place.get(..source).and_then(|folders| folders.rfind('/')).map_or(0, |slash| slash + 1);
+        place.get(start..).map(str::to_owned)
+    }
+
     /// `file:line`, the file alone without a line, or `None` without a file.
     #[must_use]
     pub fn place(&self) -> Option<String> {
@@ -78,5 +88,20 @@ impl Function {
             (file, 0) => Some(file.to_owned()),
             (file, line) => Some(format!("{file}:{line}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_place_begins_with_the_crate() {
+        let short = |file: &str| Function::new("f", file, 88).short_place();
+        assert_eq!(short("/builds/7/shop/src/bin/orders.rs").as_deref(), Some("shop/src/bin/orders.rs:88"));
+        assert_eq!(short("shop/src/orders.rs").as_deref(), Some("shop/src/orders.rs:88"));
+        assert_eq!(short("src/orders.rs").as_deref(), Some("src/orders.rs:88"));
+        assert_eq!(short("/app/main.rs").as_deref(), Some("/app/main.rs:88"));
+        assert_eq!(short(""), None);
     }
 }

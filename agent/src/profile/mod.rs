@@ -72,9 +72,11 @@ pub struct Mapping {
 }
 
 /// What was counted on one stack.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Weights {
     values: [i64; MAX_VALUES],
+    /// The variance of each value, which adds up where values are added and where they are subtracted.
+    variances: [f64; MAX_VALUES],
     samples: u64,
 }
 
@@ -148,16 +150,16 @@ impl Profile {
     /// Adds `weights` to the stack `frames` (innermost first), seen in `samples` samples.
     /// Sums saturate. Past [`MAX_STACKS`] a new stack is dropped and counted.
     pub fn add(&mut self, frames: impl IntoIterator<Item = Frame>, weights: &[i64], samples: u64) {
+        self.add_weights(frames, &Weights::of(weights, samples));
+    }
+
+    fn add_weights(&mut self, frames: impl IntoIterator<Item = Frame>, weights: &Weights) {
         let ids: Box<[FrameId]> = frames.into_iter().map(|frame| self.intern(frame)).collect();
         if self.stacks.len() >= MAX_STACKS && !self.stacks.contains_key(&ids) {
-            self.losses.dropped = self.losses.dropped.saturating_add(samples.max(1));
+            self.losses.dropped = self.losses.dropped.saturating_add(weights.samples.max(1));
             return;
         }
-        let entry = self.stacks.entry(ids).or_default();
-        for (sum, weight) in entry.values.iter_mut().zip(weights) {
-            *sum = sum.saturating_add(*weight);
-        }
-        entry.samples = entry.samples.saturating_add(samples);
+        self.stacks.entry(ids).or_default().add(weights);
     }
 
     /// Every stack, in the order in which it was first added.
@@ -192,7 +194,7 @@ impl Profile {
     pub fn rebuilt(&self, mut change: impl FnMut(&Stack<'_>) -> Vec<Frame>) -> Self {
         let mut rebuilt = self.emptied();
         for stack in self.iter() {
-            rebuilt.add(change(&stack), &stack.weights.values, stack.weights.samples);
+            rebuilt.add_weights(change(&stack), stack.weights);
         }
         rebuilt
     }
@@ -238,6 +240,13 @@ impl<'profile> Stack<'profile> {
         self.weights.values.get(..self.profile.values.len()).unwrap_or(&[])
     }
 
+    /// The variance of the value at `index`: n samples of equal weight that sum up to v are sure to v²/n. 0 for a
+    /// counted value. Variances of several stacks, and of both sides of a difference, add up.
+    #[must_use]
+    pub fn variance(&self, index: usize) -> f64 {
+        self.weights.variances.get(index).copied().unwrap_or(0.0)
+    }
+
     /// How many raw samples stand behind the values; 0 when they were counted, not sampled.
     #[must_use]
     pub const fn samples(&self) -> u64 {
@@ -251,10 +260,30 @@ impl FrameId {
     }
 }
 
-/// The relative standard error of a sum of `samples` Poisson samples, `1/sqrt(samples)`; 0 for a counted value.
-#[must_use]
-pub fn relative_error(samples: u64) -> f64 {
-    if samples == 0 { 0.0 } else { 1.0 / (samples as f64).sqrt() }
+impl Weights {
+    fn of(weights: &[i64], samples: u64) -> Self {
+        let mut all = Self { samples, ..Self::default() };
+        for ((value, variance), weight) in all.values.iter_mut().zip(&mut all.variances).zip(weights) {
+            *value = *weight;
+            // A Poisson number of samples of equal weight: Var = n (v/n)².
+            *variance = if samples == 0 { 0.0 } else { (*weight as f64).powi(2) / samples as f64 };
+        }
+        all
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (sum, value) in self.values.iter_mut().zip(&other.values) {
+            *sum = sum.saturating_add(*value);
+        }
+        for (sum, variance) in self.variances.iter_mut().zip(&other.variances) {
+            *sum += variance;
+        }
+        self.samples = self.samples.saturating_add(other.samples);
+    }
+
+    fn negated(&self) -> Self {
+        Self { values: self.values.map(i64::saturating_neg), ..*self }
+    }
 }
 
 #[cfg(test)]

@@ -124,19 +124,31 @@ pub fn suspect<'profile>(stack: &Stack<'profile>) -> Option<&'profile Function> 
     of(Owner::User).or_else(|| of(Owner::Dependency)).or_else(|| of(Owner::Runtime))
 }
 
-/// How many of the innermost frames belong to the allocator or the profiler: all up to the outermost of the
-/// run that begins at the leaf. Unnamed frames inside that run belong to it.
+/// How many of the innermost frames say nothing about who allocates: the allocator's, the profiler's, and those of the
+/// standard library's containers, up to the first frame of anybody else. `Vec::push` does not leak; who calls it does.
+/// Where nobody else is in the stack, the allocator's alone.
 #[must_use]
 pub fn allocator_depth(stack: &Stack<'_>) -> usize {
-    let mut depth = 0;
+    let (mut allocator, mut library) = (0, 0);
     for (index, frame) in stack.frames().enumerate() {
-        match Owner::of_frame(frame) {
-            Owner::Allocator => depth = index + 1,
-            Owner::Unknown if is_unnamed(frame) => {}
-            _ => break,
+        match frame {
+            Frame::Named(function) if Owner::of(function) == Owner::Allocator => {
+                (allocator, library) = (index + 1, index + 1);
+            }
+            Frame::Named(function) if allocator > 0 && is_library(function) => library = index + 1,
+            frame if is_unnamed(frame) => {}
+            Frame::Label { .. } => return allocator,
+            _ => return library,
         }
     }
-    depth
+    allocator
+}
+
+/// Code of the standard library, but not of the async runtime: its containers allocate for whoever calls them.
+fn is_library(function: &Function) -> bool {
+    let name = bare(&function.name);
+    ["std::", "core::", "alloc::", "hashbrown::"].iter().any(|root| name.starts_with(root))
+        || (by_file(&function.file) == Owner::Runtime && !name.starts_with("main"))
 }
 
 /// True for an address, also when resolving has found no better name for it than `libc.so.6+0x27249`.
@@ -370,7 +382,7 @@ mod tests {
         let mut profile = Profile::new("heap", [ValueType::new("space", Unit::Bytes)]);
         recorded(&mut profile);
         let stack = profile.iter().next().expect("a stack");
-        assert_eq!(allocator_depth(&stack), 13);
+        assert_eq!(allocator_depth(&stack), 15);
         assert_eq!(suspect(&stack).map(|function| &*function.name), Some("shop::vec_push"));
     }
 

@@ -2,72 +2,40 @@
 
 use crate::profile::{Profile, Stack};
 
-/// What is known of the sampling of a profile: which value is sampled in proportion, and every how much of it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Certainty {
-    weighed: usize,
-    period: f64,
-}
-
-/// A sum over stacks, with what its error follows from.
+/// A sum over stacks, and how sure it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     /// The sum itself.
     pub(super) value: i64,
-    weighed: i64,
+    variance: f64,
     samples: u64,
 }
 
-impl Certainty {
-    /// The rules for the value at `index` of `profile`. Objects are counted by the samples that weigh their bytes:
-    /// `inuse_objects` is as sure as `inuse_space`.
-    pub(super) fn of(profile: &Profile, index: usize) -> Self {
-        let unit = profile.period.as_ref().map(|(value, _)| value.unit());
-        let family = |name: &str| name.split('_').next().map(str::to_owned);
-        let own = profile.values().get(index).and_then(|value| family(value.name()));
-        let sibling = profile
-            .values()
-            .iter()
-            .position(|value| Some(value.unit()) == unit && family(value.name()) == own);
-        let weighed = match profile.values().get(index) {
-            Some(value) if Some(value.unit()) == unit => index,
-            _ => sibling.unwrap_or(index),
-        };
-        let same_unit = profile.values().get(weighed).map(crate::profile::ValueType::unit) == unit;
-        let period = profile.period.as_ref().filter(|_| same_unit).map_or(0.0, |(_, every)| *every as f64);
-        Self { weighed, period }
-    }
-
-    /// The relative standard error of `tally`, 0.1 for ±10 %; `None` for what was counted, not sampled.
-    ///
-    /// The error of a sum of n samples is √n of one sample's weight. A sample weighs at least the period, also in a
-    /// delta where the weights cancel: +1 MiB out of 100 MiB on either side is nothing but noise, and says so.
-    pub(super) fn error(self, tally: &Tally) -> Option<f64> {
-        if tally.samples == 0 {
-            return None;
-        }
-        let samples = tally.samples as f64;
-        let weighed = (tally.weighed as f64).abs();
-        let sample = (weighed / samples).max(self.period);
-        Some(if weighed == 0.0 { f64::INFINITY } else { samples.sqrt() * sample / weighed })
-    }
-
-    /// Adds `stack` to `tally`.
-    pub(super) fn add(self, tally: &mut Tally, stack: &Stack<'_>, index: usize) {
-        tally.value = tally.value.saturating_add(stack.value(index));
-        tally.weighed = tally.weighed.saturating_add(stack.value(self.weighed));
-        tally.samples = tally.samples.saturating_add(stack.samples());
-    }
-
+impl Tally {
     /// The sum of the value at `index` over all stacks of `profile`.
-    pub(super) fn total(self, profile: &Profile, index: usize) -> Tally {
-        let mut tally = Tally::default();
-        profile.iter().for_each(|stack| self.add(&mut tally, &stack, index));
+    pub(super) fn total(profile: &Profile, index: usize) -> Self {
+        let mut tally = Self::default();
+        profile.iter().for_each(|stack| tally.add(&stack, index));
         tally
     }
-}
 
-impl Tally {
+    /// Adds the value at `index` of `stack`.
+    pub(super) fn add(&mut self, stack: &Stack<'_>, index: usize) {
+        self.value = self.value.saturating_add(stack.value(index));
+        self.variance += stack.variance(index);
+        self.samples = self.samples.saturating_add(stack.samples());
+    }
+
+    /// The relative standard error, 0.1 for ±10 %; `None` for what was counted, not sampled. In a delta the weights
+    /// cancel and the errors do not: +1 MiB out of 100 MiB on either side is nothing but noise, and says so.
+    pub(super) fn error(&self) -> Option<f64> {
+        match (self.samples, self.value) {
+            (0, _) => None,
+            (_, 0) => Some(f64::INFINITY),
+            (_, value) => Some(self.variance.sqrt() / (value as f64).abs()),
+        }
+    }
+
     /// How many samples are in it; 0 when it was counted.
     pub(super) const fn samples(&self) -> u64 {
         self.samples
@@ -103,8 +71,7 @@ mod tests {
 
     #[track_caller]
     fn check(profile: &Profile, index: usize, expected: &str) {
-        let certainty = Certainty::of(profile, index);
-        assert_eq!(show(certainty.error(&certainty.total(profile, index))), expected);
+        assert_eq!(show(Tally::total(profile, index).error()), expected);
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub(crate) mod clock;
 mod folded;
 mod json;
 pub mod pprof;
+#[cfg(feature = "flamegraph")]
+mod prelude;
 mod shown;
 #[cfg(feature = "flamegraph")]
 mod svg;
@@ -41,7 +43,8 @@ pub enum Format {
 pub struct Options {
     /// The value to show, where a form shows one. Default: the profile's own.
     pub value: Option<usize>,
-    /// Keep the allocator's frames at the leaf. Default: they are left out.
+    /// Keep the allocator's frames at the leaf and, in a drawing, the runtime's at the root. Default: the first are
+    /// left out, the second shown as one.
     pub raw: bool,
     /// The title of a drawing. Default: the profile's kind.
     pub title: Option<String>,
@@ -92,7 +95,9 @@ impl Format {
             Self::Pprof => pprof::write(&shown, out),
             Self::Folded => folded::write(&shown, value, out),
             #[cfg(feature = "flamegraph")]
-            Self::Svg => svg::write(&shown, value, options.title.as_deref(), out),
+            Self::Svg if options.raw => svg::write(&shown, value, options.title.as_deref(), out),
+            #[cfg(feature = "flamegraph")]
+            Self::Svg => svg::write(&prelude::fold(&shown), value, options.title.as_deref(), out),
             #[cfg(not(feature = "flamegraph"))]
             Self::Svg => return Err(Error::new(ErrorKind::Unsupported, NO_FLAMEGRAPH)),
             Self::Text => text::write(&shown, value, out),

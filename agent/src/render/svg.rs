@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options};
 
-use super::certainty::{self, Certainty};
+use super::certainty::{self, Tally};
 use super::{clock, folded};
 use crate::Unit;
 use crate::profile::{Frame, Owner, Profile};
@@ -17,6 +17,9 @@ const WIDTH: usize = 1200;
 
 /// Frames narrower than this share of the whole, in percent, are not drawn: a third of a pixel.
 const MIN_WIDTH: f64 = 0.03;
+
+/// What the colors of [`color`] mean.
+const LEGEND: &str = "orange: your code, yellow: dependencies, blue: runtime";
 
 pub(super) fn write(
     profile: &Profile,
@@ -45,18 +48,17 @@ pub(super) fn write(
 
 fn heading(profile: &Profile, value: usize, title: Option<&str>) -> String {
     let value = profile.values().get(value).map_or("", |value| value.name());
-    format!("{}: {value}", title.unwrap_or_else(|| profile.kind()))
+    title.map_or_else(|| format!("{}: {value} ({LEGEND})", profile.kind()), str::to_owned)
 }
 
 /// What the drawing is of and what it lacks: total, error, window, losses, stacks that shrank.
 fn subtitle(profile: &Profile, value: usize) -> String {
-    let certainty = Certainty::of(profile, value);
-    let total = certainty.total(profile, value);
+    let total = Tally::total(profile, value);
     let unit = profile.values().get(value).map_or(Unit::Count, |value| value.unit());
     let omitted = folded::omitted(profile, value);
     let drawn = total.value.saturating_sub(omitted.value);
     let mut text = unit.show(drawn as f64);
-    let error = certainty::show(certainty.error(&total));
+    let error = certainty::show(total.error());
     if !error.is_empty() {
         text = format!("{text} {error}");
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::certainty::{self, Certainty, Tally};
+use super::certainty::{self, Tally};
 use super::clock;
 use super::top::{Row, Top};
 use crate::Unit;
@@ -27,7 +27,6 @@ pub(super) fn write(profile: &Profile, value: usize, out: &mut dyn Write) -> io:
 struct Table<'p> {
     unit: Unit,
     value: usize,
-    certainty: Certainty,
     total: Tally,
     /// What 100 % is: the total, or all change of a delta, growth and shrinkage alike.
     whole: f64,
@@ -37,22 +36,20 @@ struct Table<'p> {
 
 impl<'p> Table<'p> {
     fn new(profile: &'p Profile, value: usize) -> Self {
-        let certainty = Certainty::of(profile, value);
-        let total = certainty.total(profile, value);
+        let total = Tally::total(profile, value);
         Self {
             unit: profile.values().get(value).map_or(Unit::Count, |value| value.unit()),
             value,
-            certainty,
             total,
             whole: profile.iter().map(|stack| (stack.value(value) as f64).abs()).sum(),
             signed: profile.iter().any(|stack| stack.value(value) < 0),
-            top: Top::of(profile, value, certainty),
+            top: Top::of(profile, value),
         }
     }
 
     fn head(&self, profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
         let name = profile.values().get(self.value).map_or("", |value| value.name());
-        let error = certainty::show(self.certainty.error(&self.total));
+        let error = certainty::show(self.total.error());
         let net = if self.signed { " net" } else { "" };
         let space = if error.is_empty() { "" } else { " " };
         let (total, stacks) = (self.show(self.total.value), count(profile.len(), "stack"));
@@ -113,7 +110,7 @@ impl<'p> Table<'p> {
         [
             self.show(row.flat.value),
             self.share(row.flat.value),
-            certainty::show(self.certainty.error(own)),
+            certainty::show(own.error()),
             self.show(row.cum.value),
             self.share(row.cum.value),
             row.name.replace(['\n', '\r'], " "),

@@ -7,7 +7,7 @@ use std::hash::Hash;
 
 use indexmap::IndexMap;
 
-use super::certainty::{Certainty, Tally};
+use super::certainty::Tally;
 use crate::profile::{Frame, Profile, Stack};
 
 /// The functions and the labels of a profile, the heaviest first.
@@ -31,7 +31,7 @@ pub(super) struct Row<'p> {
 }
 
 impl<'p> Top<'p> {
-    pub(super) fn of(profile: &'p Profile, value: usize, certainty: Certainty) -> Self {
+    pub(super) fn of(profile: &'p Profile, value: usize) -> Self {
         let mut functions = IndexMap::new();
         let mut labels = IndexMap::new();
         for (number, stack) in (1..).zip(profile.iter()) {
@@ -39,7 +39,7 @@ impl<'p> Top<'p> {
             for frame in stack.frames() {
                 let Some(row) = row(&mut functions, &mut labels, frame) else { continue };
                 let is_label = matches!(frame, Frame::Label { .. });
-                row.count(&stack, number, leaf && !is_label, value, certainty, line(frame));
+                row.count(&stack, number, leaf && !is_label, value, line(frame));
                 leaf = leaf && is_label;
             }
         }
@@ -48,24 +48,16 @@ impl<'p> Top<'p> {
 }
 
 impl<'p> Row<'p> {
-    fn count(
-        &mut self,
-        stack: &Stack<'p>,
-        number: usize,
-        leaf: bool,
-        value: usize,
-        certainty: Certainty,
-        line: u32,
-    ) {
+    fn count(&mut self, stack: &Stack<'p>, number: usize, leaf: bool, value: usize, line: u32) {
         let counted = self.lines.entry(line).or_default();
         if leaf {
             counted.0 = counted.0.saturating_add(stack.value(value));
-            certainty.add(&mut self.flat, stack, value);
+            self.flat.add(stack, value);
         }
         if self.last != number {
             self.last = number;
             counted.1 = counted.1.saturating_add(stack.value(value));
-            certainty.add(&mut self.cum, stack, value);
+            self.cum.add(stack, value);
         }
     }
 
@@ -127,7 +119,7 @@ mod tests {
     use crate::profile::{Function, ValueType};
 
     fn top(profile: &Profile) -> Vec<(String, i64, i64, String)> {
-        let top = Top::of(profile, 0, Certainty::of(profile, 0));
+        let top = Top::of(profile, 0);
         top.functions
             .iter()
             .map(|row| (row.name.to_string(), row.flat.value, row.cum.value, row.place()))

@@ -83,7 +83,7 @@ pub(super) async fn show(
     let profile = wanted.collect(&port.desk, ask.window(wanted.is_windowed())).await?;
     let profile = as_asked(profile, &name);
     let file = file_name(&name, &wanted, &ask);
-    drawn(profile, &ask, &file, permit).await
+    drawn(profile, &ask, None, &file, permit).await
 }
 
 /// The same checks, no work: a link checker must not cost 30 seconds of CPU profile.
@@ -110,10 +110,11 @@ impl Port {
 pub(super) async fn drawn(
     profile: Profile,
     ask: &Ask,
+    title: Option<String>,
     file: &str,
     permit: OwnedSemaphorePermit,
 ) -> Result<Response, Refusal> {
-    let (format, options) = (ask.format(), ask.options(&profile)?);
+    let (format, options) = (ask.format(), Options { title, ..ask.options(&profile)? });
     let task = tokio::task::spawn_blocking(move || {
         let drawn = draw(&profile, format, &options);
         drop(permit);

@@ -57,13 +57,14 @@ pub(super) async fn show(
     }
     let permit = port.permit()?;
     let file = file_name(&snapshot, base.is_some());
+    let title = Some(snapshot.trigger.clone());
     let read = tokio::task::spawn_blocking(move || match base {
         Some(base) => Ok(read(&snapshot)?.since(&read(&base)?)),
         None => read(&snapshot),
     });
     let profile =
         read.await.map_err(|error| Error::new(ErrorKind::Io, "cannot read the snapshot").because(error))?;
-    profiles::drawn(profile?, &ask, &file, permit).await
+    profiles::drawn(profile?, &ask, title, &file, permit).await
 }
 
 pub(super) async fn head(

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// The longest rest that another side is granted, whatever it asks for.
 pub(super) const MAX_ASKED: Duration = Duration::from_secs(600);
 
+/// No wait is longer, whatever the options say; it also keeps the arithmetic below from overflowing.
+const MAX_WAIT: Duration = Duration::from_secs(86_400);
+
 /// Doubling waits with jitter, so that a fleet that lost Slack together does not come back together.
 #[derive(Debug)]
 pub(super) struct Backoff {
@@ -26,7 +29,8 @@ impl Backoff {
     /// The wait after one more failure: between half and all of the doubled wait, and no less than `asked`.
     /// `dice` is any random number.
     pub(super) fn next(&mut self, asked: Option<Duration>, dice: u64) -> Duration {
-        let doubled = self.first.saturating_mul(2_u32.saturating_pow(self.failures)).min(self.longest);
+        let doubled =
+            self.first.saturating_mul(2_u32.saturating_pow(self.failures)).min(self.longest).min(MAX_WAIT);
         self.failures = self.failures.saturating_add(1);
         let luck = f64::from(u32::try_from(dice >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
         let jittered = doubled.mul_f64(0.5 + luck / 2.0);
@@ -60,6 +64,12 @@ mod tests {
         let mut backoff =
             Backoff { failures: u32::MAX, ..Backoff::new(Duration::from_secs(1), Duration::from_secs(300)) };
         assert_eq!(backoff.next(None, u64::MAX), Duration::from_secs(300));
+    }
+
+    #[test]
+    fn absurd_options_do_not_overflow() {
+        let mut backoff = Backoff::new(Duration::MAX, Duration::MAX);
+        assert_eq!(backoff.next(Some(Duration::MAX), u64::MAX), MAX_WAIT);
     }
 
     #[test]

@@ -16,6 +16,9 @@ use crate::{Error, ErrorKind};
 /// for sinks of the service's own. Untouched pages cost nothing but address space.
 const STACK_BYTES: usize = 512 * 1024;
 
+/// No attempt gets more time, whatever the options say.
+const MAX_ATTEMPT: Duration = Duration::from_secs(600);
+
 /// How long stopping waits for a delivery that is under way.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -26,11 +29,11 @@ const MAX_PANICS: u32 = 3;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Time for one attempt. Default: 10 s.
+    /// Time for one attempt, at most 10 min. Default: 10 s.
     pub attempt: Duration,
     /// The wait after the first failure; it doubles with each further one. Default: 1 s.
     pub first_wait: Duration,
-    /// The longest wait between attempts. Default: 5 min.
+    /// The longest wait between attempts, at most a day. Default: 5 min.
     pub longest_wait: Duration,
     /// Runs first on the new thread, so that an agent can leave it out of its own profiles.
     pub on_thread_start: Option<fn()>,
@@ -130,7 +133,10 @@ impl Delivery {
     #[must_use]
     pub fn status(&self) -> Status {
         let state = self.shared.lock();
-        let overdue = state.began.map(|began| began.elapsed()).filter(|busy| *busy > self.shared.attempt * 2);
+        let overdue = state
+            .began
+            .map(|began| began.elapsed())
+            .filter(|busy| *busy > self.shared.attempt.saturating_mul(2));
         let stuck = overdue.map(|busy| format!("has not come back for {} s", busy.as_secs()));
         Status {
             name: self.shared.name.clone(),
@@ -245,7 +251,7 @@ impl Worker {
     }
 
     fn attempt(&mut self, ticket: Ticket, alert: &Alert) -> Outcome {
-        let deadline = Instant::now() + self.options.attempt;
+        let deadline = Instant::now() + self.options.attempt.min(MAX_ATTEMPT);
         let delivered = catch_unwind(AssertUnwindSafe(|| self.sink.deliver(alert, deadline)));
         delivered.unwrap_or_else(|_| self.panicked(ticket))
     }

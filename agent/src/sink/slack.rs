@@ -163,8 +163,12 @@ mod tests {
 
     /// A server that takes one connection, reads a request and lets `answer` do as it likes.
     fn server(answer: impl FnOnce(TcpStream) + Send + 'static) -> Slack {
+        server_by("http", answer)
+    }
+
+    fn server_by(scheme: &str, answer: impl FnOnce(TcpStream) + Send + 'static) -> Slack {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}/services/{SECRET}", listener.local_addr().expect("an address"));
+        let url = format!("{scheme}://{}/services/{SECRET}", listener.local_addr().expect("an address"));
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a client");
             let mut request = [0; 16 * 1024];
@@ -216,6 +220,15 @@ mod tests {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok\n");
         });
         assert_eq!(deliver(slack, Duration::from_secs(5)).0, Outcome::Sent);
+    }
+
+    #[test]
+    fn a_server_without_tls_is_no_panic() {
+        let slack = server_by("https", |mut stream| {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        });
+        let (outcome, _) = deliver(slack, Duration::from_secs(5));
+        assert!(format!("{outcome:?}").contains("securely: received corrupt message"), "{outcome:?}");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Source for Threads {
     }
 
     fn count(&self) -> Option<u64> {
-        crate::gauge::threads_alive().ok()
+        crate::sys::process::threads_alive().ok()
     }
 
     fn collect(&self, _window: &Window) -> Result<Profile, Error> {

@@ -1,6 +1,8 @@
 //! `tokio::spawn` under the name of the place that calls it. In an inert build the call is forwarded and nothing else.
 
 #[cfg(feature = "__agent")]
+mod guarded;
+#[cfg(feature = "__agent")]
 mod name;
 #[cfg(feature = "__agent")]
 mod registry;
@@ -65,9 +67,9 @@ where
 
 #[cfg(feature = "__agent")]
 #[track_caller]
-fn watched<F: Future>(future: F) -> crate::sys::guarded::Guarded<F, registry::Alive> {
+fn watched<F: Future>(future: F) -> guarded::Guarded<F, registry::Alive> {
     let alive = registry::enter::<F>(std::panic::Location::caller(), Kind::Task);
-    crate::sys::guarded::Guarded::new(future, alive)
+    guarded::Guarded::new(future, alive)
 }
 
 #[cfg(all(test, feature = "__agent"))]

@@ -4,7 +4,6 @@
 pub(crate) mod clock;
 #[cfg(feature = "heap")]
 pub(crate) mod fork;
-pub(crate) mod guarded;
 #[cfg(feature = "heap")]
 pub(crate) mod mallctl;
 #[cfg(feature = "heap")]

@@ -1,4 +1,4 @@
-//! What the system says about this process as a whole: its CPU clock and its page size.
+//! What the system says about this process as a whole: its CPU clock, its threads and its page size.
 
 use std::io;
 use std::time::Duration;
@@ -29,9 +29,34 @@ pub(crate) fn page_size() -> io::Result<u64> {
     u64::try_from(size).map_err(|_| io::Error::last_os_error())
 }
 
+/// The threads of this process.
+///
+/// # Errors
+/// Where there is no `/proc`.
+pub(crate) fn threads_alive() -> io::Result<u64> {
+    let stat = std::fs::read("/proc/self/stat")?;
+    threads_in(&String::from_utf8_lossy(&stat))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no thread count in /proc/self/stat"))
+}
+
+/// The 20th field of `stat`, proc_pid_stat(5). The second, the name, may hold blanks, so we count from its end.
+fn threads_in(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    after_name.split_ascii_whitespace().nth(17)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_thread_count_is_found_behind_any_name() {
+        let stat =
+            "7 (a) b (c) S 1 7 7 0 -1 4194304 110 0 0 0 1 2 0 0 20 0 13 0 12345 4096 2 18446744073709551615";
+        assert_eq!(threads_in(stat), Some(13));
+        assert_eq!((threads_in(""), threads_in("7 (a) S 1 7")), (None, None));
+        assert!(threads_alive().expect("a count") >= 1);
+    }
 
     #[test]
     fn the_clock_runs_while_we_work() {

@@ -15,7 +15,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message as _;
 
-use super::certainty::{self, Certainty};
+use super::certainty::{self, Tally};
 use crate::profile::{Frame, Function, MAX_VALUES, Profile, Stack, ValueType};
 use tables::{Tables, field};
 
@@ -189,9 +189,8 @@ impl<'p> Writer<'p> {
 }
 
 fn sampling_error(profile: &Profile) -> Option<String> {
-    let certainty = Certainty::of(profile, profile.default_value);
-    let total = certainty.total(profile, profile.default_value);
-    let error = certainty::show(certainty.error(&total));
+    let total = Tally::total(profile, profile.default_value);
+    let error = certainty::show(total.error());
     (!error.is_empty()).then(|| format!("{error} of the total, from {} samples", total.samples()))
 }
 

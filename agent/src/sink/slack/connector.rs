@@ -1,7 +1,7 @@
 //! The HTTP under slack-morphism: one blocking POST with a deadline, on whatever thread it is called.
 //! It follows no redirect, keeps no connection, and believes nothing but Slack's own `ok`.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,9 @@ use url::Url;
 
 /// The most of an answer that is read. Slack's are two to forty bytes.
 const MAX_ANSWER: u64 = 64 * 1024;
+
+/// No post takes longer, however far away its deadline is.
+const MAX_POST: Duration = Duration::from_secs(60);
 
 /// The longest rest that Slack is granted; past it the request is more likely a mistake than a wish.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);
@@ -62,7 +65,7 @@ impl Connector {
     }
 
     fn post(&self, url: &Url, body: &[u8]) -> ClientResult<()> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.deadline.saturating_duration_since(Instant::now()).min(MAX_POST);
         if left.is_zero() {
             return Err(SlackClientError::SystemError(failure("no time was left to post")));
         }
@@ -201,6 +204,10 @@ fn unreachable_host(url: &Url, error: &ureq::Error) -> SlackClientError {
     let message = match error {
         ureq::Error::Timeout(phase) => format!("{host} did not answer in time ({phase})"),
         ureq::Error::HostNotFound => format!("cannot find {host}"),
+        // rustls reports a bad certificate and a server without TLS so; its words hold no path.
+        ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            format!("cannot talk to {host} securely: {error}")
+        }
         ureq::Error::Io(error) => format!("cannot talk to {host}: {}", error.kind()),
         ureq::Error::Rustls(error) => format!("cannot talk to {host} securely: {error}"),
         ureq::Error::Tls(error) => format!("cannot talk to {host} securely: {error}"),

@@ -25,6 +25,7 @@ pub(super) struct Governor {
 struct State {
     wanted: u8,
     cpu_ns: u64,
+    looked_ns: u64,
     cost_ns: u64,
     changed_ns: u64,
 }
@@ -45,7 +46,13 @@ pub struct RateChange {
 
 impl Governor {
     pub(super) fn new(wanted: u8, cpu_budget: f64) -> Self {
-        let state = State { wanted, cpu_ns: clock::process_cpu_ns(), cost_ns: 0, changed_ns: 0 };
+        let state = State {
+            wanted,
+            cpu_ns: clock::process_cpu_ns(),
+            looked_ns: clock::monotonic_ns(),
+            cost_ns: 0,
+            changed_ns: 0,
+        };
         Self { cpu_budget, state: Mutex::new(state) }
     }
 
@@ -59,14 +66,16 @@ impl Governor {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (now_ns, cpu_ns) = (clock::monotonic_ns(), clock::process_cpu_ns());
         let cost_ns = u64::try_from(engine.meter.total().as_nanos()).unwrap_or(u64::MAX);
-        let spent = cpu_ns.saturating_sub(state.cpu_ns);
+        // Of a service that idles even one sample is a large share, and nobody notices it: an idle one may take its
+        // budget of one core.
+        let spent = cpu_ns.saturating_sub(state.cpu_ns).max(now_ns.saturating_sub(state.looked_ns));
         if spent < LEAST_CPU_NS {
             return None;
         }
         // The meter goes on from an earlier life; the first look only remembers where it stands.
         let first = state.cost_ns == 0;
         let cost = if first { 0 } else { cost_ns.saturating_sub(state.cost_ns) };
-        (state.cpu_ns, state.cost_ns) = (cpu_ns, cost_ns.max(1));
+        (state.cpu_ns, state.looked_ns, state.cost_ns) = (cpu_ns, now_ns, cost_ns.max(1));
         let load = Load {
             cpu_share: cost as f64 / spent as f64,
             cpu_budget: self.cpu_budget,

@@ -5,16 +5,21 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A future and its guard. The future is dropped first.
-pub(crate) struct Guarded<F, G> {
-    future: F,
-    _guard: G,
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// A future and its guard. The future is dropped first.
+    pub(super) struct Guarded<F, G> {
+        #[pin]
+        future: F,
+        guard: G,
+    }
 }
 
 impl<F, G> Guarded<F, G> {
     /// `future`, with `guard` dropped right after it.
-    pub(crate) const fn new(future: F, guard: G) -> Self {
-        Self { future, _guard: guard }
+    pub(super) const fn new(future: F, guard: G) -> Self {
+        Self { future, guard }
     }
 }
 
@@ -23,10 +28,7 @@ impl<F: Future, G> Future for Guarded<F, G> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: structural pinning of `future` as std::pin asks for it: `Guarded` has no `Drop` of its own, is not
-        // packed, is `Unpin` only if `F` is, and never moves `future` nor hands out an unpinned reference to it.
-        let future = unsafe { self.map_unchecked_mut(|guarded| &mut guarded.future) };
-        future.poll(context)
+        self.project().future.poll(context)
     }
 }
 
