@@ -4,19 +4,22 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How long a fixture may take to say where it listens.
+use crate::port::until;
+
+/// How long a fixture may take to say where it listens, or to end when it should.
 const START: Duration = Duration::from_secs(30);
 
 /// A fixture program that is built.
 #[derive(Clone, Debug)]
 pub struct Fixture {
     executable: PathBuf,
+    arguments: Vec<String>,
 }
 
 /// A fixture program that runs. Dropping it ends it.
@@ -32,11 +35,30 @@ impl Fixture {
     /// # Panics
     /// When it does not compile.
     pub fn build(bin: &str) -> Self {
-        static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+        Self::built(bin, !cfg!(debug_assertions))
+    }
+
+    /// The same as services are shipped, with optimization: what a profile says of a debug build says little.
+    ///
+    /// # Panics
+    /// When it does not compile.
+    pub fn optimized(bin: &str) -> Self {
+        Self::built(bin, true)
+    }
+
+    fn built(bin: &str, release: bool) -> Self {
+        static BUILT: Mutex<Option<HashMap<(String, bool), PathBuf>>> = Mutex::new(None);
         let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
         let built = built.get_or_insert_default();
-        let executable = built.entry(bin.to_owned()).or_insert_with(|| compiled(bin)).clone();
-        Self { executable }
+        let executable = built.entry((bin.to_owned(), release)).or_insert_with(|| compiled(bin, release));
+        Self { executable: executable.clone(), arguments: Vec::new() }
+    }
+
+    /// The same with `arguments` on its command line.
+    #[must_use]
+    pub fn with_arguments<'a>(mut self, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        self.arguments = arguments.into_iter().map(str::to_owned).collect();
+        self
     }
 
     /// The program, for tests that start it in their own way.
@@ -45,23 +67,53 @@ impl Fixture {
         &self.executable
     }
 
-    /// Starts it without arguments and with `env` added to ours, and waits for its line `listening ADDRESS`.
+    /// Starts it with `env` added to ours, and waits for its line `listening ADDRESS`.
     ///
     /// # Panics
     /// When it ends, or says nothing for 30 s.
     pub fn spawn<'a>(&self, env: impl IntoIterator<Item = (&'a str, &'a str)>) -> Running {
-        let mut child = Command::new(&self.executable)
-            .envs(env)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.executable.display()));
-        let out = child.stdout.take().expect("piped");
-        // The child is owned from here, so that it ends even if it never says where it listens.
-        let mut running = Running { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut running = self.started(self.command().envs(env).stdout(Stdio::piped()));
+        let out = running.child.stdout.take().expect("piped");
         running.address =
             address(out).unwrap_or_else(|| panic!("{} says no address", self.executable.display()));
         running
+    }
+
+    /// Starts it with `env` added to ours, waits until it ends, and returns how, with what it printed and what it
+    /// complained of.
+    ///
+    /// # Panics
+    /// When it has not ended after 30 s.
+    pub fn run<'a>(&self, env: impl IntoIterator<Item = (&'a str, &'a str)>) -> (ExitStatus, String, String) {
+        let mut command = self.command();
+        let mut running = self.started(command.envs(env).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let status = until("the program's end", START, || running.child.try_wait().expect("a child"));
+        let out = all(running.child.stdout.take().expect("piped"));
+        (status, out, all(running.child.stderr.take().expect("piped")))
+    }
+
+    /// Starts it without waiting for anything; what it prints is piped.
+    pub(crate) fn start(&self) -> Running {
+        self.started(self.command().stdout(Stdio::piped()))
+    }
+
+    /// Without the settings of whoever runs the tests.
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.executable);
+        command.args(&self.arguments).stdin(Stdio::null());
+        let ours = std::env::vars_os().map(|(name, _)| name);
+        ours.filter(|name| name.to_string_lossy().starts_with("FLAMEWATCH")).for_each(|name| {
+            command.env_remove(name);
+        });
+        command
+    }
+
+    /// The child is owned from here, so that it ends even if it never does what is expected.
+    fn started(&self, command: &mut Command) -> Running {
+        let child = command.spawn();
+        let child =
+            child.unwrap_or_else(|error| panic!("cannot start {}: {error}", self.executable.display()));
+        Running { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) }
     }
 }
 
@@ -98,6 +150,15 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Waits until it ends by itself, and returns what it printed.
+    pub(crate) fn printed(mut self) -> String {
+        let out = all(self.child.stdout.take().expect("piped"));
+        assert!(self.child.wait().expect("a child").success(), "{out}");
+        out
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -106,11 +167,11 @@ impl Drop for Running {
 }
 
 /// Runs cargo, and takes the executable's path from its own account of what it made.
-fn compiled(bin: &str) -> PathBuf {
+fn compiled(bin: &str, release: bool) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--package", "flamewatch-fixtures", "--bin", bin, "--message-format", "json"]);
-    if !cfg!(debug_assertions) {
+    if release {
         command.arg("--release");
     }
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("cargo runs");
@@ -120,6 +181,12 @@ fn compiled(bin: &str) -> PathBuf {
     let made = messages.rfind(|message| message["target"]["name"] == bin);
     let executable = made.and_then(|message| message["executable"].as_str().map(PathBuf::from));
     executable.unwrap_or_else(|| panic!("cargo names no executable for {bin}"))
+}
+
+fn all(mut out: impl Read) -> String {
+    let mut text = String::new();
+    out.read_to_string(&mut text).expect("text");
+    text
 }
 
 /// The address in the first line of `out`. What follows is read and thrown away, lest the program block on it.

@@ -3,7 +3,13 @@
 mod findings;
 mod fixture;
 pub mod go;
+mod load;
 pub mod port;
+mod service;
+mod slack;
 
 pub use findings::{Build, findings};
 pub use fixture::{Fixture, Running};
+pub use load::Load;
+pub use service::Service;
+pub use slack::{FakeSlack, block};

@@ -1,5 +1,7 @@
 //! Asks a debug port, as curl would.
 
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -59,4 +61,17 @@ pub fn until<T>(what: &str, patience: Duration, mut question: impl FnMut() -> Op
         assert!(std::time::Instant::now() < end, "{what}: not within {patience:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// An address that nobody listens on. Not one the system hands out by itself, which could be somebody's connection
+/// a moment later.
+///
+/// # Panics
+/// When a hundred are taken.
+#[must_use]
+pub fn free() -> SocketAddr {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap_or(0) * 100;
+    let next = || SocketAddr::from(([127, 0, 0, 1], first + TRIED.fetch_add(1, Ordering::Relaxed) % 100));
+    (0..100).map(|_| next()).find(|address| TcpListener::bind(address).is_ok()).expect("a free port")
 }

@@ -1,7 +1,21 @@
 //! End to end: fixture programs in processes of their own, asked by real clients. One binary, so that it links once.
 
+mod blocked;
+mod clients;
 mod heap;
 mod inert;
 mod pprof;
+mod settings;
+mod shop;
 mod slack;
 mod tidy;
+mod trouble;
+
+use std::path::Path;
+
+use flamewatch_tests::go::Go;
+
+/// Every Go there is; what they build on first use stays for the next run.
+fn go() -> Vec<Go> {
+    Go::all(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("go"))
+}

@@ -5,14 +5,11 @@ use std::path::PathBuf;
 use flamewatch::Unit;
 use flamewatch::profile::{Frame, Function, Mapping, Profile, ValueType};
 use flamewatch::render::{Format, Options};
-use flamewatch_tests::go::Go;
+
+use crate::go;
 
 const GENERIC: &str = "<shop::Cart<T> as core::ops::Add<U>>::add";
 const MIB: i64 = 1 << 20;
-
-fn go() -> Vec<Go> {
-    Go::all(&PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("go"))
-}
 
 /// A function at `address`, whose mangled name is made up from the address.
 fn function(name: &str, line: u32, address: u64, inlined: bool) -> Frame {

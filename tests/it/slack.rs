@@ -4,46 +4,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flamewatch::sink::{Alert, Delivery, Options, Outcome, Sink, Site, Slack, State, Status};
-use flamewatch_tests::{Fixture, Running};
-use serde_json::{Value, json};
+use flamewatch_tests::FakeSlack;
+use serde_json::json;
 
-const WEBHOOK: &str = "/services/T0/B0/SECRET";
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Fake(Running);
+fn sink(fake: &FakeSlack) -> Slack {
+    Slack::new(&fake.webhook()).expect("a sink")
+}
 
-impl Fake {
-    fn start() -> Self {
-        Self(Fixture::build("fake_slack").spawn([]))
-    }
+/// A delivery to `fake` that waits milliseconds where production waits minutes.
+fn delivery(fake: &FakeSlack) -> Delivery {
+    let mut options = Options::default();
+    options.attempt = Duration::from_millis(500);
+    options.first_wait = Duration::from_millis(10);
+    options.longest_wait = Duration::from_millis(100);
+    Delivery::start(Box::new(sink(fake)), options).expect("a thread")
+}
 
-    fn sink(&self) -> Slack {
-        Slack::new(&self.0.url(WEBHOOK)).expect("a sink")
-    }
-
-    fn control(&self, wish: Value) {
-        let answer = ureq::post(self.0.url("/control")).send(wish.to_string());
-        assert_eq!(answer.expect("an answer").status(), 200, "{wish}");
-    }
-
-    fn sent(&self) -> Vec<Value> {
-        let body = ureq::get(self.0.url("/sent")).call().expect("an answer").body_mut().read_to_string();
-        serde_json::from_str(&body.expect("a body")).expect("json")
-    }
-
-    fn accepted(&self) -> Vec<String> {
-        let accepted = self.sent().into_iter().filter(|post| post["accepted"] == true);
-        accepted.map(|post| post["message"]["text"].as_str().unwrap_or_default().to_owned()).collect()
-    }
-
-    /// A delivery to it that waits milliseconds where production waits minutes.
-    fn delivery(&self) -> Delivery {
-        let mut options = Options::default();
-        options.attempt = Duration::from_millis(500);
-        options.first_wait = Duration::from_millis(10);
-        options.longest_wait = Duration::from_millis(100);
-        Delivery::start(Box::new(self.sink()), options).expect("a thread")
-    }
+fn accepted(fake: &FakeSlack) -> Vec<String> {
+    fake.accepted().iter().map(|message| message["text"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 fn alert(headline: &str) -> Alert {
@@ -57,8 +37,8 @@ fn alert(headline: &str) -> Alert {
     alert
 }
 
-fn deliver(fake: &Fake, alert: &Alert) -> Outcome {
-    let outcome = fake.sink().deliver(alert, Instant::now() + PATIENCE);
+fn deliver(fake: &FakeSlack, alert: &Alert) -> Outcome {
+    let outcome = sink(fake).deliver(alert, Instant::now() + PATIENCE);
     assert!(!format!("{outcome:?}").contains("SECRET"), "{outcome:?}");
     outcome
 }
@@ -79,7 +59,7 @@ fn until(delivery: &Delivery, ready: impl Fn(&Status) -> bool) -> Status {
 
 #[test]
 fn a_message_within_every_limit() {
-    let fake = Fake::start();
+    let fake = FakeSlack::start();
     assert_eq!(deliver(&fake, &alert("heap grows")), Outcome::Sent);
     let mut giant = alert(&"<&>🔥".repeat(5_000));
     giant.service = "s".repeat(1_000);
@@ -96,7 +76,7 @@ fn a_message_within_every_limit() {
 
 #[test]
 fn each_answer_has_its_outcome() {
-    let fake = Fake::start();
+    let fake = FakeSlack::start();
     for (mode, expected) in [
         ("500", "Retry { after: None, reason: \"127.0.0.1 answered 500"),
         ("429", "Retry { after: Some(2s), reason: \"127.0.0.1 asks us to slow down"),
@@ -107,41 +87,41 @@ fn each_answer_has_its_outcome() {
         ("slow", "Sent"),
         ("ok", "Sent"),
     ] {
-        fake.control(json!({"mode": mode, "retry_after": 2}));
+        fake.control(&json!({"mode": mode, "retry_after": 2}));
         let outcome = format!("{:?}", deliver(&fake, &alert(mode)));
         assert!(outcome.starts_with(expected), "{mode}: {outcome}");
     }
-    let mut elsewhere = Slack::new(&fake.0.url("/services/gone/SECRET")).expect("a sink");
+    let mut elsewhere = Slack::new(&fake.url("/services/gone/SECRET")).expect("a sink");
     let outcome = format!("{:?}", elsewhere.deliver(&alert("elsewhere"), Instant::now() + PATIENCE));
     assert!(outcome.starts_with("Drop { reason: \"127.0.0.1 refused (404 no_service): "), "{outcome}");
 }
 
 #[test]
 fn a_layout_that_is_refused_is_sent_as_words() {
-    let fake = Fake::start();
-    fake.control(json!({"mode": "refuse_blocks"}));
+    let fake = FakeSlack::start();
+    fake.control(&json!({"mode": "refuse_blocks"}));
     assert_eq!(deliver(&fake, &alert("heap grows")), Outcome::Sent);
-    let accepted = fake.accepted();
+    let accepted = accepted(&fake);
     assert_eq!(accepted.len(), 1);
     assert!(accepted.concat().contains("heap grows; suspect"), "{accepted:?}");
 }
 
 #[test]
 fn a_server_that_never_answers_is_left_at_the_deadline() {
-    let fake = Fake::start();
-    fake.control(json!({"mode": "hang"}));
+    let fake = FakeSlack::start();
+    fake.control(&json!({"mode": "hang"}));
     let began = Instant::now();
-    let outcome = fake.sink().deliver(&alert("hangs"), began + Duration::from_secs(1));
+    let outcome = sink(&fake).deliver(&alert("hangs"), began + Duration::from_secs(1));
     assert!(matches!(outcome, Outcome::Retry { .. }), "{outcome:?}");
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[test]
 fn the_alert_arrives_once_slack_is_back() {
-    let fake = Fake::start();
-    let delivery = fake.delivery();
+    let fake = FakeSlack::start();
+    let delivery = delivery(&fake);
     for (index, mode) in ["500", "html", "hang", "429"].into_iter().enumerate() {
-        fake.control(json!({"mode": mode, "times": 2, "retry_after": 0}));
+        fake.control(&json!({"mode": mode, "times": 2, "retry_after": 0}));
         let before = delivery.status();
         delivery.send(Arc::new(alert(mode)));
         let status = until(&delivery, |status| status.sent == index as u64 + 1);
@@ -151,16 +131,16 @@ fn the_alert_arrives_once_slack_is_back() {
             "{mode}"
         );
     }
-    let accepted = fake.accepted();
+    let accepted = accepted(&fake);
     assert_eq!(accepted.len(), 4, "each once: {accepted:?}");
     assert!(accepted.iter().zip(["500", "html", "hang", "429"]).all(|(text, mode)| text.contains(mode)));
 }
 
 #[test]
 fn retry_after_is_honored() {
-    let fake = Fake::start();
-    let delivery = fake.delivery();
-    fake.control(json!({"mode": "429", "times": 1, "retry_after": 1}));
+    let fake = FakeSlack::start();
+    let delivery = delivery(&fake);
+    fake.control(&json!({"mode": "429", "times": 1, "retry_after": 1}));
     delivery.send(Arc::new(alert("limited")));
     until(&delivery, |status| status.sent == 1);
     let times: Vec<f64> = fake.sent().iter().filter_map(|post| post["at"].as_f64()).collect();
@@ -170,29 +150,29 @@ fn retry_after_is_honored() {
 
 #[test]
 fn a_webhook_that_is_gone_is_counted_and_grows_nothing() {
-    let fake = Fake::start();
-    let delivery = fake.delivery();
-    fake.control(json!({"mode": "404", "times": 3}));
+    let fake = FakeSlack::start();
+    let delivery = delivery(&fake);
+    fake.control(&json!({"mode": "404", "times": 3}));
     (0..3).for_each(|_| delivery.send(Arc::new(alert("gone"))));
     let status = until(&delivery, |status| status.dropped == 3);
     assert_eq!((status.waiting, status.retried), (0, 0));
     assert!(status.last_error.expect("told").contains("make a new webhook"));
     delivery.send(Arc::new(alert("made anew")));
     until(&delivery, |status| status.sent == 1);
-    assert_eq!(fake.accepted().len(), 1);
+    assert_eq!(accepted(&fake).len(), 1);
 }
 
 #[test]
 fn a_dead_slack_costs_a_bounded_queue() {
-    let fake = Fake::start();
-    let delivery = fake.delivery();
-    fake.control(json!({"mode": "500"}));
+    let fake = FakeSlack::start();
+    let delivery = delivery(&fake);
+    fake.control(&json!({"mode": "500"}));
     (0..1_000).for_each(|number| delivery.send(Arc::new(alert(&format!("number {number};")))));
     let status = until(&delivery, |status| status.retried > 2);
     assert_eq!((status.waiting, status.dropped), (64, 936));
-    fake.control(json!({"mode": "ok"}));
+    fake.control(&json!({"mode": "ok"}));
     until(&delivery, |status| status.sent == 64);
-    let accepted = fake.accepted();
+    let accepted = accepted(&fake);
     assert_eq!(accepted.len(), 64);
     assert!(accepted.first().is_some_and(|text| text.contains("number 936;")), "{accepted:?}");
 }

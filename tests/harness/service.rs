@@ -1,0 +1,61 @@
+//! A fixture with the agent in it, which watches so closely that seconds show what takes minutes in production.
+
+use std::net::SocketAddr;
+
+use crate::port::{Answer, free, get};
+use crate::{Fixture, Running};
+
+/// A leak fires after warm-up, window and hold: about 16 s.
+const CLOSELY: [(&str, &str); 6] = [
+    ("FLAMEWATCH_TICK", "500ms"),
+    ("FLAMEWATCH_WARM_UP", "2s"),
+    ("FLAMEWATCH_HOLD", "3s"),
+    ("FLAMEWATCH_GROWTH_WINDOW", "12s"),
+    ("FLAMEWATCH_HEAP_GROWTH", "8MiB"),
+    ("FLAMEWATCH_TASK_GROWTH", "60"),
+];
+
+/// A running service and its debug port.
+#[derive(Debug)]
+pub struct Service {
+    /// The program.
+    pub running: Running,
+    port: SocketAddr,
+}
+
+impl Service {
+    /// Starts the optimized fixture `bin` with `env` besides the settings above.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start(bin: &str, env: &[(&str, &str)]) -> Self {
+        let port = free();
+        let bind = port.to_string();
+        let all = CLOSELY.into_iter().chain([("FLAMEWATCH_BIND", bind.as_str())]).chain(env.iter().copied());
+        Self { running: Fixture::optimized(bin).spawn(all), port }
+    }
+
+    /// The URL of `path` on its debug port.
+    #[must_use]
+    pub fn debug_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.port)
+    }
+
+    /// What its debug port answers to `path`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn ask(&self, path: &str) -> Answer {
+        get(&self.debug_url(path)).unwrap_or_else(|| panic!("no answer to {path}"))
+    }
+
+    /// The line `name` of the table on its index page.
+    #[must_use]
+    pub fn status(&self, name: &str) -> Option<String> {
+        let page = self.ask("/debug/pprof/").text();
+        let row = page.split("<tr><th>").find_map(|row| row.strip_prefix(name)?.strip_prefix("<td>"))?;
+        row.split("</tr>").next().map(str::to_owned)
+    }
+}

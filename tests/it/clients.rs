@@ -1,0 +1,171 @@
+//! A service under load, asked by those who will ask it: every `go tool pprof` there is, and curl.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flamewatch_tests::port::{get, until};
+use flamewatch_tests::{Load, Service};
+use serde_json::Value;
+
+use crate::go;
+
+/// A shop that leaks orders, and the load on it.
+struct Shop(Service, #[expect(dead_code, reason = "held while the shop is asked")] Load);
+
+impl Shop {
+    fn open(mix: &str) -> Self {
+        let service = Service::start("leaky_shop", &[("LEAK", "orders")]);
+        let load = Load::start(service.running.address(), 60, 500, mix);
+        Self(service, load)
+    }
+
+    /// Waits until the orders remembered show as more than `bytes`.
+    fn has_leaked(&self, bytes: i64) {
+        until("a leak", Duration::from_secs(40), || (self.remembered() > bytes).then_some(()));
+    }
+
+    /// The bytes in use below `orders::remember`, as the JSON form tells.
+    fn remembered(&self) -> i64 {
+        let heap = self.0.ask("/debug/pprof/heap?format=json").json();
+        let stacks = heap["stacks"].as_array().expect("stacks").iter();
+        let ours =
+            stacks.filter(|stack| stack["frames"].to_string().contains("leaky_shop::orders::remember"));
+        ours.filter_map(|stack| stack["values"][3].as_i64()).sum()
+    }
+}
+
+/// The rows of a report by `-top`, as `(flat, function)`.
+fn rows(report: &str) -> Vec<(&str, String)> {
+    let table = report.lines().skip_while(|line| !line.trim_start().starts_with("flat ")).skip(1);
+    table.filter_map(row).collect()
+}
+
+fn row(line: &str) -> Option<(&str, String)> {
+    let mut columns = line.split_whitespace();
+    let flat = columns.next()?;
+    let name: Vec<_> = columns.skip(4).filter(|column| *column != "(inline)").collect();
+    Some((flat, name.join(" ")))
+}
+
+#[track_caller]
+fn first(report: &str) -> (&str, String) {
+    rows(report).into_iter().next().unwrap_or_else(|| panic!("nothing in\n{report}"))
+}
+
+fn saved(name: &str, bytes: &[u8]) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, bytes).expect("a writable folder");
+    path.display().to_string()
+}
+
+const REMEMBER: &str = "leaky_shop::orders::remember";
+
+#[test]
+fn the_heap_in_go_tool_pprof() {
+    let shop = Shop::open("cart=1,orders=4");
+    shop.has_leaked(24 << 20);
+    let url = shop.0.debug_url("/debug/pprof/heap");
+    let base = saved("live-base.pb.gz", &get(&url).expect("an answer").body);
+    let at_base = shop.remembered();
+    for go in go() {
+        let (top, warnings) = go.pprof(&["-top", &url]);
+        for header in ["File: leaky_shop\n", "Build ID: ", "Type: inuse_space\n", "Time: "] {
+            assert!(top.contains(header), "no {header:?} in\n{top}");
+        }
+        assert_eq!(first(&top).1, REMEMBER, "{top}");
+        let plumbing = ["_rjem", "malloc", "__rust", "alloc::", "raw_vec", "flamewatch::"];
+        let own = rows(&top).into_iter().filter(|(flat, _)| *flat != "0");
+        for (_, name) in own {
+            assert!(
+                !plumbing.iter().any(|part| name.trim_start_matches('<').starts_with(part)),
+                "{name} in\n{top}"
+            );
+        }
+        // It says where it fetches from and where it saves to, and nothing about symbols or mappings.
+        let said = warnings.lines().all(|line| line.starts_with("Fetching ") || line.starts_with("Saved "));
+        assert!(said, "pprof had to warn: {warnings}");
+
+        let (allocated, _) = go.pprof(&["-top", "-sample_index=alloc_space", &url]);
+        assert!(allocated.contains("Type: alloc_space\n"), "{allocated}");
+        assert!(first(&allocated).1.starts_with("leaky_shop::cart::"), "{allocated}");
+
+        shop.has_leaked(at_base + (12 << 20));
+        let (grown, _) = go.pprof(&["-top", &format!("-diff_base={base}"), &url]);
+        let (flat, name) = first(&grown);
+        assert!(name == REMEMBER && !flat.starts_with('-'), "{grown}");
+    }
+}
+
+#[test]
+fn a_window_of_the_heap_and_of_the_cpu_in_go_tool_pprof() {
+    let shop = Shop::open("cart=3,orders=2");
+    for go in go() {
+        let (grown, _) = go.pprof(&["-top", &shop.0.debug_url("/debug/pprof/heap?seconds=4")]);
+        assert!(grown.contains("Type: inuse_space\n") && grown.contains("Duration: 4"), "{grown}");
+        assert_eq!(first(&grown).1, REMEMBER, "{grown}");
+
+        let (cpu, _) =
+            go.pprof(&["-top", "-nodecount=10000", &shop.0.debug_url("/debug/pprof/profile?seconds=2")]);
+        assert!(cpu.contains("File: leaky_shop\n") && cpu.contains("Type: cpu\n"), "{cpu}");
+        let samples = cpu.lines().find_map(|line| line.split_once("Total samples = "));
+        assert!(samples.is_some_and(|(_, count)| !count.starts_with('0')), "{cpu}");
+        let names: Vec<String> = rows(&cpu).into_iter().map(|(_, name)| name).collect();
+        assert!(names.iter().any(|name| name.starts_with("leaky_shop::cart::")), "{cpu}");
+        // Names keep what is in their brackets, so that the polls of two futures stay two.
+        assert!(
+            names.iter().any(|name| name == "tokio::runtime::task::harness::Harness<T,S>::poll"),
+            "{cpu}"
+        );
+        let polls = names.iter().filter(|name| name.ends_with(" as core::future::future::Future>::poll"));
+        assert!(polls.count() > 2, "{cpu}");
+        assert!(!names.iter().any(|name| name.starts_with("::") || name == "poll"), "{cpu}");
+    }
+}
+
+#[test]
+fn every_form_of_every_profile() {
+    let shop = Shop::open("cart=1,orders=4,checkout=1");
+    shop.has_leaked(16 << 20);
+    for name in ["heap", "allocs", "goroutine", "tasks", "threadcreate"] {
+        let ask = |query: &str| shop.0.ask(&format!("/debug/pprof/{name}?{query}"));
+        assert!(ask("").body.starts_with(&[0x1f, 0x8b]), "{name} is gzipped");
+        assert!(ask("format=svg").text().contains("<svg"), "{name}");
+        assert!(ask("format=text").text().contains("flat"), "{name}");
+        assert_eq!(ask("debug=1").text().lines().nth(1), ask("format=text").text().lines().nth(1), "{name}");
+        assert!(ask("format=folded").text().lines().all(|line| line.rsplit_once(' ').is_some()), "{name}");
+        assert!(ask("format=json").json()["stacks"].as_array().is_some_and(|stacks| !stacks.is_empty()));
+    }
+    let text = shop.0.ask("/debug/pprof/heap?debug=1").text();
+    let table = text.lines().skip_while(|line| !line.trim_start().starts_with("flat ")).nth(1);
+    assert!(table.is_some_and(|line| line.contains(REMEMBER)), "{text}");
+    let raw = shop.0.ask("/debug/pprof/heap?raw=1&format=folded").text();
+    assert!(raw.contains("_rjem") || raw.contains("tikv_jemallocator"), "{raw}");
+    let objects = shop.0.ask("/debug/pprof/heap?value=inuse_objects&format=text").text();
+    assert!(objects.starts_with("heap: inuse_objects "), "{objects}");
+    assert_eq!(shop.0.ask("/debug/pprof/cmdline").text(), "leaky_shop");
+    assert_eq!(shop.0.ask("/debug/snapshots?format=json").json(), Value::Array(Vec::new()));
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_with_a_sentence() {
+    let shop = Service::start("leaky_shop", &[]);
+    for (path, status, why) in [
+        ("/debug/pprof/heapp", 404, "Unknown profile"),
+        ("/debug/nothing", 404, "no such page; try /debug/"),
+        ("/debug/snapshots/none", 404, "no such snapshot"),
+        ("/debug/pprof/heap?seconds=0", 400, "must be a whole number from 1 to 60"),
+        ("/debug/pprof/heap?format=png", 400, "must be one of: pprof, svg, text, folded, json"),
+        (
+            "/debug/pprof/heap?value=rss",
+            400,
+            "must be one of: alloc_objects, alloc_space, inuse_objects, inuse_space",
+        ),
+        ("/debug/pprof/profile?seconds=1&debug=1", 400, "seconds and debug params are incompatible"),
+    ] {
+        let answer = shop.ask(path);
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.text().contains(why), "{path}: {}", answer.text());
+    }
+    let post = ureq::post(shop.debug_url("/debug/pprof/heap")).config().http_status_as_error(false).build();
+    assert_eq!(post.send_empty().expect("an answer").status(), 405);
+}

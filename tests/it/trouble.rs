@@ -1,0 +1,104 @@
+//! Slack in trouble, in every way it can be: the service answers as fast as its healthy twin, what waits is bounded
+//! and shown, and the alert arrives once Slack is back.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use flamewatch_tests::port::{free, until};
+use flamewatch_tests::{FakeSlack, Load, Service};
+use serde_json::json;
+
+/// How the Slack of each shop behaves; `gone` is none at all, `ok` the twin that the others are compared with.
+const MODES: [&str; 6] = ["ok", "hang", "500", "429", "html", "gone"];
+
+/// Requests are timed in turns, so that a noisy neighbor slows all shops alike.
+const ROUNDS: usize = 3;
+
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// What a queue may hold, and as much again for the allocator: a shop with a sick sink is no larger than that.
+const QUEUE_BYTES: u64 = 32 << 20;
+
+struct Shop {
+    mode: &'static str,
+    address: SocketAddr,
+    slack: Option<FakeSlack>,
+    service: Service,
+    _leak: Load,
+    medians: Vec<f64>,
+    slowest: Vec<f64>,
+}
+
+impl Shop {
+    fn open(mode: &'static str) -> Self {
+        let address = free();
+        let slack = (mode != "gone").then(|| FakeSlack::start_at(address));
+        if let Some(slack) = &slack {
+            slack.control(&json!({"mode": mode, "retry_after": 1}));
+        }
+        let webhook = FakeSlack::webhook_at(address);
+        let env = [("LEAK", "orders"), ("FLAMEWATCH_SLACK_WEBHOOK", webhook.as_str())];
+        let service = Service::start("leaky_shop", &env);
+        let leak = Load::start(service.running.address(), 120, 60, "orders=1");
+        Self { mode, address, slack, service, _leak: leak, medians: Vec::new(), slowest: Vec::new() }
+    }
+
+    /// A second of requests that leak nothing.
+    fn time(&mut self) {
+        let report = Load::start(self.service.running.address(), 1, 100, "cart=1,products=1").report();
+        assert_eq!(report["errors"], 0, "{}: {report}", self.mode);
+        self.medians.push(report["p50_ms"].as_f64().expect("a median"));
+        self.slowest.push(report["p99_ms"].as_f64().expect("a percentile"));
+    }
+
+    fn sink(&self) -> String {
+        self.service.status("sink: slack").expect("a line about Slack")
+    }
+
+    /// An alert is being tried in vain; in the twin, it has arrived.
+    fn is_told(&self) -> bool {
+        self.sink().starts_with(if self.mode == "ok" { "1 sent, 0 waiting" } else { "0 sent, 1 waiting" })
+    }
+
+    fn recovers(&mut self) {
+        match &self.slack {
+            Some(slack) => slack.control(&json!({"mode": "ok"})),
+            None => self.slack = Some(FakeSlack::start_at(self.address)),
+        }
+    }
+
+    fn accepted(&self) -> usize {
+        self.slack.as_ref().map_or(0, |slack| slack.accepted().len())
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+#[test]
+fn the_service_does_not_notice_and_the_alert_arrives_later() {
+    let mut shops = MODES.map(Shop::open);
+    until("an alert in every shop", PATIENCE, || shops.iter().all(Shop::is_told).then_some(()));
+    for _ in 0..ROUNDS {
+        shops.iter_mut().for_each(Shop::time);
+    }
+    let (twin, sick) = shops.split_first_mut().expect("shops");
+    for shop in &mut *sick {
+        let ratio = median(&shop.medians) / median(&twin.medians);
+        assert!(ratio < 2.0, "{}: {:?} ms, healthy {:?} ms", shop.mode, shop.medians, twin.medians);
+        let late = median(&shop.slowest) - median(&twin.slowest);
+        assert!(late < 100.0, "{}: {:?} ms, healthy {:?} ms", shop.mode, shop.slowest, twin.slowest);
+        let (rss, healthy) = (shop.service.running.rss(), twin.service.running.rss());
+        assert!(rss < healthy + QUEUE_BYTES, "{}: {rss} bytes, healthy {healthy}", shop.mode);
+        assert!(shop.sink().contains("0 sent, 1 waiting, "), "{}: {}", shop.mode, shop.sink());
+        assert!(!shop.sink().contains("SECRET"), "{}: {}", shop.mode, shop.sink());
+        shop.recovers();
+    }
+    for shop in &shops {
+        until(shop.mode, PATIENCE, || (shop.accepted() == 1).then_some(()));
+        until(shop.mode, PATIENCE, || shop.sink().starts_with("1 sent, 0 waiting").then_some(()));
+    }
+}
