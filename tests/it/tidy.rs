@@ -25,7 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sink", &["error", "unit", "inert"]),
     ("store", &["error"]),
     ("suspect", &["unit", "profile", "sink"]),
-    ("desk", &["error", "profile", "resolve", "source", "store"]),
+    ("desk", &["error", "unit", "gauge", "profile", "resolve", "source", "store", "sys"]),
     ("serve", &["error", "unit", "profile", "source", "render", "desk", "store", "config"]),
     ("config", &["error"]),
     ("inert", &["error", "doctor", "gauge", "sink", "watch"]),

@@ -52,6 +52,12 @@ pub fn limit() -> Option<Limit> {
     limit_of(Path::new("/"), Cgroup::find(Path::new("/")).as_ref())
 }
 
+/// How much more memory this process can take before it reaches its limit, in bytes; `None` where nobody tells.
+pub(crate) fn headroom() -> Option<u64> {
+    let rss = Rss::new().read().ok()?;
+    Some(limit()?.bytes.saturating_sub(rss as u64))
+}
+
 impl Rss {
     /// The memory of this process.
     #[must_use]

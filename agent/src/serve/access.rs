@@ -245,7 +245,7 @@ mod tests {
             assert!(check(closed, Some(TOKEN)).is_ok(), "{closed}");
             for none in [None, Some("")] {
                 let error = check(closed, none).expect_err(closed);
-                assert!(error.to_string().contains("set a token, or bind 127.0.0.1"), "{error}");
+                assert!(error.to_string().contains("set FLAMEWATCH_TOKEN, or bind 127.0.0.1"), "{error}");
             }
         }
     }

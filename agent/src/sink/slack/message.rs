@@ -60,7 +60,7 @@ fn summary(alert: &Alert) -> String {
             let _ = write!(text, " ({place})");
         }
         if let Some(share) = percent(site.share) {
-            let _ = write!(text, ", {share} of the growth");
+            let _ = write!(text, ", {share} of {}", site.share_of);
         }
     }
     escaped(&text, MAX_LINE)
@@ -101,7 +101,7 @@ fn suspect(number: usize, site: &Site) -> String {
         let _ = write!(line, " ± {error}");
     }
     if let Some(share) = percent(site.share) {
-        let _ = write!(line, ", {share} of the growth");
+        let _ = write!(line, ", {share} of {}", site.share_of);
     }
     line
 }
