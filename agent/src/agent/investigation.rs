@@ -178,7 +178,9 @@ fn account(alert: &Alert, profile: &Profile, growth: &Growth, since: Option<Dura
     let (gross, net) = (growth.total, profile.total(profile.default_value));
     let shown = match since {
         // Below a tenth the difference is noise, and one number reads better than two.
-        Some(since) if net >= gross - gross / 10 => format!("{} more than {} ago", show(gross), spoken(since)),
+        Some(since) if net >= gross - gross / 10 => {
+            format!("{} more than {} ago", show(gross), spoken(since))
+        }
         Some(since) => {
             let (less, ago) = (show(gross - net), spoken(since));
             format!("places that hold {} more than {ago} ago, and others that hold {less} less", show(gross))

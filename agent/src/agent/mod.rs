@@ -120,7 +120,7 @@ fn run(watchroom: Watchroom, stop: &Notify, ends: &SyncSender<()>, claim: Claim)
         .enable_all()
         .thread_name("flamewatch-work")
         .on_thread_start(crate::sys::thread::withdraw)
-        .max_blocking_threads(8)
+        .max_blocking_threads(16)
         .thread_keep_alive(Duration::from_secs(10))
         .build();
     match runtime {

@@ -88,7 +88,9 @@ impl Watchroom {
         let baselines =
             ["heap", "goroutine", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
         // Without a port of ours a link would lead to somebody else's.
-        let url = port.as_ref().map(|port| config.url.clone().unwrap_or_else(|| format!("http://{}", port.address())));
+        let url = port
+            .as_ref()
+            .map(|port| config.url.clone().unwrap_or_else(|| format!("http://{}", port.address())));
         Ok(Self {
             desk: Arc::new(Desk::new(equipment.sources(), identity)),
             guard: Some(Guard { lookout, baselines, warm_up: config.warm_up }),

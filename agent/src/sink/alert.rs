@@ -114,6 +114,13 @@ impl Alert {
 impl Site {
     /// A suspect: its function, place, growth as text, relative error and share of the whole.
     pub fn new(function: impl Into<String>, place: Option<String>, growth: impl Into<String>) -> Self {
-        Self { function: function.into(), place, growth: growth.into(), relative_error: 0.0, share: 0.0, share_of: "the growth" }
+        Self {
+            function: function.into(),
+            place,
+            growth: growth.into(),
+            relative_error: 0.0,
+            share: 0.0,
+            share_of: "the growth",
+        }
     }
 }
