@@ -54,8 +54,7 @@ pub fn limit() -> Option<Limit> {
 
 /// How much more memory this process can take before it reaches its limit, in bytes; `None` where nobody tells.
 pub(crate) fn headroom() -> Option<u64> {
-    let rss = Rss::new().read().ok()?;
-    Some(limit()?.bytes.saturating_sub(rss as u64))
+    Some(limit()?.bytes.saturating_sub(rss().ok()?))
 }
 
 impl Rss {
