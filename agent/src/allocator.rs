@@ -12,7 +12,7 @@ pub mod __private {
 
 /// Makes jemalloc the allocator of this program, with its heap sampler ready to be switched on.
 ///
-/// Stands in `main.rs`, outside of any function. Expands to a `#[global_allocator]` and to [`malloc_conf!`], and to
+/// Stands in `main.rs`, outside of any function. Expands to a `#[global_allocator]` and to [`crate::malloc_conf!`], and to
 /// nothing when flamewatch is built without `heap`. More options of jemalloc can be given as one string literal:
 /// `flamewatch::allocator!("dirty_decay_ms:1000")`.
 #[cfg(feature = "heap")]

@@ -43,7 +43,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// What a check-up found; [`crate::doctor`] makes one. Shown as one line a finding.
+/// What a check-up found; [`crate::doctor()`] makes one. Shown as one line a finding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {

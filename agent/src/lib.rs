@@ -1,4 +1,9 @@
 #![doc = include_str!("../../README.md")]
+// The agent lives in somebody's production process and has no business panicking there.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 #[cfg(feature = "__agent")]
 mod agent;

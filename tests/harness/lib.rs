@@ -1,5 +1,6 @@
 //! Starts fixture programs and asks them questions.
 
+mod findings;
 mod fixture;
 pub mod go;
 mod load;
@@ -7,6 +8,7 @@ pub mod port;
 mod service;
 mod slack;
 
+pub use findings::{Build, findings};
 pub use fixture::{Fixture, Running};
 pub use load::Load;
 pub use service::Service;

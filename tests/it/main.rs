@@ -2,6 +2,7 @@
 
 mod blocked;
 mod clients;
+mod heap;
 mod inert;
 mod pprof;
 mod settings;

@@ -91,8 +91,10 @@ fn the_service_does_not_notice_and_the_alert_arrives_later() {
         assert!(ratio < 2.0, "{}: {:?} ms, healthy {:?} ms", shop.mode, shop.medians, twin.medians);
         let late = median(&shop.slowest) - median(&twin.slowest);
         assert!(late < 100.0, "{}: {:?} ms, healthy {:?} ms", shop.mode, shop.slowest, twin.slowest);
-        let (rss, healthy) = (shop.service.running.rss(), twin.service.running.rss());
-        assert!(rss < healthy + QUEUE_BYTES, "{}: {rss} bytes, healthy {healthy}", shop.mode);
+        // What naming the alert's frames took is given back over some seconds, in each shop at its own time.
+        until("as little memory as the healthy shop", PATIENCE, || {
+            (shop.service.running.rss() < twin.service.running.rss() + QUEUE_BYTES).then_some(())
+        });
         assert!(shop.sink().contains("0 sent, 1 waiting, "), "{}: {}", shop.mode, shop.sink());
         assert!(!shop.sink().contains("SECRET"), "{}: {}", shop.mode, shop.sink());
         shop.recovers();

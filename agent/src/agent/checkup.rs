@@ -1,4 +1,4 @@
-//! The check-up behind [`crate::doctor`]: what works in this process, measured and not assumed.
+//! The check-up behind [`crate::doctor()`]: what works in this process, measured and not assumed.
 
 use crate::Unit;
 use crate::config::Config;

@@ -61,10 +61,8 @@ impl Equipment {
     /// What the heap engine does about its own cost, once a tick.
     pub(super) fn govern(&self) {
         #[cfg(feature = "heap")]
-        if let Some(heap) = &self.heap {
-            if let Some(change) = heap.govern() {
-                tracing::info!("flamewatch: {change}");
-            }
+        if let Some(change) = self.heap.as_ref().and_then(|heap| heap.govern()) {
+            tracing::info!("flamewatch: {change}");
         }
     }
 
@@ -118,5 +116,5 @@ pub(super) fn deliveries(config: &Config, own: Vec<Box<dyn Sink>>) -> Result<Vec
     sinks.extend(own);
     let options =
         sink::Options { on_thread_start: Some(crate::sys::thread::withdraw), ..sink::Options::default() };
-    sinks.into_iter().map(|sink| Delivery::start(sink, options.clone())).collect()
+    sinks.into_iter().map(|sink| Delivery::start(sink, options)).collect()
 }

@@ -105,8 +105,7 @@ async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidenc
 
 /// The profile in the forms that explain an alert without a debug port.
 fn files(profile: &Profile, title: &str) -> Vec<Attachment> {
-    let mut options = Options::default();
-    options.title = Some(title.to_owned());
+    let options = Options { title: Some(title.to_owned()), ..Options::default() };
     let names = [(Format::Pprof, "pb.gz"), (Format::Svg, "svg"), (Format::Text, "txt")];
     names
         .into_iter()

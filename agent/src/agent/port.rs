@@ -65,20 +65,6 @@ mod open {
         Ok((listener, address))
     }
 
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn the_host_of_a_url() {
-            let check = |url: &str, expected: &str| assert_eq!(host(url).as_deref(), Some(expected), "{url}");
-            check("https://debug.shop.example/x:1/", "debug.shop.example");
-            check("http://10.0.0.7:6060", "10.0.0.7");
-            check("http://[::1]:6060/", "[::1]");
-            check("http://me@host", "host");
-        }
-    }
-
     impl Port {
         /// Where it listens.
         pub(in crate::agent) fn address(&self) -> SocketAddr {
@@ -93,6 +79,20 @@ mod open {
                 }
                 Err(error) => tracing::error!("flamewatch: the debug port cannot be served: {error}"),
             }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_host_of_a_url() {
+            let check = |url: &str, expected: &str| assert_eq!(host(url).as_deref(), Some(expected), "{url}");
+            check("https://debug.shop.example/x:1/", "debug.shop.example");
+            check("http://10.0.0.7:6060", "10.0.0.7");
+            check("http://[::1]:6060/", "[::1]");
+            check("http://me@host", "host");
         }
     }
 }

@@ -31,15 +31,12 @@ impl Resolver {
     }
 
     /// The same profile with every address named, as far as that is possible now. What has no name becomes
-    /// `module+offset` and counts in [`Losses::unresolved`](crate::profile::Losses::unresolved). A profile without
-    /// addresses comes back as it is; so naming twice is naming once.
+    /// `module+offset` and counts in [`Losses::unresolved`](crate::profile::Losses::unresolved). Naming
+    /// twice is naming once.
     ///
     /// What is mapped is looked at anew each time, so libraries loaded after the start have names too.
     pub(crate) fn name(&mut self, profile: &Profile) -> Profile {
         let addresses: Vec<Addr> = profile.frames().filter_map(address).collect();
-        if addresses.is_empty() {
-            return profile.clone();
-        }
         let map = ModuleMap::current().unwrap_or_default();
         let answers: HashMap<Addr, Arc<[Answer]>> =
             addresses.iter().copied().zip(self.answers(&map, &addresses)).collect();
@@ -49,7 +46,9 @@ impl Resolver {
         });
         let unnamed = answers.values().filter(|answer| !is_named(answer)).count();
         named.losses.unresolved = named.losses.unresolved.saturating_add(unnamed as u64);
-        named.mappings = mappings(&map);
+        if named.mappings.is_empty() || !addresses.is_empty() {
+            named.mappings = mappings(&map);
+        }
         named
     }
 

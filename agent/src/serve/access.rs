@@ -58,7 +58,8 @@ impl Access {
         if address.ip().to_canonical().is_loopback() || token.is_some_and(|token| !token.is_empty()) {
             return Ok(());
         }
-        let advice = "profiles tell a lot about a service: set a token, or bind 127.0.0.1";
+        let advice =
+            "profiles tell a lot about a service; set FLAMEWATCH_TOKEN, or bind 127.0.0.1 (FLAMEWATCH_BIND)";
         Err(Error::new(
             ErrorKind::Invalid,
             format!("cannot open the debug port on {address} without a token: {advice}"),

@@ -134,7 +134,7 @@ pub(crate) fn install(callbacks: Callbacks, unwind: bool) -> Result<(), Error> {
 }
 
 /// Puts jemalloc's own unwinder back, if it was replaced.
-pub(crate) fn remove_backtrace() -> Result<(), Error> {
+fn remove_backtrace() -> Result<(), Error> {
     let Some(original) = original() else { return Ok(()) };
     // SAFETY: experimental_hooks_prof_backtrace_ctl writes a `prof_backtrace_hook_t`; this one was read from it.
     unsafe { raw::write::<BacktraceHook>(BACKTRACE.to_bytes_with_nul(), original) }

@@ -79,7 +79,9 @@ fn interrupted(frames: impl Iterator<Item = (usize, usize)>, handler: Option<usi
     let frames: Vec<_> = frames.collect();
     let is_handler = |(_, function): &(usize, usize)| handler == Some(*function);
     let first = frames.iter().position(is_handler).map_or(0, |index| index + 2);
-    let addresses = frames.into_iter().skip(first).map(|(address, _)| address as u64);
+    // Where a thread starts, the unwinder ends with an address of 0.
+    let addresses =
+        frames.into_iter().skip(first).map(|(address, _)| address as u64).filter(|address| *address != 0);
     addresses
         .enumerate()
         .map(|(index, raw)| if index == 0 { Addr::Pc(raw) } else { Addr::Return(raw) })

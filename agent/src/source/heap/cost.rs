@@ -19,7 +19,7 @@ thread_local! {
 /// Adds up the time spent in the hooks of all threads.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    measured_ns: AtomicU64,
+    total_ns: AtomicU64,
 }
 
 impl Meter {
@@ -31,16 +31,21 @@ impl Meter {
             let start = clock::monotonic_ns();
             let result = work();
             let taken = clock::monotonic_ns().saturating_sub(start).min(LONGEST_NS);
-            self.measured_ns.fetch_add(taken, Ordering::Relaxed);
+            self.add(taken.saturating_mul(u64::from(EVERY)));
             return result;
         }
         CALLS.set(calls - 1);
         work()
     }
 
+    /// Adds time that cannot be measured, because it is spent elsewhere.
+    pub(super) fn add(&self, nanos: u64) {
+        self.total_ns.fetch_add(nanos, Ordering::Relaxed);
+    }
+
     /// The estimated time in all calls so far.
     pub(super) fn total(&self) -> Duration {
-        Duration::from_nanos(self.measured_ns.load(Ordering::Relaxed).saturating_mul(u64::from(EVERY)))
+        Duration::from_nanos(self.total_ns.load(Ordering::Relaxed))
     }
 }
 

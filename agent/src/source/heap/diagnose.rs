@@ -1,13 +1,13 @@
 //! Whether the heap can be profiled here, found out by measuring, and what to do where it cannot.
 
 use std::hint;
+use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
 use super::{CLAIMED, selftest};
 use crate::doctor::Check;
 use crate::sys::{mallctl, prof_hooks, reserve};
 use crate::{Error, ErrorKind};
-use std::sync::atomic::Ordering;
 
 const NOT_THE_ALLOCATOR: &str = "jemalloc is not this program's allocator";
 const ADD_ALLOCATOR: &str = "write flamewatch::allocator!(); in main.rs, outside of any function";
@@ -87,7 +87,7 @@ fn forced_sample() -> Vec<Check> {
     vec![sample, Check::ok("heap unwinder", format!("stacks are walked by {}", engine.unwinding.chosen()))]
 }
 
-const REPORT: &str = "report it with the version of tikv-jemalloc-sys; set FLAMEWATCH_HEAP=off until then";
+const REPORT: &str = "report it, with the version of tikv-jemalloc-sys in Cargo.lock";
 
 fn page_size() -> Check {
     const NAME: &str = "heap page size";

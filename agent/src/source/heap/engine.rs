@@ -12,12 +12,15 @@ use super::stacks::{MAX_DEPTH, Stacks};
 use super::unwind::Unwinding;
 use super::{rate, selftest, tag};
 use crate::sys::clock;
-use crate::sys::prof_hooks::{Callbacks, Registers, Trace};
+use crate::sys::prof_hooks::{self, Callbacks, Registers, Trace};
 
 static ENGINE: OnceLock<Engine> = OnceLock::new();
 
 /// What jemalloc's hooks call.
 pub(super) const CALLBACKS: Callbacks = Callbacks { unwind, sample, free };
+
+/// What libgcc takes for 40 frames. Where jemalloc calls it without us, there is nothing to measure.
+const UNWIND_BY_JEMALLOC_NS: u64 = 5_000;
 
 thread_local! {
     /// The rate at which this thread's next sample was drawn, plus one; 0 before its first. jemalloc draws the
@@ -64,6 +67,11 @@ impl Engine {
         self.set_lg_rate(lg_rate);
     }
 
+    /// False in a forked child until it begins anew.
+    pub(super) fn is_ours(&self) -> bool {
+        self.process.load(Ordering::Relaxed) == std::process::id()
+    }
+
     pub(super) fn lg_rate(&self) -> u8 {
         u8::try_from(self.lg_rate.load(Ordering::Relaxed)).unwrap_or(u8::MAX)
     }
@@ -75,6 +83,9 @@ impl Engine {
     fn sample(&self, pointer: usize, usable: usize, addresses: &[usize]) {
         if addresses.len() >= MAX_DEPTH {
             self.truncated.fetch_add(1, Ordering::Relaxed);
+        }
+        if !prof_hooks::CAN_UNWIND {
+            self.meter.add(UNWIND_BY_JEMALLOC_NS);
         }
         let lg_rate = self.drawn_at();
         let usable = usable as u64;

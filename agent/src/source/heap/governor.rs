@@ -38,7 +38,7 @@ pub struct RateChange {
     pub from: u8,
     /// And now.
     pub to: u8,
-    /// The share of the process's CPU time that sampling took.
+    /// The share of the process's CPU time that sampling took, or of one core's when the process used less.
     pub cpu_share: f64,
     /// How full the live table was, 0 to 1.
     pub table_fill: f64,
@@ -56,6 +56,13 @@ impl Governor {
         Self { cpu_budget, state: Mutex::new(state) }
     }
 
+    /// Starts to look from here: the meter goes on from an earlier life, and the start itself does not count.
+    pub(super) fn begin(&self, engine: &Engine) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.cpu_ns, state.looked_ns) = (clock::process_cpu_ns(), clock::monotonic_ns());
+        state.cost_ns = cost_ns(engine);
+    }
+
     /// Sets the rate that is wanted while the budget allows it.
     pub(super) fn want(&self, lg_rate: u8) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).wanted = lg_rate;
@@ -65,17 +72,15 @@ impl Governor {
     pub(super) fn decide(&self, engine: &Engine) -> Option<RateChange> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (now_ns, cpu_ns) = (clock::monotonic_ns(), clock::process_cpu_ns());
-        let cost_ns = u64::try_from(engine.meter.total().as_nanos()).unwrap_or(u64::MAX);
+        let cost_ns = cost_ns(engine);
         // Of a service that idles even one sample is a large share, and nobody notices it: an idle one may take its
         // budget of one core.
         let spent = cpu_ns.saturating_sub(state.cpu_ns).max(now_ns.saturating_sub(state.looked_ns));
         if spent < LEAST_CPU_NS {
             return None;
         }
-        // The meter goes on from an earlier life; the first look only remembers where it stands.
-        let first = state.cost_ns == 0;
-        let cost = if first { 0 } else { cost_ns.saturating_sub(state.cost_ns) };
-        (state.cpu_ns, state.looked_ns, state.cost_ns) = (cpu_ns, now_ns, cost_ns.max(1));
+        let cost = cost_ns.saturating_sub(state.cost_ns);
+        (state.cpu_ns, state.looked_ns, state.cost_ns) = (cpu_ns, now_ns, cost_ns);
         let load = Load {
             cpu_share: cost as f64 / spent as f64,
             cpu_budget: self.cpu_budget,
@@ -90,6 +95,10 @@ impl Governor {
         state.changed_ns = now_ns;
         Some(RateChange { from, to, cpu_share: load.cpu_share, table_fill: load.table_fill })
     }
+}
+
+fn cost_ns(engine: &Engine) -> u64 {
+    u64::try_from(engine.meter.total().as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Display for RateChange {

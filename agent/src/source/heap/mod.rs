@@ -114,6 +114,9 @@ impl Heap {
         let mut heap = Self { means: Means::Dumps("it did not start"), governor, before, _only: only };
         heap.means = begin(lg_rate, options.unwinder);
         mallctl::set_prof_active(true).map_err(unreadable)?;
+        if let Some(engine) = heap.engine() {
+            heap.governor.begin(engine);
+        }
         Ok(heap)
     }
 
@@ -178,13 +181,13 @@ impl Heap {
         match (&self.means, self.engine()) {
             (Means::Hooks(verdict), Some(engine)) => (engine.unwinding.chosen(), verdict.reason),
             (Means::Dumps(why), _) => (Unwinder::Jemalloc, *why),
-            (Means::Hooks(_), None) => (Unwinder::Jemalloc, "there is no engine"),
+            (Means::Hooks(_), None) => (Unwinder::Jemalloc, "a forked child is not sampled"),
         }
     }
 
     fn engine(&self) -> Option<&'static Engine> {
         match self.means {
-            Means::Hooks(_) => Engine::get().ok(),
+            Means::Hooks(_) => Engine::get().ok().filter(|engine| engine.is_ours()),
             Means::Dumps(_) => None,
         }
     }
@@ -227,7 +230,9 @@ impl Source for Heap {
     fn collect(&self, _window: &Window) -> Result<Profile, Error> {
         match (&self.means, self.engine()) {
             (Means::Hooks(_), Some(engine)) => Ok(Snapshot::take(engine).profile(engine)),
-            (Means::Hooks(_), None) => Err(Error::new(ErrorKind::Unsupported, "the heap engine is gone")),
+            (Means::Hooks(_), None) => {
+                Err(Error::new(ErrorKind::Unsupported, "a forked child does not inherit the heap profile"))
+            }
             (Means::Dumps(why), _) => {
                 let mut profile = dump::parse(&file::dump()?);
                 profile.comments.push(format!("from a dump of jemalloc, because {why}"));
@@ -293,11 +298,8 @@ fn begin(lg_rate: u8, wanted: Option<Unwinder>) -> Means {
         let _ = prof_hooks::remove();
         return Means::Dumps("a forced sample did not reach our hooks");
     }
+    // Also jemalloc's own unwinder is called through us where it can be, so that its cost is measured.
     engine.unwinding.choose(wanted.unwrap_or(verdict.unwinder));
-    if engine.unwinding.chosen() == Unwinder::Jemalloc {
-        // It can work without us, and then leaves out our frames by itself.
-        let _ = prof_hooks::remove_backtrace();
-    }
     Means::Hooks(verdict)
 }
 
@@ -319,5 +321,22 @@ impl Only {
 impl Drop for Only {
     fn drop(&mut self) {
         CLAIMED.store(false, Ordering::Release); // AcqRel: `claim`
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_jemalloc_the_error_says_what_to_do() {
+        // Test programs have the system's allocator.
+        let error = Heap::start(&Options::default()).expect_err("not jemalloc");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("write flamewatch::allocator!();"), "{error}");
+        let checks = diagnose();
+        assert_eq!(checks.iter().filter(|check| !check.ok).count(), 2, "{checks:?}");
+        let again = Heap::start(&Options::default()).expect_err("still not jemalloc");
+        assert_eq!(again.kind(), ErrorKind::Unsupported, "what failed does not block what comes after");
     }
 }

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sys::reserve::{self, zeroable};
 
-/// Slots in a ring: 256 of 48 bytes, 12 KiB. At 100,000 samples a second over 32 shards they last 40 ms, ten times
-/// as long as the scheduler lets a lock holder wait.
-pub(super) const CAPACITY: usize = 256;
+/// Slots in a ring: 1,024 of 48 bytes, 48 KiB, and 1.5 MiB for all 32 rings once each was used to its end. At
+/// 128,000 samples a second, which are as many frees, they last 128 ms while the lock holder is not running.
+pub(super) const CAPACITY: usize = 1024;
 
 /// Words of an entry.
 pub(super) const WORDS: usize = 5;
@@ -81,6 +81,14 @@ impl Ring {
         slot.turn.store(2 * lap + 2, Ordering::Release); // Acquire: `push`, one lap later
         self.popped.store(position + 1, Ordering::Relaxed); // ordered by the shard's lock
         Some(entry)
+    }
+
+    /// Makes it as new. Only while no other thread can push, as in a forked child, where a pusher may have been lost
+    /// half way and would block the ring for ever.
+    pub(super) fn reset(&self) {
+        self.slots.iter().for_each(|slot| slot.turn.store(0, Ordering::Relaxed));
+        self.pushed.store(0, Ordering::Relaxed);
+        self.popped.store(0, Ordering::Relaxed);
     }
 
     /// True when nothing was pushed that has not been popped, not even half. Only under the shard's lock.

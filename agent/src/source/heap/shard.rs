@@ -107,6 +107,7 @@ impl Shard {
     /// Forgets all records; with `alone` a lock found locked is nobody's.
     pub(super) fn clear(&self, alone: bool) {
         if alone {
+            self.ring.reset();
             self.locked.store(false, Ordering::Release); // Acquire: `try_lock`
         }
         let Some(_lock) = self.wait() else { return };
@@ -177,7 +178,8 @@ impl Shard {
             return;
         }
         if record.usable.load(Ordering::Relaxed) != usable {
-            // An object we had no record of was reallocated in place, and this is its end, not the new one's.
+            // The end of an object at this address that is forgotten: it had no record and was reallocated in place,
+            // or it was moved, and jemalloc tells of that after its memory was given to somebody else.
             counters.stale.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -224,7 +226,8 @@ impl Shard {
     fn try_lock(&self) -> Option<Lock<'_>> {
         // Acquire: what the last holder wrote, released by the drop of `Lock`.
         let free = self.locked.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        free.then_some(Lock(&self.locked))
+        // Not `then_some`: it would make a Lock in any case, and dropping that unlocks what somebody else holds.
+        free.then(|| Lock(&self.locked))
     }
 
     /// For readers only: hooks on other threads hold the lock for a microsecond, unless they are not running.
