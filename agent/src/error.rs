@@ -21,8 +21,8 @@ pub enum ErrorKind {
     TimedOut,
 }
 
-/// An error of flamewatch. `{err}` is what we were doing, `{err:#}` the whole chain of causes.
-#[derive(Debug)]
+/// An error of flamewatch. `{err}` is what we were doing, `{err:#}` the whole chain of causes. So is `{err:?}`, which
+/// is what a `main` that returns it prints.
 pub struct Error {
     kind: ErrorKind,
     context: Cow<'static, str>,
@@ -63,6 +63,12 @@ impl fmt::Display for Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self:#}")
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
@@ -79,6 +85,7 @@ mod tests {
         let error = Error::new(ErrorKind::Io, "cannot write the snapshot").because(cause);
         assert_eq!(format!("{error}"), "cannot write the snapshot");
         assert_eq!(format!("{error:#}"), "cannot write the snapshot: disk full");
+        assert_eq!(format!("{error:?}"), "cannot write the snapshot: disk full");
         assert_eq!(error.kind(), ErrorKind::Io);
     }
 }

@@ -88,7 +88,7 @@ fn read(path: &Path) -> String {
 }
 
 /// The snapshot behind `url` and the files in `folder` are the same profile in every form, and name `function`.
-fn check_profiles(shop: &Shop, url: &str, kind: &str, function: &str) {
+fn check_profiles(shop: &Shop, url: &str, kind: &str, shown: &str, function: &str) {
     let folder = folder(shop);
     let svg = get(&format!("{url}?format=svg")).expect("an answer").text();
     assert!(svg.contains("<svg") && svg.contains(function), "{svg}");
@@ -102,7 +102,7 @@ fn check_profiles(shop: &Shop, url: &str, kind: &str, function: &str) {
     assert_eq!(alert["sites"][0]["function"], function, "{alert:#}");
     for go in go() {
         let (top, _) = go.pprof(&["-top", &format!("{url}?format=pprof")]);
-        assert!(top.contains(function) && top.contains("File: leaky_shop\n"), "{top}");
+        assert!(top.contains(function) && top.contains(&format!("Type: {shown}\n")), "{top}");
     }
 }
 
@@ -119,7 +119,7 @@ fn a_heap_leak_is_named() {
         block(&message, 1).contains("RSS is") && block(&message, 1).contains("out of memory in"),
         "{message:#}"
     );
-    check_profiles(&shop, linked(&message), "heap", function);
+    check_profiles(&shop, linked(&message), "heap", "inuse_space", function);
     assert_eq!(shop.service.status("rule: heap.allocated growing").as_deref(), Some("firing"));
     assert_eq!(shop.slack.sent().len(), 1, "told once");
 }
@@ -135,7 +135,7 @@ fn a_task_leak_is_named() {
     assert!(growth.starts_with('+') && growth.ends_with(", 100 % of the growth"), "{message:#}");
     assert!(!growth.contains('±'), "{message:#}");
     assert!(block(&message, 0).contains("FIRING · leaky_shop: tasks growing"), "{message:#}");
-    check_profiles(&shop, linked(&message), "goroutine", function);
+    check_profiles(&shop, linked(&message), "goroutine", "goroutine", function);
 }
 
 #[test]
