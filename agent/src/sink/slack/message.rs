@@ -12,7 +12,8 @@ use slack_morphism::blocks::{
 };
 
 use super::escape::{clamped, code, escaped, link, units};
-use crate::sink::{Alert, Site, State, stamp};
+use crate::moment;
+use crate::sink::{Alert, Site, State};
 
 /// Slack's limits: characters of a header, characters of a section, blocks of a message.
 const MAX_HEADER: usize = 150;
@@ -114,7 +115,7 @@ fn small_print(alert: &Alert) -> SlackBlock {
         parts.push(format!(
             "<!date^{0}^{{date_short_pretty}} {{time_secs}}|{1}>",
             at.as_secs(),
-            stamp::readable(alert.at)
+            moment::readable(alert.at)
         ));
     }
     let text = joined(parts, " · ", MAX_SECTION);
