@@ -130,8 +130,10 @@ fn every_form_of_every_profile() {
         let ask = |query: &str| shop.0.ask(&format!("/debug/pprof/{name}?{query}"));
         assert!(ask("").body.starts_with(&[0x1f, 0x8b]), "{name} is gzipped");
         assert!(ask("format=svg").text().contains("<svg"), "{name}");
-        assert!(ask("format=text").text().contains("flat"), "{name}");
-        assert_eq!(ask("debug=1").text().lines().nth(1), ask("format=text").text().lines().nth(1), "{name}");
+        // Two snapshots of a live service differ in their numbers, not in what they are.
+        let (debug, text) = (ask("debug=1").text(), ask("format=text").text());
+        assert!(debug.contains("flat%") && text.contains("flat%"), "{debug}\n{text}");
+        assert_eq!(debug.split(':').next(), text.split(':').next(), "{name}");
         assert!(ask("format=folded").text().lines().all(|line| line.rsplit_once(' ').is_some()), "{name}");
         assert!(ask("format=json").json()["stacks"].as_array().is_some_and(|stacks| !stacks.is_empty()));
     }
