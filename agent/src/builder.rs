@@ -123,7 +123,8 @@ impl Builder {
         self
     }
 
-    /// Adds a gauge of the service's own, for rules and pages. It is read on the agent's thread.
+    /// Adds a gauge of the service's own, for rules and pages. It is read on
+    /// worker threads of the agent, one at a time, not always the same one.
     pub fn gauge(mut self, gauge: impl Gauge + 'static) -> Self {
         self.extras.gauges.push(Box::new(gauge));
         self

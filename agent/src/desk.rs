@@ -10,7 +10,7 @@ use crate::profile::Profile;
 use crate::resolve::Resolver;
 use crate::source::{Source, Window};
 use crate::store::{Snapshot, Store};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Unit, gauge, sys};
 
 /// Everything that can be asked for.
 pub(crate) struct Desk {
@@ -63,6 +63,7 @@ impl Desk {
     /// there now, or with a `length` what changed over it. Dropping the future ends the window.
     pub(crate) async fn collect(&self, name: &str, length: Duration) -> Result<Profile, Error> {
         let source = self.source(name)?;
+        check_memory(&*source)?;
         let raw = if source.windowed() {
             collect_raw(source, Window::of(length)).await?
         } else if length.is_zero() {
@@ -85,6 +86,11 @@ impl Desk {
         self.source(name)?.collect(&Window::now())
     }
 
+    /// Whether the source called `name` may be asked now and then without need.
+    pub(crate) fn is_cheap(&self, name: &str) -> bool {
+        self.source(name).is_ok_and(|source| source.is_cheap())
+    }
+
     /// Whether the source called `name` looks at a stretch of time.
     pub(crate) fn is_windowed(&self, name: &str) -> Result<bool, Error> {
         Ok(self.source(name)?.windowed())
@@ -95,7 +101,10 @@ impl Desk {
         let resolver = self.resolver.clone();
         let identity = self.identity.summary();
         on_worker(move || {
-            let mut named = resolver.lock().unwrap_or_else(PoisonError::into_inner).name(&profile);
+            let mut resolver = resolver.lock().unwrap_or_else(PoisonError::into_inner);
+            resolver.limit_memory(naming_budget(gauge::headroom()));
+            let mut named = resolver.name(&profile);
+            sys::thread::give_back();
             named.comments.insert(0, identity);
             named
         })
@@ -158,6 +167,29 @@ impl Desk {
     }
 }
 
+/// The most debug info that is read at a time, in bytes a file; about half of it is needed as memory.
+const MAX_NAMING_BYTES: u64 = 256 << 20;
+
+/// How much debug info may be read with `headroom` bytes of memory left: a quarter of that, so that naming a leak is
+/// not what ends the process.
+fn naming_budget(headroom: Option<u64>) -> u64 {
+    headroom.map_or(MAX_NAMING_BYTES, |bytes| (bytes / 4).min(MAX_NAMING_BYTES))
+}
+
+/// Refuses a source that would take more memory than there is.
+fn check_memory(source: &dyn Source) -> Result<(), Error> {
+    let needed = source.needs_memory();
+    match gauge::headroom() {
+        Some(left) if left < needed => {
+            let show = |bytes: u64| Unit::Bytes.show(bytes as f64);
+            let message =
+                format!("this profile takes {}, but only {} are left of the limit", show(needed), show(left));
+            Err(Error::new(ErrorKind::Unsupported, message))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Collects on a worker thread. When the caller goes away, the guard ends the window.
 async fn collect_raw(source: Arc<dyn Source>, window: Window) -> Result<Profile, Error> {
     let _guard = window.guard();
@@ -174,5 +206,18 @@ async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
 impl std::fmt::Debug for Desk {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Desk").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn naming_takes_what_is_left_into_account() {
+        assert_eq!(naming_budget(None), MAX_NAMING_BYTES);
+        assert_eq!(naming_budget(Some(8 << 30)), MAX_NAMING_BYTES);
+        assert_eq!(naming_budget(Some(64 << 20)), 16 << 20);
+        assert_eq!(naming_budget(Some(0)), 0);
     }
 }

@@ -21,6 +21,8 @@ pub mod gauge;
 #[cfg(not(feature = "__agent"))]
 mod inert;
 #[cfg(feature = "__agent")]
+mod moment;
+#[cfg(feature = "__agent")]
 pub mod profile;
 #[cfg(feature = "__agent")]
 pub mod render;

@@ -51,16 +51,19 @@ impl Growth {
         Self { suspects, total }
     }
 
-    /// The worst `most` places, as an alert shows them.
-    pub(crate) fn sites(&self, delta: &Profile, most: usize) -> Vec<Site> {
-        self.suspects.iter().take(most).map(|suspect| self.site(delta, suspect)).collect()
+    /// The worst `most` places, as an alert shows them. `is_delta` tells growth from what is there in all.
+    pub(crate) fn sites(&self, profile: &Profile, is_delta: bool, most: usize) -> Vec<Site> {
+        self.suspects.iter().take(most).map(|suspect| self.site(profile, is_delta, suspect)).collect()
     }
 
-    fn site(&self, delta: &Profile, suspect: &Suspect) -> Site {
-        let unit = delta.values().get(delta.default_value).map_or(crate::Unit::Count, |value| value.unit());
-        let growth = format!("+{}", unit.show(suspect.value as f64));
+    fn site(&self, profile: &Profile, is_delta: bool, suspect: &Suspect) -> Site {
+        let value = profile.values().get(profile.default_value);
+        let unit = value.map_or(crate::Unit::Count, |value| value.unit());
+        let (sign, share_of) = if is_delta { ("+", "the growth") } else { ("", "the total") };
+        let growth = format!("{sign}{}", unit.show(suspect.value as f64));
         let mut site = Site::new(suspect.function.clone(), suspect.place.clone(), growth);
         site.share = if self.total > 0 { suspect.value as f64 / self.total as f64 } else { 0.0 };
+        site.share_of = share_of;
         site.relative_error = suspect.variance.sqrt() / suspect.value.max(1) as f64;
         site
     }
@@ -89,11 +92,13 @@ mod tests {
         delta.add([insert, frame("shop::put", "src/main.rs", 7)], &[10 << 20], 20);
         delta.add([push, frame("shop::log", "src/log.rs", 5)], &[10 << 20], 20);
         delta.add([frame("shop::shrinks", "src/main.rs", 9)], &[-(50 << 20)], 100);
-        let sites = Growth::of(&delta).sites(&delta, 3);
+        let sites = Growth::of(&delta).sites(&delta, true, 3);
         let rows: Vec<_> = sites.iter().map(|site| (site.function.as_str(), site.growth.as_str())).collect();
         assert_eq!(rows, [("shop::cache::insert", "+90 MiB"), ("shop::log", "+10 MiB")]);
         let worst = sites.first().expect("a site");
-        assert_eq!(worst.place.as_deref(), Some("src/cache.rs:88"));
+        assert_eq!((worst.place.as_deref(), worst.share_of), (Some("src/cache.rs:88"), "the growth"));
+        let all = Growth::of(&delta).sites(&delta, false, 1);
+        assert_eq!((all[0].growth.as_str(), all[0].share_of), ("90 MiB", "the total"));
         assert!((worst.share - 0.9).abs() < 1e-9);
         // 160 samples of half a MiB and 20 more: 180 half MiB are sure to one over the root of 180.
         assert!((worst.relative_error - 1.0 / 180_f64.sqrt()).abs() < 1e-9);

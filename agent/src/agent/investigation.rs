@@ -84,7 +84,7 @@ async fn evidence(case: &Case, desk: &Desk, kind: &'static str) -> Result<Eviden
 async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidence: Evidence) {
     let Evidence { profile, since } = evidence;
     let growth = Growth::of(&profile);
-    alert.sites = growth.sites(&profile, SITES);
+    alert.sites = growth.sites(&profile, since.is_some(), SITES);
     alert.details.extend(account(alert, &profile, &growth, since));
     alert.context.push(profile.losses.summary());
     let title = alert.headline.clone();
@@ -166,23 +166,29 @@ fn outlook(case: &Case) -> Option<String> {
     ))
 }
 
-/// What the evidence explains: how much grew since when, and how much of it the worst place takes.
+/// What the evidence explains: how much grew since when, or is there in all, and how much of it the places named take.
 fn account(alert: &Alert, profile: &Profile, growth: &Growth, since: Option<Duration>) -> Option<String> {
     let unit = profile.values().get(profile.default_value)?.unit();
+    let show = |value: i64| unit.show(value as f64);
+    let kind = profile.kind();
     let Some(worst) = alert.sites.first() else {
-        return Some(format!("The {} profile shows no growth: it is not there.", profile.kind()));
+        let when = since.map(|since| format!(" grown since {} ago", spoken(since))).unwrap_or_default();
+        return Some(format!("The {kind} profile shows nothing{when}: the cause is not there."));
     };
-    let total = unit.show(growth.total as f64);
-    let when = match since {
-        Some(since) => format!("{total} more than {} ago", spoken(since)),
-        None => format!("{total} in all (nothing earlier to compare with)"),
+    let (gross, net) = (growth.total, profile.total(profile.default_value));
+    let shown = match since {
+        // Below a tenth the difference is noise, and one number reads better than two.
+        Some(since) if net >= gross - gross / 10 => {
+            format!("{} more than {} ago", show(gross), spoken(since))
+        }
+        Some(since) => {
+            let (less, ago) = (show(gross - net), spoken(since));
+            format!("places that hold {} more than {ago} ago, and others that hold {less} less", show(gross))
+        }
+        None => format!("{} in all", show(gross)),
     };
     let noise = if worst.relative_error > 0.5 { " Few samples: take it as a hint." } else { "" };
-    Some(format!(
-        "The {} profile shows {when}, {:.0} % of it below.{noise}",
-        profile.kind(),
-        covered(alert) * 100.0
-    ))
+    Some(format!("The {kind} profile shows {shown}; {:.0} % of it below.{noise}", covered(alert) * 100.0))
 }
 
 fn covered(alert: &Alert) -> f64 {

@@ -28,7 +28,7 @@ use watchroom::Watchroom;
 /// How long dropping an [`Agent`] waits for its thread; after that the thread is left to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One agent a process: two would fight for jemalloc's hooks and post everything twice.
+/// One agent a process: two would post everything twice. (The heap engine guards its hooks itself.)
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// The running agent. Dropping it ends its threads, closes the debug port and takes the hooks out.
@@ -96,7 +96,7 @@ struct Claim;
 
 impl Claim {
     fn take() -> Result<Self, Error> {
-        // Acquire pairs with the Release of the agent before us: its hooks are out before ours go in.
+        // Acquire pairs with the Release of the agent before us.
         match RUNNING.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed) {
             Ok(_) => Ok(Self),
             Err(_) => {
@@ -120,7 +120,7 @@ fn run(watchroom: Watchroom, stop: &Notify, ends: &SyncSender<()>, claim: Claim)
         .enable_all()
         .thread_name("flamewatch-work")
         .on_thread_start(crate::sys::thread::withdraw)
-        .max_blocking_threads(8)
+        .max_blocking_threads(16)
         .thread_keep_alive(Duration::from_secs(10))
         .build();
     match runtime {

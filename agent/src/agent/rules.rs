@@ -9,6 +9,9 @@ use crate::watch::Rule;
 /// The most rules an agent watches; more are a mistake.
 const MAX_RULES: usize = 64;
 
+/// The fewest readings of a growth window that tell growth from noise: nine are needed, and some may fail.
+const READINGS_A_WINDOW: u32 = 15;
+
 /// The default rules and `own`, checked.
 ///
 /// # Errors
@@ -33,10 +36,17 @@ pub(super) fn of(config: &Config, own: Vec<Rule>) -> Result<Vec<Rule>, Error> {
         return Err(Error::new(crate::ErrorKind::Invalid, message));
     }
     rules.iter().try_for_each(Rule::check)?;
+    if config.tick * READINGS_A_WINDOW > config.growth_window {
+        let message = format!(
+            "growth over {:?} (FLAMEWATCH_GROWTH_WINDOW) needs {READINGS_A_WINDOW} readings, but there is one every {:?} (FLAMEWATCH_TICK)",
+            config.growth_window, config.tick
+        );
+        return Err(Error::new(crate::ErrorKind::Invalid, message));
+    }
     Ok(rules)
 }
 
-/// How far back the slowest growth rule looks: what the baselines must cover.
-pub(super) fn longest_window(config: &Config) -> Duration {
+/// How far back the baselines must reach: as far as the default growth rules look.
+pub(super) fn growth_window(config: &Config) -> Duration {
     config.growth_window
 }

@@ -2,6 +2,7 @@
 //! Everything slow runs elsewhere, so that a tick is never late by more than its gauges take.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,8 +25,11 @@ use super::lookout::{Lookout, Reading};
 use super::port::Port;
 use super::rules;
 
-/// The most alerts under investigation at a time; a verdict beyond that is counted and logged, not investigated.
+/// The most alerts under investigation at a time; one beyond that goes out without evidence, and is counted.
 const MAX_CASES: usize = 8;
+
+/// How long the debug port may take to close.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Everything the loop owns.
 pub(super) struct Watchroom {
@@ -43,7 +47,10 @@ pub(super) struct Watchroom {
     /// The open incident of each rule, so that its resolved message carries the same id.
     incidents: HashMap<String, String>,
     places: Arc<Semaphore>,
-    lost_cases: u64,
+    /// Alerts that went out without evidence, because too many were under investigation.
+    hasty_cases: u64,
+    /// Rounds that panicked.
+    panics: u64,
     numbered: u32,
 }
 
@@ -57,9 +64,12 @@ struct Guard {
 /// What a round brought back.
 struct Round {
     guard: Guard,
-    verdicts: Vec<(Verdict, Reading)>,
+    verdicts: Result<Vec<(Verdict, Reading)>, Panicked>,
     now: Duration,
 }
+
+/// A round did not end well.
+struct Panicked;
 
 impl Watchroom {
     /// Puts everything in place; called on the thread that starts the agent, inside the service's runtime if it has one.
@@ -74,11 +84,13 @@ impl Watchroom {
             );
         }
         let identity = Identity::of(&config.service, config.version.as_deref());
-        let window = rules::longest_window(&config);
+        let window = rules::growth_window(&config);
         let baselines =
             ["heap", "goroutine", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
-        let url =
-            config.url.clone().or_else(|| port.as_ref().map(|port| format!("http://{}", port.address())));
+        // Without a port of ours a link would lead to somebody else's.
+        let url = port
+            .as_ref()
+            .map(|port| config.url.clone().unwrap_or_else(|| format!("http://{}", port.address())));
         Ok(Self {
             desk: Arc::new(Desk::new(equipment.sources(), identity)),
             guard: Some(Guard { lookout, baselines, warm_up: config.warm_up }),
@@ -90,7 +102,8 @@ impl Watchroom {
             equipment,
             incidents: HashMap::new(),
             places: Arc::new(Semaphore::new(MAX_CASES)),
-            lost_cases: 0,
+            hasty_cases: 0,
+            panics: 0,
             numbered: 0,
             config,
         })
@@ -100,9 +113,7 @@ impl Watchroom {
     pub(super) async fn run(mut self, stop: &Notify) {
         let closing = Arc::new(Notify::new());
         self.announce();
-        if let Some(port) = self.port.take() {
-            tokio::spawn(port.answer(self.desk.clone(), closing.clone()));
-        }
+        let port = self.port.take().map(|port| tokio::spawn(port.answer(self.desk.clone(), closing.clone())));
         let mut ticks = tokio::time::interval(self.config.tick);
         // After a stall one reading is enough; a burst of them would bend every slope.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -113,7 +124,11 @@ impl Watchroom {
                 Some(round) = next(&mut self.rounds) => self.judge(round),
             }
         }
-        closing.notify_waiters();
+        closing.notify_one();
+        if let Some(port) = port {
+            // Answers under way get a moment; whoever waits for a profile is let go.
+            let _ = tokio::time::timeout(FAREWELL, port).await;
+        }
     }
 
     /// Has the gauges read on a worker thread. While a round is out there is no second one: a gauge that blocks
@@ -127,15 +142,30 @@ impl Watchroom {
         let (now, desk) = (self.now(), self.desk.clone());
         self.late = 0;
         self.rounds.spawn_blocking(move || {
-            let verdicts = guard.lookout.tick(now);
-            guard.refresh(now, &desk);
-            Round { guard, verdicts, now }
+            // A gauge of the user's own can panic wherever it is asked; the guard goes on all the same.
+            let round = catch_unwind(AssertUnwindSafe(|| {
+                let verdicts = guard.lookout.tick(now);
+                guard.refresh(now, &desk);
+                verdicts
+            }));
+            Round { guard, verdicts: round.map_err(|_| Panicked), now }
         });
     }
 
     fn judge(&mut self, round: Round) {
         let Round { guard, verdicts, now } = round;
-        self.show_status(&guard.lookout.status());
+        let mut status = guard.lookout.status();
+        let verdicts = verdicts.unwrap_or_else(|Panicked| {
+            self.panics += 1;
+            tracing::error!(
+                "flamewatch: reading the gauges panicked; a gauge of the service's own is broken"
+            );
+            Vec::new()
+        });
+        if self.panics > 0 {
+            status.push(("rounds that panicked".to_owned(), self.panics.to_string()));
+        }
+        self.show_status(&status);
         for (verdict, reading) in verdicts {
             self.open_case(verdict, &reading, &guard, now);
         }
@@ -149,24 +179,30 @@ impl Watchroom {
             Verdict::Fired(finding) => (State::Firing, finding),
             Verdict::Resolved(finding) => (State::Resolved, finding),
         };
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            self.lost_cases += 1;
-            return tracing::warn!(
-                "flamewatch: {} fired, but {MAX_CASES} alerts are being written",
-                finding.rule
-            );
-        };
+        let place = self.places.clone().try_acquire_owned().ok();
+        if place.is_none() {
+            self.hasty_cases += 1;
+        }
+        // At once, in case that looking for the cause takes too long, or too much memory.
+        tracing::warn!(
+            "flamewatch: {} is {}, at {}",
+            finding.rule,
+            state.as_str(),
+            reading.unit.show(finding.value)
+        );
         let case = Case {
             id: self.incident(&finding.rule, state),
             state,
             service: self.config.service.clone(),
             unit: reading.unit,
-            evidence: reading.evidence,
+            // With too many cases under way the alert goes out without evidence: late news is worse than bare news.
+            evidence: reading.evidence.filter(|_| place.is_some()),
             readings: guard.lookout.readings(),
             memory_limit: gauge::limit(),
             url: self.url.clone(),
             identity: self.desk.identity().summary(),
-            before: reading.evidence.and_then(|kind| guard.before(kind)),
+            // What is high was not made high in the last minutes; what grows was.
+            before: reading.evidence.filter(|_| finding.growth.is_some()).and_then(|kind| guard.before(kind)),
             finding,
             now,
         };
@@ -200,8 +236,8 @@ impl Watchroom {
         });
         let mut lines: Vec<(String, String)> = lines.iter().cloned().chain(sinks).collect();
         lines.extend(self.equipment.problems().iter().cloned());
-        if self.lost_cases > 0 {
-            lines.push(("verdicts not investigated".to_owned(), self.lost_cases.to_string()));
+        if self.hasty_cases > 0 {
+            lines.push(("alerts without evidence".to_owned(), self.hasty_cases.to_string()));
         }
         self.desk.set_status(lines);
     }
@@ -228,7 +264,8 @@ impl Guard {
         if now < self.warm_up {
             return;
         }
-        for baseline in self.baselines.iter_mut().filter(|baseline| baseline.is_due(now)) {
+        let due = |baseline: &&mut Baseline| baseline.is_due(now) && desk.is_cheap(baseline.kind);
+        for baseline in self.baselines.iter_mut().filter(due) {
             // A profile that cannot be had now may be had later; the evidence says so when it is asked for.
             if let Ok(profile) = desk.collect_here(baseline.kind) {
                 baseline.add(now, profile);
@@ -256,8 +293,7 @@ fn account(status: &sink::Status) -> String {
     text
 }
 
-/// The next finished round; pends while none is out. A round that panicked is gone with its gauges, which the
-/// status then says; it cannot, as the lookout catches what gauges throw.
+/// The next finished round.
 async fn next(rounds: &mut JoinSet<Round>) -> Option<Round> {
     rounds.join_next().await.and_then(Result::ok)
 }

@@ -52,6 +52,11 @@ pub fn limit() -> Option<Limit> {
     limit_of(Path::new("/"), Cgroup::find(Path::new("/")).as_ref())
 }
 
+/// How much more memory this process can take before it reaches its limit, in bytes; `None` where nobody tells.
+pub(crate) fn headroom() -> Option<u64> {
+    Some(limit()?.bytes.saturating_sub(rss().ok()?))
+}
+
 impl Rss {
     /// The memory of this process.
     #[must_use]

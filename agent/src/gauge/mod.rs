@@ -20,6 +20,8 @@ use crate::Unit;
 #[cfg(feature = "heap")]
 pub use heap::HeapAllocated;
 #[cfg(feature = "__agent")]
+pub(crate) use memory::headroom;
+#[cfg(feature = "__agent")]
 pub use memory::{Limit, LimitedBy, MemoryShare, Rss, RssShare, limit};
 #[cfg(feature = "__agent")]
 pub use process::{Cpu, Fds, Threads};
@@ -28,7 +30,8 @@ pub use tasks::Tasks;
 #[cfg(feature = "__agent")]
 pub use watched::{DEFAULT_HISTORY, MAX_BACK_OFF, Reading, Watched};
 
-/// One number with a unit. Read on the agent's thread every tick, so it must be quick and must not block.
+/// One number with a unit. Read every tick on some worker thread of the agent, so it must be quick and must not block:
+/// while it does, no gauge is read and no rule is judged.
 pub trait Gauge: Send {
     /// Its name in rules, pages and alerts, such as `rss` or `queue.depth`.
     fn name(&self) -> &str;

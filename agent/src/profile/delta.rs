@@ -11,7 +11,9 @@ impl Profile {
     pub fn since(&self, before: &Self) -> Self {
         let mut delta = self.emptied();
         delta.lasted = self.began.duration_since(before.began).ok();
-        delta.losses.merge(&before.losses);
+        // Counted since the sampler began, so what was lost before is not lost in between.
+        delta.losses.dropped = delta.losses.dropped.saturating_sub(before.losses.dropped);
+        delta.losses.truncated = delta.losses.truncated.saturating_sub(before.losses.truncated);
         for stack in self.iter() {
             delta.add_weights(stack.frames().cloned(), stack.weights);
         }

@@ -6,7 +6,7 @@
 pub struct Losses {
     /// Samples that a full buffer or a busy lock turned away.
     pub dropped: u64,
-    /// Stacks cut short because they were deeper than the sampler follows.
+    /// Samples whose stack was cut short because they were deeper than the sampler follows.
     pub truncated: u64,
     /// Distinct addresses that could not be named; they show as `module+offset`.
     pub unresolved: u64,
@@ -34,7 +34,7 @@ impl Losses {
             parts.push(format!("dropped {} samples", self.dropped));
         }
         if self.truncated > 0 {
-            parts.push(format!("{} stacks cut short", self.truncated));
+            parts.push(format!("{} samples cut short", self.truncated));
         }
         if self.unresolved > 0 {
             parts.push(format!("{} addresses without a name", self.unresolved));
@@ -54,7 +54,7 @@ mod tests {
     fn merging_adds_and_keeps_the_worse_coverage() {
         let mut losses = Losses { dropped: 1, coverage: Some(0.9), ..Losses::default() };
         losses.merge(&Losses { dropped: 2, truncated: 3, coverage: Some(0.5), ..Losses::default() });
-        assert_eq!(losses.summary(), "dropped 3 samples, 3 stacks cut short, coverage 50 %");
+        assert_eq!(losses.summary(), "dropped 3 samples, 3 samples cut short, coverage 50 %");
         assert_eq!(Losses::default().summary(), "nothing known to be lost");
     }
 }

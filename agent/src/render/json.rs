@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
-use super::clock;
+use crate::moment;
 use crate::profile::{Frame, Losses, Profile, Stack, ValueType};
 
 pub(super) fn write(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
@@ -24,7 +24,7 @@ pub(super) fn write(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
         kind: profile.kind(),
         values: profile.values().iter().map(Value::of).collect(),
         default_value: profile.default_value,
-        began: clock::utc(profile.began),
+        began: moment::readable(profile.began),
         lasted_seconds: profile.lasted.map(|lasted| lasted.as_secs_f64()),
         period: profile
             .period

@@ -2,7 +2,6 @@
 //! One file per form. What all of them show of a stack is decided in `shown`, how sure it is in `certainty`.
 
 mod certainty;
-pub(crate) mod clock;
 mod folded;
 mod json;
 pub mod pprof;

@@ -9,8 +9,9 @@ use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options};
 
 use super::certainty::{self, Tally};
-use super::{clock, folded};
+use super::folded;
 use crate::Unit;
+use crate::moment;
 use crate::profile::{Frame, Owner, Profile};
 
 const WIDTH: usize = 1200;
@@ -71,7 +72,7 @@ fn subtitle(profile: &Profile, value: usize) -> String {
         Some(lasted) => format!("over {} from", Unit::Nanoseconds.show(lasted.as_nanos() as f64)),
         None => "at".to_owned(),
     };
-    format!("{text} | {window} {} | losses: {}", clock::utc(profile.began), profile.losses.summary())
+    format!("{text} | {window} {} | losses: {}", moment::readable(profile.began), profile.losses.summary())
 }
 
 /// Every frame gets a color of its owner's hue, in a shade that its name decides. The nameless root is gray.

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use super::certainty::{self, Tally};
-use super::clock;
 use super::top::{Row, Top};
 use crate::Unit;
+use crate::moment;
 use crate::profile::Profile;
 
 /// The most functions listed; how many more there are is said below the table.
@@ -149,7 +149,7 @@ impl<'p> Table<'p> {
 }
 
 fn window(profile: &Profile) -> String {
-    let began = clock::utc(profile.began);
+    let began = moment::readable(profile.began);
     match profile.lasted {
         Some(lasted) => format!("over {} from {began}", Unit::Nanoseconds.show(lasted.as_nanos() as f64)),
         None => format!("at {began}"),

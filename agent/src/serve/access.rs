@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 
 use super::answer::Refusal;
-use super::base64;
 use crate::{Error, ErrorKind};
 
 /// The names that always mean this machine.
@@ -131,7 +132,7 @@ fn shown(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
         match scheme.to_ascii_lowercase().as_str() {
             "bearer" => Some(Cow::Borrowed(rest.trim())),
             "basic" => {
-                let decoded = String::from_utf8(base64::decode(rest.trim())?).ok()?;
+                let decoded = String::from_utf8(BASE64.decode(rest.trim()).ok()?).ok()?;
                 decoded.split_once(':').map(|(_, password)| Cow::Owned(password.to_owned()))
             }
             _ => None,
@@ -216,7 +217,7 @@ mod tests {
     fn the_token_comes_as_basic_or_bearer() {
         let guarded = access("127.0.0.1:6060", Some(TOKEN));
         let host = ("host", "localhost");
-        let basic = |pair: &str| format!("Basic {}", base64::encode(pair.as_bytes()));
+        let basic = |pair: &str| format!("Basic {}", BASE64.encode(pair.as_bytes()));
         check(&guarded, &[host], 401);
         check(&guarded, &[host, ("authorization", "Bearer correct horse")], 200);
         check(&guarded, &[host, ("authorization", &basic("any:correct horse"))], 200);
@@ -245,7 +246,7 @@ mod tests {
             assert!(check(closed, Some(TOKEN)).is_ok(), "{closed}");
             for none in [None, Some("")] {
                 let error = check(closed, none).expect_err(closed);
-                assert!(error.to_string().contains("set a token, or bind 127.0.0.1"), "{error}");
+                assert!(error.to_string().contains("set FLAMEWATCH_TOKEN, or bind 127.0.0.1"), "{error}");
             }
         }
     }

@@ -5,7 +5,6 @@ mod accept;
 mod access;
 mod answer;
 mod ask;
-mod base64;
 mod index;
 mod page;
 mod profiles;

@@ -11,8 +11,9 @@ use super::answer::{self, HTML, Refusal};
 use super::ask::Ask;
 use super::page::{Escaped, page};
 use super::{Port, profiles};
+use crate::moment;
 use crate::profile::Profile;
-use crate::render::{Format, clock, pprof};
+use crate::render::{Format, pprof};
 use crate::store::Snapshot;
 use crate::{Error, ErrorKind, Unit};
 
@@ -97,7 +98,7 @@ fn file_name(snapshot: &Snapshot, delta: bool) -> String {
 
 fn entry(snapshot: &Snapshot) -> Entry<'_> {
     let Snapshot { id, taken, trigger, kind, pprof } = snapshot;
-    Entry { id, taken: clock::utc(*taken), trigger, kind, bytes: pprof.len() }
+    Entry { id, taken: moment::readable(*taken), trigger, kind, bytes: pprof.len() }
 }
 
 fn html<'s>(entries: impl Iterator<Item = Entry<'s>>) -> String {

@@ -23,7 +23,7 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 const HAVE_SYMBOLS: &str = "num_symbols: 1\n";
 
 /// `?0x1f+0x2f`.
-pub(super) async fn by_get(State(port): State<Arc<Port>>, uri: Uri) -> Response {
+pub(super) async fn by_get(State(port): State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
     named(&port, uri.query().unwrap_or("")).await
 }
 
@@ -32,7 +32,7 @@ pub(super) async fn by_post(State(port): State<Arc<Port>>, body: Body) -> Result
     let late = || Refusal::new(StatusCode::REQUEST_TIMEOUT, "the addresses did not arrive in time");
     let long = |_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "more than 64 KiB of addresses");
     let body = timeout(BODY_TIME, to_bytes(body, BODY_BYTES)).await.map_err(|_| late())?.map_err(long)?;
-    Ok(named(&port, &String::from_utf8_lossy(&body)).await)
+    named(&port, &String::from_utf8_lossy(&body)).await
 }
 
 pub(super) async fn head() -> Response {
@@ -44,16 +44,22 @@ pub(super) async fn command(State(port): State<Arc<Port>>) -> Response {
     answer::ok(TEXT, port.desk.command())
 }
 
-async fn named(port: &Port, list: &str) -> Response {
+async fn named(port: &Port, list: &str) -> Result<Response, Refusal> {
     let addresses: Vec<u64> = list.split('+').filter_map(address).collect();
-    let names = if addresses.is_empty() { Vec::new() } else { port.desk.symbols(addresses.clone()).await };
+    let names = if addresses.is_empty() {
+        Vec::new()
+    } else {
+        // Naming is work like any other: not more of it at a time than profiles.
+        let _permit = port.permit()?;
+        port.desk.symbols(addresses.clone()).await
+    };
     let mut text = HAVE_SYMBOLS.to_owned();
     for (address, name) in addresses.iter().zip(names) {
         if let Some(name) = name {
             let _ = writeln!(text, "{address:#x} {}", name.replace(['\n', '\r'], " "));
         }
     }
-    answer::ok(TEXT, text)
+    Ok(answer::ok(TEXT, text))
 }
 
 fn address(text: &str) -> Option<u64> {

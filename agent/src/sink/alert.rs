@@ -60,12 +60,14 @@ pub struct Site {
     pub function: String,
     /// `file:line`, when known.
     pub place: Option<String>,
-    /// Its growth, as text with unit and sign: `+1.1 GiB`.
+    /// Its growth as text with unit and sign, `+1.1 GiB`; without a sign, what it holds in all.
     pub growth: String,
     /// The relative standard error of the growth, 0 when counted.
     pub relative_error: f64,
-    /// Its share of the whole growth, 0 to 1.
+    /// Its share of what [`Site::share_of`] names, 0 to 1.
     pub share: f64,
+    /// What the share is of: `the growth`, or `the total` where nothing earlier was subtracted.
+    pub share_of: &'static str,
 }
 
 /// A file that travels with an alert.
@@ -112,6 +114,13 @@ impl Alert {
 impl Site {
     /// A suspect: its function, place, growth as text, relative error and share of the whole.
     pub fn new(function: impl Into<String>, place: Option<String>, growth: impl Into<String>) -> Self {
-        Self { function: function.into(), place, growth: growth.into(), relative_error: 0.0, share: 0.0 }
+        Self {
+            function: function.into(),
+            place,
+            growth: growth.into(),
+            relative_error: 0.0,
+            share: 0.0,
+            share_of: "the growth",
+        }
     }
 }

@@ -12,7 +12,8 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::sink::{Alert, Attachment, Outcome, Sink, Site, stamp};
+use crate::moment;
+use crate::sink::{Alert, Attachment, Outcome, Sink, Site};
 
 /// Writes each alert into a folder of its own under one directory.
 #[derive(Clone, Debug)]
@@ -129,7 +130,7 @@ fn document(alert: &Alert, files: &[(String, &Attachment)], left_out: &[&str]) -
         "details": alert.details,
         "sites": alert.sites.iter().map(site).collect::<Vec<_>>(),
         "snapshot_url": alert.snapshot_url,
-        "at": stamp::readable(alert.at),
+        "at": moment::readable(alert.at),
         "unix_seconds": alert.at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
         "context": alert.context,
         "files": files.iter().map(|(name, _)| name).collect::<Vec<_>>(),

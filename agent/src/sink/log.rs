@@ -69,7 +69,7 @@ fn suspect(number: usize, site: &Site) -> String {
         text += &format!(", ± {:.0} %", site.relative_error * 100.0);
     }
     if site.share > 0.0 {
-        text += &format!(", {:.0} % of the growth", site.share * 100.0);
+        text += &format!(", {:.0} % of {}", site.share * 100.0, site.share_of);
     }
     one_line(&text)
 }

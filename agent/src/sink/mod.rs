@@ -13,8 +13,6 @@ mod log;
 mod queue;
 #[cfg(feature = "slack")]
 mod slack;
-#[cfg(feature = "__agent")]
-mod stamp;
 
 use std::time::{Duration, Instant};
 

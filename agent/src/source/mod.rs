@@ -38,6 +38,16 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// How much memory collecting may take at its peak, in bytes. The desk refuses when there is not that much left.
+    fn needs_memory(&self) -> u64 {
+        0
+    }
+
+    /// True when a snapshot may be taken every few minutes without being asked for.
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     /// Collects a profile. May block for the whole window; called on a thread of the agent, never on the service's.
     ///
     /// # Errors

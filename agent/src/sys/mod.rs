@@ -1,6 +1,8 @@
 //! The one place with `unsafe` code: what the system and the allocator offer, wrapped so that the rest cannot go wrong.
 
 #[cfg(feature = "heap")]
+pub(crate) mod arena;
+#[cfg(feature = "heap")]
 pub(crate) mod clock;
 #[cfg(feature = "heap")]
 pub(crate) mod fork;

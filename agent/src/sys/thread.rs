@@ -3,18 +3,33 @@
 /// Makes the calling thread invisible to the profilers. Every thread of the agent calls it first: a profiler that
 /// profiles itself misleads, and one that is sampled while it reads the heap's tables would wait for itself.
 pub(crate) fn withdraw() {
-    block_sigprof();
+    block_signals();
     #[cfg(feature = "heap")]
     super::mallctl::exclude_this_thread();
+    #[cfg(feature = "heap")]
+    super::arena::enter();
 }
 
-/// CPU samples are taken by a SIGPROF to any thread that does not block it.
-fn block_sigprof() {
+/// Gives back to the system what the agent's threads have freed, after work that took much.
+pub(crate) fn give_back() {
+    #[cfg(feature = "heap")]
+    super::arena::give_back();
+}
+
+/// What a fault of the thread itself raises: blocked, the kernel would kill the process without a word.
+const FAULTS: [libc::c_int; 7] =
+    [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSEGV, libc::SIGSYS, libc::SIGTRAP];
+
+/// CPU samples come as a SIGPROF to any thread that does not block it. And a service that waits for SIGTERM with all its
+/// own threads blocking it must not have it delivered to one of ours, where it would end the process.
+fn block_signals() {
     let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigemptyset(3) initializes the whole set it is given a pointer to.
-    unsafe { libc::sigemptyset(signals.as_mut_ptr()) };
-    // SAFETY: the set was initialized above and SIGPROF is a valid signal number, sigaddset(3).
-    unsafe { libc::sigaddset(signals.as_mut_ptr(), libc::SIGPROF) };
+    // SAFETY: sigfillset(3) initializes the whole set it is given a pointer to.
+    unsafe { libc::sigfillset(signals.as_mut_ptr()) };
+    for fault in FAULTS {
+        // SAFETY: the set was initialized above and each is a valid signal number, sigdelset(3).
+        unsafe { libc::sigdelset(signals.as_mut_ptr(), fault) };
+    }
     // SAFETY: pthread_sigmask(3) reads an initialized set, and may be given a null pointer for the old one.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), std::ptr::null_mut()) };
 }
@@ -24,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_withdrawn_thread_blocks_sigprof() {
+    fn a_withdrawn_thread_blocks_what_is_not_its_own_fault() {
         let mask = std::thread::spawn(|| {
             withdraw();
             std::fs::read_to_string("/proc/thread-self/status").expect("a status")
@@ -32,6 +47,8 @@ mod tests {
         let status = mask.join().expect("a thread");
         let line = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("SigBlk");
         let blocked = u64::from_str_radix(line.trim(), 16).expect("a mask");
-        assert_ne!(blocked & (1 << (libc::SIGPROF - 1)), 0);
+        let blocks = |signal: libc::c_int| blocked & (1 << (signal - 1)) != 0;
+        assert!(blocks(libc::SIGPROF) && blocks(libc::SIGTERM) && blocks(libc::SIGINT));
+        assert!(!FAULTS.into_iter().any(blocks));
     }
 }

@@ -221,7 +221,8 @@ impl Watcher {
 }
 
 fn grows(growth: Option<Growth>, per_minute: Option<f64>, window: Duration) -> Look {
-    let Some(growth) = growth else { return Look { broken: false, good: true, growth: None } };
+    // Too few readings to tell: neither broken nor good, so that a gap in the readings resolves nothing.
+    let Some(growth) = growth else { return Look { broken: false, good: false, growth: None } };
     let by_share = growth.baseline.abs() * DEFAULT_GROWTH_SHARE * 60.0 / window.as_secs_f64();
     let enough = per_minute.unwrap_or(by_share);
     Look {

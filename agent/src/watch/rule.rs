@@ -85,8 +85,8 @@ impl Rule {
         self
     }
 
-    /// How long after a firing the rule stays silent. What breaks it meanwhile is counted, and told when the
-    /// cooldown ends if it is still so. Default: [`DEFAULT_COOLDOWN`].
+    /// How long after a firing the rule stays silent. What breaks it meanwhile is told when the cooldown ends, if it is
+    /// still so. Default: [`DEFAULT_COOLDOWN`].
     pub const fn cooldown(mut self, cooldown: Duration) -> Self {
         self.cooldown = cooldown;
         self

@@ -1,7 +1,8 @@
 //! Who asks and how: methods, names, tokens, other sites, symbols.
 
 use super::Server;
-use crate::serve::base64;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
 #[test]
 fn other_methods_are_refused_with_what_is_allowed() {
@@ -78,7 +79,7 @@ fn a_token_guards_everything() {
         assert_eq!((answer.status, answer.header("x-go-pprof")), (401, "1"), "{path}");
         assert!(answer.header("www-authenticate").starts_with("Basic realm="), "{}", answer.head);
     }
-    let basic = format!("Basic {}", base64::encode(b"me:hunter2"));
+    let basic = format!("Basic {}", BASE64_STANDARD.encode("me:hunter2"));
     for shown in [basic.as_str(), "Bearer hunter2"] {
         assert_eq!(
             server.request("GET", "/debug/pprof/heap", &[("Authorization", shown)], b"").profile().len(),

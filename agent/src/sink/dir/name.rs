@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use crate::sink::{Alert, stamp};
+use crate::moment;
+use crate::sink::Alert;
 
 /// The file that holds the alert itself.
 pub(super) const DOCUMENT: &str = "alert.json";
@@ -16,14 +17,14 @@ pub(super) const DRAFT: &str = ".draft-";
 
 /// The folder of `alert`: `20260921T142640Z-firing-7f3a-1.alert`.
 pub(super) fn folder(alert: &Alert) -> String {
-    format!("{}-{}-{}{SUFFIX}", stamp::sortable(alert.at), alert.state.as_str(), harmless(&alert.id))
+    format!("{}-{}-{}{SUFFIX}", moment::sortable(alert.at), alert.state.as_str(), harmless(&alert.id))
 }
 
 /// A name for a folder in the making that no other thread or process uses.
 pub(super) fn draft() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{DRAFT}{}-{count}-{}", std::process::id(), stamp::sortable(SystemTime::now()))
+    format!("{DRAFT}{}-{count}-{}", std::process::id(), moment::sortable(SystemTime::now()))
 }
 
 /// The name under which a file called `name` is kept, other than those that are `taken`.

@@ -12,7 +12,8 @@ use slack_morphism::blocks::{
 };
 
 use super::escape::{clamped, code, escaped, link, units};
-use crate::sink::{Alert, Site, State, stamp};
+use crate::moment;
+use crate::sink::{Alert, Site, State};
 
 /// Slack's limits: characters of a header, characters of a section, blocks of a message.
 const MAX_HEADER: usize = 150;
@@ -60,7 +61,7 @@ fn summary(alert: &Alert) -> String {
             let _ = write!(text, " ({place})");
         }
         if let Some(share) = percent(site.share) {
-            let _ = write!(text, ", {share} of the growth");
+            let _ = write!(text, ", {share} of {}", site.share_of);
         }
     }
     escaped(&text, MAX_LINE)
@@ -101,7 +102,7 @@ fn suspect(number: usize, site: &Site) -> String {
         let _ = write!(line, " ± {error}");
     }
     if let Some(share) = percent(site.share) {
-        let _ = write!(line, ", {share} of the growth");
+        let _ = write!(line, ", {share} of {}", site.share_of);
     }
     line
 }
@@ -114,7 +115,7 @@ fn small_print(alert: &Alert) -> SlackBlock {
         parts.push(format!(
             "<!date^{0}^{{date_short_pretty}} {{time_secs}}|{1}>",
             at.as_secs(),
-            stamp::readable(alert.at)
+            moment::readable(alert.at)
         ));
     }
     let text = joined(parts, " · ", MAX_SECTION);

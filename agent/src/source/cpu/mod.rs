@@ -106,6 +106,10 @@ impl Source for Cpu {
         true
     }
 
+    fn needs_memory(&self) -> u64 {
+        pprof_crate::needs_memory()
+    }
+
     fn collect(&self, window: &Window) -> Result<Profile, Error> {
         let _turn = Turn::take()?;
         let recording = match self.engine {

@@ -12,8 +12,13 @@ const EVERY: u8 = 17;
 /// A call longer than this was interrupted by the scheduler, which is not our cost.
 const LONGEST_NS: u64 = 50_000;
 
+/// A thread that has not called yet. Were its first call always measured, threads that live for one or two samples
+/// would count for seventeen each.
+const FRESH: u8 = u8::MAX;
+
 thread_local! {
-    static CALLS: Cell<u8> = const { Cell::new(0) };
+    /// How many calls until the next is measured.
+    static CALLS: Cell<u8> = const { Cell::new(FRESH) };
 }
 
 /// Adds up the time spent in the hooks of all threads.
@@ -25,7 +30,10 @@ pub(super) struct Meter {
 impl Meter {
     /// Runs `work`, and measures it if it is its turn.
     pub(super) fn run<T>(&self, work: impl FnOnce() -> T) -> T {
-        let calls = CALLS.get();
+        let calls = match CALLS.get() {
+            FRESH => u8::try_from(clock::monotonic_ns() % u64::from(EVERY)).unwrap_or(0),
+            calls => calls,
+        };
         if calls == 0 {
             CALLS.set(EVERY - 1);
             let start = clock::monotonic_ns();

@@ -88,7 +88,10 @@ impl Governor {
         };
         let from = engine.lg_rate();
         let to = rate::next(from, state.wanted, &load);
-        let too_soon = to < from && now_ns.saturating_sub(state.changed_ns) < CALM_NS;
+        // A full table empties only as its objects are freed, so a coarser rate needs time to show as well; the cost
+        // shows at once.
+        let for_cost = load.cpu_share > self.cpu_budget;
+        let too_soon = !for_cost && now_ns.saturating_sub(state.changed_ns) < CALM_NS;
         if to == from || too_soon {
             return None;
         }

@@ -220,7 +220,18 @@ impl Source for Heap {
     }
 
     fn about(&self) -> &'static str {
-        "Memory in use and ever allocated, by the stack that allocated it. Sampled; asking costs a few milliseconds."
+        match self.means {
+            Means::Hooks(_) => {
+                "Memory in use and ever allocated, by the stack that allocated it. Sampled; asking costs a few milliseconds."
+            }
+            Means::Dumps(_) => {
+                "Memory in use, by the stack that allocated it, from a dump of jemalloc. Sampled; asking can hold up allocating threads for half a second."
+            }
+        }
+    }
+
+    fn is_cheap(&self) -> bool {
+        matches!(self.means, Means::Hooks(_))
     }
 
     fn count(&self) -> Option<u64> {
