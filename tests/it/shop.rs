@@ -102,7 +102,12 @@ fn check_profiles(shop: &Shop, url: &str, kind: &str, shown: &str, function: &st
     assert_eq!(alert["sites"][0]["function"], function, "{alert:#}");
     for go in go() {
         let (top, _) = go.pprof(&["-top", &format!("{url}?format=pprof")]);
-        assert!(top.contains(function) && top.contains(&format!("Type: {shown}\n")), "{top}");
+        assert!(
+            top.contains(function)
+                && top.contains("File: leaky_shop\n")
+                && top.contains(&format!("Type: {shown}\n")),
+            "{top}"
+        );
     }
 }
 
@@ -141,6 +146,7 @@ fn a_task_leak_is_named() {
     assert!(growth.starts_with('+') && growth.ends_with(", 100 % of the growth"), "{message:#}");
     assert!(!growth.contains('±'), "{message:#}");
     assert!(block(&message, 0).contains("FIRING · leaky_shop: tasks growing"), "{message:#}");
+    assert!(block(&message, 1).contains("The task profile shows"), "{message:#}");
     check_profiles(&shop, linked(&message), "goroutine", "goroutine", function);
 }
 
