@@ -115,9 +115,14 @@ impl Desk {
     pub(crate) async fn symbols(&self, addresses: Vec<u64>) -> Vec<Option<String>> {
         let resolver = self.resolver.clone();
         let count = addresses.len();
-        on_worker(move || resolver.lock().unwrap_or_else(PoisonError::into_inner).lookup(&addresses))
-            .await
-            .unwrap_or_else(|_| vec![None; count])
+        let looked_up = on_worker(move || {
+            let mut resolver = resolver.lock().unwrap_or_else(PoisonError::into_inner);
+            resolver.limit_memory(naming_budget(gauge::headroom()));
+            let names = resolver.lookup(&addresses);
+            sys::thread::give_back();
+            names
+        });
+        looked_up.await.unwrap_or_else(|_| vec![None; count])
     }
 
     /// Who this process is.

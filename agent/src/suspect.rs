@@ -53,7 +53,11 @@ impl Growth {
 
     /// The worst `most` places, as an alert shows them. `is_delta` tells growth from what is there in all.
     pub(crate) fn sites(&self, profile: &Profile, is_delta: bool, most: usize) -> Vec<Site> {
-        self.suspects.iter().take(most).map(|suspect| self.site(profile, is_delta, suspect)).collect()
+        let sites = self.suspects.iter().take(most).map(|suspect| self.site(profile, is_delta, suspect));
+        // The worst is told in any case; a small one of a sample or two is as likely nothing as something.
+        let tells =
+            |(index, site): &(usize, Site)| *index == 0 || site.share >= 0.05 || site.relative_error < 0.7;
+        sites.enumerate().filter(tells).map(|(_, site)| site).collect()
     }
 
     fn site(&self, profile: &Profile, is_delta: bool, suspect: &Suspect) -> Site {

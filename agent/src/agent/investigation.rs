@@ -63,7 +63,7 @@ pub(super) async fn investigate(case: Case, desk: &Desk) -> Alert {
     let Some(kind) = case.evidence else { return alert };
     match evidence(&case, desk, kind).await {
         Ok(evidence) => attach(&mut alert, &case, desk, kind, evidence).await,
-        Err(error) => alert.details.push(format!("No {kind} profile: {error:#}.")),
+        Err(error) => alert.details.push(format!("No {} profile: {error:#}.", in_words(kind))),
     }
     alert
 }
@@ -170,7 +170,7 @@ fn outlook(case: &Case) -> Option<String> {
 fn account(alert: &Alert, profile: &Profile, growth: &Growth, since: Option<Duration>) -> Option<String> {
     let unit = profile.values().get(profile.default_value)?.unit();
     let show = |value: i64| unit.show(value as f64);
-    let kind = profile.kind();
+    let kind = in_words(profile.kind());
     let Some(worst) = alert.sites.first() else {
         let when = since.map(|since| format!(" grown since {} ago", spoken(since))).unwrap_or_default();
         return Some(format!("The {kind} profile shows nothing{when}: the cause is not there."));
@@ -189,6 +189,16 @@ fn account(alert: &Alert, profile: &Profile, growth: &Growth, since: Option<Dura
     };
     let noise = if worst.relative_error > 0.5 { " Few samples: take it as a hint." } else { "" };
     Some(format!("The {kind} profile shows {shown}; {:.0} % of it below.{noise}", covered(alert) * 100.0))
+}
+
+/// A kind as people say it; the names themselves are what Go's clients ask for.
+fn in_words(kind: &str) -> &str {
+    match kind {
+        "goroutine" => "task",
+        "threadcreate" => "thread",
+        "profile" => "CPU",
+        other => other,
+    }
 }
 
 fn covered(alert: &Alert) -> f64 {

@@ -11,6 +11,7 @@ impl Profile {
     pub fn since(&self, before: &Self) -> Self {
         let mut delta = self.emptied();
         delta.lasted = self.began.duration_since(before.began).ok();
+        delta.began = self.began.min(before.began);
         // Counted since the sampler began, so what was lost before is not lost in between.
         delta.losses.dropped = delta.losses.dropped.saturating_sub(before.losses.dropped);
         delta.losses.truncated = delta.losses.truncated.saturating_sub(before.losses.truncated);

@@ -8,7 +8,8 @@ use std::hash::Hash;
 use indexmap::IndexMap;
 
 use super::certainty::Tally;
-use crate::profile::{Frame, Profile, Stack};
+use crate::profile::owner::Owner;
+use crate::profile::{Frame, Function, Profile, Stack};
 
 /// The functions and the labels of a profile, the heaviest first.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Row<'p> {
     pub(super) flat: Tally,
     pub(super) cum: Tally,
     file: &'p str,
+    /// Whether it is the service's own code.
+    own: bool,
     /// What was counted on each line of it, as (flat, cum).
     lines: HashMap<u32, (i64, i64)>,
     /// The number of the last stack counted, plus one: a recursive function counts once per stack.
@@ -61,17 +64,13 @@ impl<'p> Row<'p> {
         }
     }
 
-    /// `file:line` with the line on which most was counted; empty without a file.
+    /// `file:line`, shortened, with the line on which most was counted; empty without a file.
     pub(super) fn place(&self) -> String {
         let weight = |(line, (flat, cum)): (&u32, &(i64, i64))| {
             (flat.unsigned_abs(), cum.unsigned_abs(), Reverse(*line))
         };
         let heaviest = self.lines.iter().map(weight).max().map_or(0, |(_, _, Reverse(line))| line);
-        match (self.file, heaviest) {
-            ("", _) => String::new(),
-            (file, 0) => file.to_owned(),
-            (file, line) => format!("{file}:{line}"),
-        }
+        Function::new("", self.file, heaviest).short_place().unwrap_or_default()
     }
 }
 
@@ -81,11 +80,9 @@ fn row<'map, 'p>(
     frame: &'p Frame,
 ) -> Option<&'map mut Row<'p>> {
     Some(match frame {
-        Frame::Label { key, value } => named(labels, (key, value), "", || frame.show()),
-        Frame::Named(function) => {
-            named(functions, (frame.show(), &function.file), &function.file, || frame.show())
-        }
-        Frame::Address(_) => named(functions, (frame.show(), ""), "", || frame.show()),
+        Frame::Label { key, value } => named(labels, (key, value), "", frame),
+        Frame::Named(function) => named(functions, (frame.show(), &function.file), &function.file, frame),
+        Frame::Address(_) => named(functions, (frame.show(), ""), "", frame),
     })
 }
 
@@ -93,14 +90,20 @@ fn named<'map, 'p, K: Hash + Eq>(
     rows: &'map mut IndexMap<K, Row<'p>>,
     key: K,
     file: &'p str,
-    name: impl FnOnce() -> Cow<'p, str>,
+    frame: &'p Frame,
 ) -> &'map mut Row<'p> {
-    rows.entry(key).or_insert_with(|| Row { name: name(), file, ..Row::default() })
+    let own = || Owner::of_frame(frame) == Owner::User;
+    rows.entry(key).or_insert_with(|| Row { name: frame.show(), file, own: own(), ..Row::default() })
 }
 
+/// The heaviest first; of those on which nothing is counted but what happened below them, the service's own before the
+/// frames that stand in every stack.
 fn sorted<K>(rows: IndexMap<K, Row<'_>>) -> Vec<Row<'_>> {
     let mut rows: Vec<_> = rows.into_values().collect();
-    let weight = |row: &Row<'_>| (row.flat.value.unsigned_abs(), row.cum.value.unsigned_abs());
+    let weight = |row: &Row<'_>| {
+        let flat = row.flat.value.unsigned_abs();
+        (flat, flat == 0 && row.own, row.cum.value.unsigned_abs())
+    };
     rows.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.name.cmp(&b.name)));
     rows
 }
@@ -116,7 +119,7 @@ fn line(frame: &Frame) -> u32 {
 mod tests {
     use super::*;
     use crate::Unit;
-    use crate::profile::{Function, ValueType};
+    use crate::profile::ValueType;
 
     fn top(profile: &Profile) -> Vec<(String, i64, i64, String)> {
         let top = Top::of(profile, 0);
@@ -135,5 +138,20 @@ mod tests {
         let expected =
             [("walk".to_owned(), 8, 8, "tree.rs:8".to_owned()), ("main".to_owned(), 0, 5, String::new())];
         assert_eq!(top(&profile), expected);
+    }
+
+    #[test]
+    fn of_what_only_passes_on_the_services_own_code_comes_first() {
+        let mut profile = Profile::new("heap", [ValueType::new("inuse_space", Unit::Bytes)]);
+        let frame = |name: &str, file: &str| Frame::named(Function::new(name, file, 7));
+        let runtime = frame("tokio::runtime::park", "/root/.cargo/registry/src/index/tokio-1.54/src/park.rs");
+        let place = frame("shop::place", "/builds/7/shop/src/orders.rs");
+        profile.add([frame("shop::remember", "shop/src/orders.rs"), place, runtime.clone()], &[3], 3);
+        profile.add([frame("shop::log", "shop/src/log.rs"), runtime], &[1], 1);
+        let rows: Vec<_> = top(&profile).into_iter().map(|(name, _, _, place)| (name, place)).collect();
+        let names: Vec<_> = rows.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["shop::remember", "shop::log", "shop::place", "tokio::runtime::park"]);
+        assert_eq!(rows[2].1, "shop/src/orders.rs:7");
+        assert_eq!(rows[3].1, "tokio-1.54/src/park.rs:7");
     }
 }
