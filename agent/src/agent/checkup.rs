@@ -105,3 +105,20 @@ fn slack(config: &Config) -> Check {
         None => Check::ok("slack", "not asked for"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The test program has the system's allocator and debug info.
+    #[test]
+    fn it_says_what_works_what_does_not_and_what_to_do() {
+        let report = doctor();
+        let find = |name: &str| report.checks.iter().find(|check| check.name.starts_with(name)).cloned();
+        assert!(find("names").is_some_and(|check| check.ok), "{report}");
+        assert!(find("memory limit").is_some_and(|check| check.ok), "{report}");
+        let heap = find("heap").unwrap_or_else(|| panic!("nothing about the heap in {report}"));
+        assert!(!heap.ok && heap.remedy.is_some(), "{report}");
+        assert!(!report.is_well());
+    }
+}
