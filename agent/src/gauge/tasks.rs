@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 
 use super::Gauge;
 use crate::Unit;
-use crate::spawn::Registry;
+use crate::spawn::alive;
 
 /// `tasks`: alive tasks of the service's tokio runtime, or of `flamewatch::spawn` alone where no runtime is known.
 #[derive(Clone, Debug, Default)]
@@ -32,10 +32,7 @@ impl Gauge for Tasks {
     }
 
     fn read(&mut self) -> io::Result<f64> {
-        Ok(match &self.runtime {
-            Some(runtime) => runtime.metrics().num_alive_tasks() as f64,
-            None => Registry::global().alive() as f64,
-        })
+        Ok(alive(self.runtime.as_ref()) as f64)
     }
 
     fn evidence(&self) -> Option<&'static str> {

@@ -5,7 +5,7 @@ use tokio::runtime::Handle;
 use super::{Source, Window};
 use crate::Error;
 use crate::profile::{Frame, Function, Profile, Unit, ValueType};
-use crate::spawn::{Kind, Registry, SiteCount};
+use crate::spawn::{Kind, Registry, SiteCount, alive, alive_in};
 
 /// Tasks alive, counted exactly, one stack for each `flamewatch::spawn` in the code. With a tokio [`Handle`] the
 /// tasks spawned some other way show too, as one sum.
@@ -20,10 +20,6 @@ impl Tasks {
     pub const fn new(runtime: Option<Handle>) -> Self {
         Self { runtime }
     }
-
-    fn alive_in_runtime(&self) -> Option<u64> {
-        self.runtime.as_ref().map(|runtime| runtime.metrics().num_alive_tasks() as u64)
-    }
 }
 
 impl Source for Tasks {
@@ -36,12 +32,12 @@ impl Source for Tasks {
     }
 
     fn count(&self) -> Option<u64> {
-        Some(self.alive_in_runtime().unwrap_or_else(|| Registry::global().alive()))
+        Some(alive(self.runtime.as_ref()))
     }
 
     fn collect(&self, _window: &Window) -> Result<Profile, Error> {
         let counts = Registry::global().counts();
-        Ok(profile(&counts, self.alive_in_runtime()))
+        Ok(profile(&counts, self.runtime.as_ref().map(alive_in)))
     }
 }
 

@@ -65,6 +65,18 @@ where
     tokio::task::spawn_blocking(function)
 }
 
+/// The tasks alive in `runtime`, ours and all others.
+#[cfg(feature = "__agent")]
+pub(crate) fn alive_in(runtime: &Handle) -> u64 {
+    runtime.metrics().num_alive_tasks() as u64
+}
+
+/// The tasks alive: those of `runtime` where one is known, else those spawned through [`spawn`].
+#[cfg(feature = "__agent")]
+pub(crate) fn alive(runtime: Option<&Handle>) -> u64 {
+    runtime.map_or_else(|| Registry::global().alive(), alive_in)
+}
+
 #[cfg(feature = "__agent")]
 #[track_caller]
 fn watched<F: Future>(future: F) -> guarded::Guarded<F, registry::Alive> {
