@@ -38,6 +38,14 @@ pub(crate) fn fill(profile: &mut Profile, finder: &Finder<'_>) -> Filled {
             set(&mut profile.message, index, |message| printed_lines(&mut tables, message, names));
         }
     }
+    for (index, found) in answer.found.iter().enumerate() {
+        let build_id = found.as_ref().map_or("", |module| &module.build_id);
+        let build_id = tables.string(&mut profile.message, build_id);
+        if let Some(mapping) = profile.message.mapping.get_mut(index).filter(|mapping| mapping.build_id == 0)
+        {
+            mapping.build_id = build_id;
+        }
+    }
     say_what_is_true(&mut profile.message);
     let paths = doubted.iter().filter_map(|module| profile.modules.get(*module));
     let doubted = paths.map(|module| module.path.clone()).collect();

@@ -52,7 +52,7 @@ impl<'o> Finder<'o> {
             if let Some(path) = found.and_then(|path| path.into_os_string().into_string().ok()) {
                 module.path = path;
             }
-        } else if self.options.trust_paths {
+        } else if self.options.trust_paths || is_inode(&module) {
             vouch(&mut module);
         }
         module
@@ -103,6 +103,12 @@ fn vouch(module: &mut Module) {
         module.build_id = binary.build_id;
         module.inode = binary.inode;
     }
+}
+
+/// True when the file at the path of `module` is the one that was mapped: its build id may be written down.
+fn is_inode(module: &Module) -> bool {
+    module.inode != 0
+        && Binary::open(Path::new(&module.path)).is_ok_and(|binary| binary.inode == module.inode)
 }
 
 /// True when the file at `path` is the build with this id, code and all.
