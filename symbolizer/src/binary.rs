@@ -83,14 +83,9 @@ impl Binary {
         let digits = self.elf.build_id.iter().flat_map(|byte| [byte >> 4, byte & 15]);
         !hex.is_empty()
             && self.elf.build_id.len() * 2 == hex.len()
-            && digits
-                .zip(hex.chars())
-                .all(|(digit, expected)| expected.to_digit(16).is_some_and(|expected| expected == u32::from(digit)))
-    }
-
-    /// True when it holds debug info of its own.
-    pub(crate) fn has_debug_info(&self) -> bool {
-        self.elf.debug_section("info").is_some()
+            && digits.zip(hex.chars()).all(|(digit, expected)| {
+                expected.to_digit(16).is_some_and(|expected| expected == u32::from(digit))
+            })
     }
 
     /// Its debug sections; those that end in `.dwo` when it is a split file.
@@ -105,7 +100,8 @@ impl Binary {
             return Section::new(self.bytes.clone(), range.offset, range.size, read_ahead);
         };
         let mut unpacked = self.unpacked.borrow_mut();
-        let bytes = unpacked.entry(name.to_owned()).or_insert_with(|| unpack(&self.bytes, range, compression));
+        let bytes =
+            unpacked.entry(name.to_owned()).or_insert_with(|| unpack(&self.bytes, range, compression));
         match bytes {
             Some(bytes) => Section::new(bytes.clone(), 0, compression.size, read_ahead),
             None => Section::empty(),

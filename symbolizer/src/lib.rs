@@ -21,6 +21,7 @@
 mod addr;
 mod binary;
 mod bytes;
+mod cache;
 mod dwarf;
 mod elf;
 mod engine;
@@ -30,6 +31,7 @@ mod maps;
 mod module;
 mod name;
 mod names;
+mod places;
 mod report;
 mod resolved;
 mod section;
@@ -38,6 +40,7 @@ mod symtab;
 mod sys;
 
 pub use addr::Addr;
+pub use cache::{CacheStats, DEFAULT_CACHE_BUDGET};
 pub use error::{Error, ErrorKind};
 pub use frame::{Frame, Source};
 pub use module::{Module, ModuleMap, Segment};

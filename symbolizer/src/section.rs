@@ -83,10 +83,6 @@ impl Section {
         }
     }
 
-    pub(crate) fn u32(&mut self, offset: u64) -> Option<u32> {
-        self.exactly(offset, 4)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
-    }
-
     /// An unsigned number of 1 to 8 bytes.
     pub(crate) fn unsigned(&mut self, offset: u64, width: usize) -> Option<u64> {
         let mut value = [0; 8];
@@ -138,7 +134,7 @@ mod tests {
         assert_eq!(section.exactly(190, 11), None, "the section ends");
         assert!(section.at(200, 1).is_empty() && section.at(u64::MAX, usize::MAX).is_empty());
         assert_eq!(section.unsigned(1, 3), Some(0x13_1211));
-        assert_eq!((section.u32(197), section.u32(196)), (None, Some(0xd7d6_d5d4)));
+        assert_eq!((section.unsigned(197, 4), section.unsigned(196, 4)), (None, Some(0xd7d6_d5d4)));
     }
 
     #[test]

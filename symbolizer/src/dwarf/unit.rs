@@ -264,9 +264,9 @@ impl Unit {
         let id = self.split.as_ref()?.id;
         let headers = headers(&mut sections.entries);
         let candidates = headers.into_iter().filter(|header| header.split_id.is_none_or(|other| other == id));
-        let mut rest = candidates.filter_map(|header| Self::read(sections, header)).find(|unit| {
-            unit.header.split_id == Some(id) || unit.own_id == Some(id)
-        })?;
+        let mut rest = candidates
+            .filter_map(|header| Self::read(sections, header))
+            .find(|unit| unit.header.split_id == Some(id) || unit.own_id == Some(id))?;
         rest.low_pc = self.low_pc;
         rest.address_base = self.address_base;
         rest.ranges_base = self.ranges_base;
