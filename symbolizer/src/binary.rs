@@ -1,16 +1,17 @@
 //! A file: opened, held to its build id, and its sections.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::bytes::Bytes;
 use crate::dwarf::Sections;
 use crate::elf::Elf;
 use crate::module::Module;
+use crate::places::Places;
 use crate::report::Reason;
 use crate::section::Section;
 use crate::sys;
@@ -20,7 +21,12 @@ use crate::sys;
 pub(crate) struct Binary {
     pub(crate) elf: Elf,
     pub(crate) bytes: Rc<Bytes>,
+    /// Where it was opened, if it is a file.
+    pub(crate) path: Option<PathBuf>,
     inode: u64,
+    memory_budget: u64,
+    /// True when there was no room to unpack a section.
+    pub(crate) over_budget: Cell<bool>,
     /// What was decompressed, by section.
     unpacked: RefCell<HashMap<String, Option<Rc<Bytes>>>>,
 }
@@ -34,13 +40,14 @@ impl Binary {
     ///
     /// In `this_process` the running executable is also looked for behind `/proc/self/exe`, which reaches it when
     /// it was deleted or replaced, and without privileges.
-    pub(crate) fn of(module: &Module, this_process: bool) -> Result<Self, Reason> {
+    pub(crate) fn of(module: &Module, this_process: bool, places: &Places) -> Result<Self, Reason> {
         if this_process && module.path == "[vdso]" {
             let segment = module.segments.first().ok_or(Reason::Unreadable)?;
             let bytes = sys::vdso(segment.start, segment.end).ok_or(Reason::Unreadable)?;
-            return Self::parse(Bytes::Memory(bytes), 0).ok_or(Reason::Unreadable);
+            return Self::parse(Bytes::Memory(bytes), 0, places).ok_or(Reason::Unreadable);
         }
-        let proved = |path: &str| Self::open(Path::new(path)).and_then(|binary| binary.proved(module));
+        let proved =
+            |path: &str| Self::open(Path::new(path), places).and_then(|binary| binary.proved(module));
         let first = proved(&module.path);
         match first {
             Err(_) if this_process => proved("/proc/self/exe").or(first),
@@ -49,7 +56,7 @@ impl Binary {
     }
 
     /// Opens `path`, whatever file it is.
-    pub(crate) fn open(path: &Path) -> Result<Self, Reason> {
+    pub(crate) fn open(path: &Path, places: &Places) -> Result<Self, Reason> {
         // Looked at before it is opened: opening a pipe would wait for its other end.
         let about = fs::metadata(path).map_err(|error| reason(&error))?;
         if !about.is_file() {
@@ -57,15 +64,19 @@ impl Binary {
         }
         let file = File::open(path).map_err(|error| reason(&error))?;
         let inode = inode(&file.metadata().map_err(|error| reason(&error))?);
-        Self::parse(Bytes::File(file), inode).ok_or(Reason::Unreadable)
+        let parsed = Self::parse(Bytes::File(file), inode, places).ok_or(Reason::Unreadable)?;
+        Ok(Self { path: Some(path.to_owned()), ..parsed })
     }
 
     /// The object file that `bytes` are.
-    pub(crate) fn parse(bytes: Bytes, inode: u64) -> Option<Self> {
+    pub(crate) fn parse(bytes: Bytes, inode: u64, places: &Places) -> Option<Self> {
         Some(Self {
             elf: Elf::parse(&bytes)?,
             bytes: Rc::new(bytes),
+            path: None,
             inode,
+            memory_budget: places.memory_budget,
+            over_budget: Cell::new(false),
             unpacked: RefCell::new(HashMap::new()),
         })
     }

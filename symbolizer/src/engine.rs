@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::binary::Binary;
-use crate::dwarf::{self, DebugInfo, Located};
+use crate::companions::Companions;
+use crate::dwarf::{self, DebugInfo, Located, Split};
 use crate::frame::{Frame, Source};
 use crate::module::Module;
 use crate::names::{Function, Names};
@@ -25,32 +26,48 @@ pub(crate) fn name_offsets(
     let mut wanted: Vec<u64> = placed.iter().copied().flatten().collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let (answers, reason) = answer(binary, &wanted, names);
+    let (answers, reason) = answer(binary, module, places, &wanted, names);
     let of = |address: u64| wanted.binary_search(&address).ok().and_then(|index| answers.get(index)).cloned();
     (placed.into_iter().map(|address| address.and_then(of).unwrap_or_default()).collect(), reason)
 }
 
-fn answer(binary: &Binary, wanted: &[u64], names: &mut Names) -> (Vec<Arc<[Frame]>>, Option<Reason>) {
-    let info = DebugInfo { own: binary.debug_sections(""), shared: None, split: &mut |_, _| None };
-    let has_info = info.own.has_info();
-    let located = dwarf::locate(info, wanted);
+fn answer(
+    binary: &Binary,
+    module: &Module,
+    places: &Places,
+    wanted: &[u64],
+    names: &mut Names,
+) -> (Vec<Arc<[Frame]>>, Option<Reason>) {
+    let mut companions = Companions::of(binary, &module.path, places);
+    let (own, shared) = (companions.info().debug_sections(""), companions.shared());
+    let has_info = own.has_info();
+    let split = &mut |split: &Split, directory: Option<&str>| companions.split(split, directory);
+    let located = dwarf::locate(DebugInfo { own, shared, split }, wanted);
+    let tables = companions.symbol_tables();
     let reason = match () {
-        () if !has_info && !symtab::has_symbols(binary) => Some(Reason::Stripped),
+        () if companions.info().over_budget.get() => Some(Reason::OverBudget),
+        () if !has_info && !symtab::any_function(&tables) => Some(Reason::Stripped),
         () if !has_info => Some(Reason::NoDebugInfo),
         () if located.damaged > 0 => Some(Reason::Damaged),
+        () if located.missing_splits > 0 => Some(Reason::SplitMissing),
         () => None,
     };
-    (joined(located, binary, wanted, names), reason)
+    (joined(located, &tables, wanted, names), reason)
 }
 
 /// The frames that the debug info has, with a symbol's name where it has none.
-fn joined(located: Located, binary: &Binary, wanted: &[u64], names: &mut Names) -> Vec<Arc<[Frame]>> {
+fn joined(
+    located: Located,
+    tables: &[(&Binary, Source)],
+    wanted: &[u64],
+    names: &mut Names,
+) -> Vec<Arc<[Frame]>> {
     let table = Table::of(&located, names);
     let is_open =
         |index: usize| table.outermost(&located, index).is_none_or(|(_, mangled)| mangled.is_empty());
     let open: Vec<usize> = (0..wanted.len()).filter(|index| is_open(*index)).collect();
     let addresses: Vec<u64> = open.iter().filter_map(|index| wanted.get(*index)).copied().collect();
-    let mut symbols = open.into_iter().zip(symtab::symbols(binary, &addresses)).peekable();
+    let mut symbols = open.into_iter().zip(symtab::symbols(tables, &addresses)).peekable();
     let frames = (0..wanted.len()).map(|index| {
         let mut frames = table.frames(&located, index);
         if let Some((_, Some(symbol))) = symbols.next_if(|(open, _)| *open == index) {

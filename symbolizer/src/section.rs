@@ -39,6 +39,12 @@ impl Section {
         Self::new(self.bytes.clone(), self.start, self.size, self.read_ahead)
     }
 
+    /// The `size` bytes of it from `offset`, as a section.
+    pub(crate) fn part(&self, offset: u64, size: u64) -> Self {
+        let start = self.start.saturating_add(offset);
+        Self::new(self.bytes.clone(), start, size.min(self.size.saturating_sub(offset)), self.read_ahead)
+    }
+
     /// From now on reads at least so much at a time.
     pub(crate) const fn read_ahead(&mut self, bytes: usize) {
         self.read_ahead = bytes;

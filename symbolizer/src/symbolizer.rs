@@ -157,7 +157,7 @@ impl Symbolizer {
         report: &mut ModuleReport,
     ) {
         let offsets: Vec<u64> = unknown.iter().map(|(_, offset)| *offset).collect();
-        let opened = Binary::of(module, this_process);
+        let opened = Binary::of(module, this_process, &self.places);
         // A file that could not be opened now may be there the next time.
         let remember = opened.is_ok();
         let (answers, reason) = match opened {
