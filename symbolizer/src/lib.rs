@@ -20,7 +20,11 @@
 
 mod addr;
 mod binary;
+mod bytes;
+mod cache;
+mod companions;
 mod dwarf;
+mod elf;
 mod engine;
 mod error;
 mod frame;
@@ -28,13 +32,17 @@ mod maps;
 mod module;
 mod name;
 mod names;
+mod places;
 mod report;
 mod resolved;
+mod section;
+mod separate;
 mod symbolizer;
 mod symtab;
 mod sys;
 
 pub use addr::Addr;
+pub use cache::{CacheStats, DEFAULT_CACHE_BUDGET};
 pub use error::{Error, ErrorKind};
 pub use frame::{Frame, Source};
 pub use module::{Module, ModuleMap, Segment};

@@ -73,9 +73,10 @@ pub(crate) fn name(finder: &Finder<'_>, modules: &[Module], places: &[Place]) ->
     Answer { resolved, index, homeless: homeless.len(), found }
 }
 
-/// The symbolizer that all answers come from.
-fn symbolizer(_finder: &Finder<'_>) -> Symbolizer {
-    Symbolizer::builder().build()
+/// The symbolizer of one answer: the next is about other addresses, so that nothing need be remembered.
+fn symbolizer(finder: &Finder<'_>) -> Symbolizer {
+    let builder = Symbolizer::builder().cache_budget(0);
+    finder.folders().iter().fold(builder, |builder, folder| builder.debug_dir(folder)).build()
 }
 
 /// Modules moved apart.
