@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::run::{address_of, compiled, folder, own_path, symbolize};
+use crate::run::{address_of, build_id, compiled, folder, own_path, symbolize, tool};
 
 #[inline(never)]
 fn landmark(value: u64) -> u64 {
@@ -58,6 +58,33 @@ fn of_a_file_with_what_is_inlined() {
     };
     assert_eq!(frame(0), (Some("inner"), Some(2), Some(true)));
     assert_eq!(frame(1), (Some("outer"), Some(4), Some(false)));
+}
+
+#[test]
+fn of_a_stripped_file_whose_debug_info_lies_elsewhere() {
+    let folder = folder("stripped");
+    let program = compiled(&folder, "whole", SOURCE, &[]);
+    let address = format!("{:#x}", address_of(&program, "outer"));
+    let (stripped, debug) = (format!("{program}.stripped"), format!("{program}.debug"));
+    tool("strip", &["-o", &stripped, &program]);
+    tool("objcopy", &["--only-keep-debug", &program, &debug]);
+    let build_id = build_id(&program);
+
+    let ran =
+        symbolize(&["--binary", &stripped, "--debug-dir", folder.to_str().expect("UTF-8"), &address], b"");
+    let by_id = folder.join(".build-id").join(&build_id[..2]).join(format!("{}.debug", &build_id[2..]));
+    for expected in
+        ["1 address without a name: the file is stripped", &build_id, by_id.to_str().expect("UTF-8")]
+    {
+        assert!(ran.err.contains(expected), "{expected}: {}", ran.err);
+    }
+
+    fs::create_dir_all(by_id.parent().expect("a folder")).expect("a folder");
+    fs::rename(debug, by_id).expect("the same file system");
+    let ran =
+        symbolize(&["--binary", &stripped, "--debug-dir", folder.to_str().expect("UTF-8"), &address], b"");
+    assert_eq!(ran.text().lines().count(), 2, "{}", ran.text());
+    assert!(ran.text().starts_with(&format!("{address}: inner at ")), "{}", ran.text());
 }
 
 #[test]

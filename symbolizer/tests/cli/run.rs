@@ -90,3 +90,17 @@ pub(crate) fn address_of(program: &str, symbol: &str) -> u64 {
     let file = object::File::parse(&*bytes).expect("an object file");
     file.symbol_by_name(symbol).expect("the symbol").address()
 }
+
+/// The build id of `program`.
+pub(crate) fn build_id(program: &str) -> String {
+    use object::Object as _;
+    let bytes = fs::read(program).expect("a file");
+    let file = object::File::parse(&*bytes).expect("an object file");
+    let build_id = file.build_id().expect("notes").expect("a build id");
+    build_id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Runs a tool of the C compiler's.
+pub(crate) fn tool(name: &str, arguments: &[&str]) {
+    assert!(Command::new(name).args(arguments).status().expect("binutils").success(), "{name} {arguments:?}");
+}

@@ -65,6 +65,13 @@ impl<'o> Finder<'o> {
         paths
     }
 
+    /// Where the debug info of a stripped build is looked for.
+    pub(crate) fn debug_files(&self, build_id: &str) -> Vec<PathBuf> {
+        let Some((first, rest)) = build_id.split_at_checked(2) else { return Vec::new() };
+        let folders = self.folders().iter().map(PathBuf::as_path).chain([Path::new("/usr/lib/debug")]);
+        folders.map(|folder| folder.join(format!(".build-id/{first}/{rest}.debug"))).collect()
+    }
+
     /// The `--binary` files that no module asked for.
     pub(crate) fn unused(&self) -> impl Iterator<Item = &'o Path> {
         let used = self.used.borrow().clone();

@@ -117,12 +117,14 @@ fn tell(text: &mut String, finder: &Finder<'_>, key: &(String, String), entry: &
         let _ = writeln!(text, "    build id {build_id}");
     }
     let Some(reason) = entry.reason else { return };
-    if is_missing(reason) {
-        let mut looked_at = finder.looked_at(&entry.module).into_iter();
-        let _ = writeln!(text, "    looked at {}", looked_at.next().unwrap_or_default().display());
-        for path in looked_at {
-            let _ = writeln!(text, "              {}", path.display());
-        }
+    let looked_at = match reason {
+        Reason::Stripped | Reason::NoDebugInfo => finder.debug_files(build_id),
+        reason if is_missing(reason) => finder.looked_at(&entry.module),
+        _ => Vec::new(),
+    };
+    for (index, path) in looked_at.iter().enumerate() {
+        let looked = if index == 0 { "looked at" } else { "" };
+        let _ = writeln!(text, "    {looked:9} {}", path.display());
     }
     if let Some(advice) = advice(reason, build_id.is_empty(), path) {
         let _ = writeln!(text, "    {advice}");
@@ -145,8 +147,8 @@ fn advice(reason: Reason, without_id: bool, path: &str) -> Option<String> {
         return None;
     }
     match reason {
-        Reason::OverBudget => None,
-        Reason::Stripped | Reason::NoDebugInfo => {
+        Reason::OverBudget | Reason::Damaged => None,
+        Reason::Stripped | Reason::NoDebugInfo | Reason::SplitMissing => {
             Some("give the folder of its debug info with --debug-dir, or build with debug = 1".to_owned())
         }
         _ if without_id => {
