@@ -19,6 +19,13 @@ use crate::resolved::Resolved;
 /// to: 64 MiB.
 pub const DEFAULT_MEMORY_BUDGET: u64 = 64 << 20;
 
+/// How much of the debug info is held in memory at a time unless told otherwise, in bytes: 4 MiB, more than all but
+/// the largest units take.
+pub const DEFAULT_WINDOW: usize = 4 << 20;
+
+/// A smaller window would be read over and over.
+const LEAST_WINDOW: usize = 16 << 10;
+
 /// Names code addresses. Reads files a few MiB at a time and gives that back before `resolve` returns; what it keeps
 /// are answers, up to [`Builder::cache_budget`].
 #[derive(Debug)]
@@ -41,6 +48,13 @@ impl Builder {
     /// symbol table. Default: [`DEFAULT_MEMORY_BUDGET`].
     pub const fn memory_budget(mut self, bytes: u64) -> Self {
         self.places.memory_budget = bytes;
+        self
+    }
+
+    /// How much of the debug info is held in memory at a time, in bytes: at least 16 KiB. A larger unit of it (fat
+    /// link-time optimization makes one of the whole program) is read in so many pieces. Default: [`DEFAULT_WINDOW`].
+    pub const fn window(mut self, bytes: usize) -> Self {
+        self.places.window = if bytes < LEAST_WINDOW { LEAST_WINDOW } else { bytes };
         self
     }
 
