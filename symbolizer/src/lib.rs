@@ -31,6 +31,7 @@ mod error;
 mod frame;
 mod inflate;
 mod maps;
+mod mini;
 mod module;
 mod name;
 mod names;
