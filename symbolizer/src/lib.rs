@@ -26,7 +26,7 @@ mod error;
 mod frame;
 mod maps;
 mod module;
-mod name;
+pub mod name;
 mod names;
 mod report;
 mod resolved;
