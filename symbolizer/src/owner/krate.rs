@@ -5,7 +5,7 @@
 //! Rust allows an impl only where one of the two is at home. What both do not name (`str::trim`) is `core`'s.
 
 use super::Owner;
-use crate::name::outside::{segments, split};
+use crate::name::outside::split;
 use crate::name::peeled;
 
 /// What comes with the compiler.
@@ -103,7 +103,7 @@ pub(super) struct Path<'name> {
 
 impl<'name> Path<'name> {
     pub(super) fn of(name: &'name str) -> Self {
-        let first = segments(name).next().unwrap_or(name);
+        let Some((first, _)) = split(name, "::") else { return Self::default() };
         let Some(inside) = first.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) else {
             let path = if PRIMITIVES.contains(&first) { "core::" } else { name };
             return Self { path, of_trait: "" };
@@ -156,7 +156,7 @@ pub(super) fn owner_of_crate(name: &str) -> Option<Owner> {
                 .zip(name.bytes())
                 .all(|(one, other)| one == other || (one, other) == (b'_', b'-'))
     };
-    lists.into_iter().find(|(list, _)| list.iter().any(|known| is(&known))).map(|(_, owner)| owner)
+    lists.into_iter().find(|(list, _)| list.iter().any(is)).map(|(_, owner)| owner)
 }
 
 /// The first segment of a path of two or more; nothing for what is no path: a primitive, a parameter, a tuple.
@@ -208,5 +208,6 @@ mod tests {
         check("alloc::vec::Vec<T,A>::push", "alloc");
         check("{closure#1}", "");
         check("main", "");
+        check("<b>no path</b>", "");
     }
 }
