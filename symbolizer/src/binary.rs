@@ -13,10 +13,12 @@ use crate::bytes::Bytes;
 use crate::checksum;
 use crate::dwarf::Sections;
 use crate::elf::Elf;
-use crate::inflate::{Failure, Limits, inflate};
+use crate::inflate::{Failure, Limits, Packed, inflate};
+use crate::mini;
 use crate::module::Module;
 use crate::places::Places;
 use crate::report::Reason;
+use crate::scratch;
 use crate::section::Section;
 use crate::sys;
 
@@ -130,6 +132,17 @@ impl Binary {
             Some(bytes) => Section::new(bytes.clone(), 0, compression.uncompressed_size, read_ahead),
             None => Section::empty(),
         }
+    }
+
+    /// The file with symbols that it carries in `.gnu_debugdata` (MiniDebugInfo).
+    pub(crate) fn unpacked_symbols(&self, places: &Places) -> Option<Self> {
+        let (Bytes::File(file), range) = (&*self.bytes, self.elf.section(".gnu_debugdata")?) else {
+            return None;
+        };
+        let packed = Packed { file, offset: range.offset, left: range.size };
+        let mut unpacked = scratch::nameless(&std::env::temp_dir()).ok()?;
+        mini::unpack(packed, &mut unpacked, mini::DEFAULT_BYTES).ok()?;
+        Self::parse(Bytes::File(unpacked), 0, places)
     }
 
     fn unpack(&self, range: &CompressedFileRange) -> Option<Rc<Bytes>> {

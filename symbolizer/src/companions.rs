@@ -24,6 +24,8 @@ pub(crate) struct Companions<'module> {
     places: &'module Places,
     /// The file with the debug info, if it is not the module's own.
     pub(crate) debug: Option<Binary>,
+    /// The symbols of a stripped file, if it carries them packed.
+    mini: Option<Binary>,
     package: Option<Option<Package>>,
 }
 
@@ -38,9 +40,12 @@ impl<'module> Companions<'module> {
     pub(crate) fn of(binary: &'module Binary, path: &str, places: &'module Places) -> Self {
         let path = PathBuf::from(path);
         let canonical = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-        let mut companions = Self { binary, path, canonical, places, debug: None, package: None };
+        let mut companions = Self { binary, path, canonical, places, debug: None, mini: None, package: None };
         if binary.elf.debug_section("info").is_none() {
             companions.debug = companions.separate();
+        }
+        if companions.debug.is_none() && binary.elf.section(".symtab").is_none() {
+            companions.mini = binary.unpacked_symbols(places);
         }
         companions
     }
@@ -54,7 +59,8 @@ impl<'module> Companions<'module> {
     pub(crate) fn symbol_tables(&self) -> Vec<(&Binary, Source)> {
         let own = [(self.binary, Source::Symtab)];
         let separate = self.debug.as_ref().map(|file| (file, Source::Symtab));
-        own.into_iter().chain(separate).chain([(self.binary, Source::Dynsym)]).collect()
+        let mini = self.mini.as_ref().map(|file| (file, Source::Symtab));
+        own.into_iter().chain(separate).chain(mini).chain([(self.binary, Source::Dynsym)]).collect()
     }
 
     fn separate(&self) -> Option<Binary> {

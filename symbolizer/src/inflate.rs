@@ -97,10 +97,10 @@ fn zstd(packed: &mut impl BufRead, sink: &mut Sink) -> Result<(), Failure> {
 }
 
 /// The packed bytes of a section.
-struct Packed<'a> {
-    file: &'a File,
-    offset: u64,
-    left: u64,
+pub(crate) struct Packed<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) offset: u64,
+    pub(crate) left: u64,
 }
 
 impl Read for Packed<'_> {
@@ -148,9 +148,7 @@ impl Sink {
                 Ok(0) => return Ok(()),
                 Ok(count) => self.write(chunk.get(..count).unwrap_or_default())?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A decoder's own complaint carries no number of the system's.
-                Err(error) if error.raw_os_error().is_none() => return Err(Failure::Damaged),
-                Err(_) => return Err(Failure::Io),
+                Err(error) => return Err(Failure::reading(&error)),
             }
         }
     }
@@ -161,7 +159,7 @@ impl Sink {
         match &mut self.spool {
             Bytes::Memory(memory) => memory.extend_from_slice(bytes),
             Bytes::File(file) => {
-                file.write_all(bytes).map_err(|error| full(&error))?;
+                file.write_all(bytes).map_err(|error| Failure::writing(&error))?;
                 self.until_look = self.until_look.saturating_sub(count);
             }
         }
@@ -196,10 +194,23 @@ fn in_memory(size: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn full(error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::OverBudget,
-        _ => Failure::Io,
+impl Failure {
+    /// What a decoder's error means.
+    pub(crate) fn reading(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::OutOfMemory => Self::OverBudget,
+            // A decoder's own complaint carries no number of the system's.
+            _ if error.raw_os_error().is_none() => Self::Damaged,
+            _ => Self::Io,
+        }
+    }
+
+    /// What the error of a file that is written means.
+    pub(crate) fn writing(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::OverBudget,
+            _ => Self::Io,
+        }
     }
 }
 

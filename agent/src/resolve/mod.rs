@@ -48,7 +48,7 @@ impl Resolver {
             addresses.iter().copied().zip(self.answers(&map, &addresses)).collect();
         let mut named = profile.map_frames(|frame| {
             let answer = address(frame).and_then(|address| Some((address, answers.get(&address)?)));
-            answer.map_or_else(|| vec![frame.clone()], |(address, answer)| functions(address, answer))
+            answer.map_or_else(|| vec![frame.clone()], |(address, answer)| functions(&map, address, answer))
         });
         let unnamed = answers.values().filter(|answer| !is_named(answer)).count();
         named.losses.unresolved = named.losses.unresolved.saturating_add(unnamed as u64);
@@ -102,7 +102,8 @@ fn is_named(answer: &[Answer]) -> bool {
     answer.iter().any(Answer::is_named)
 }
 
-fn functions(address: Addr, answer: &[Answer]) -> Vec<Frame> {
+fn functions(map: &ModuleMap, address: Addr, answer: &[Answer]) -> Vec<Frame> {
+    let module = map.lookup(address.lookup()).map_or("", |(module, _)| module.name());
     let functions = answer.iter().map(|frame| Function {
         name: frame.name.to_string(),
         system_name: frame.mangled.to_string(),
@@ -110,6 +111,7 @@ fn functions(address: Addr, answer: &[Answer]) -> Vec<Frame> {
         line: frame.line,
         address: address.raw(),
         inlined: frame.inlined,
+        owner: frame.origin_in(module).owner,
     });
     functions.map(Frame::named).collect()
 }
@@ -131,7 +133,7 @@ fn mappings(map: &ModuleMap) -> Vec<Mapping> {
 mod tests {
     use super::*;
     use crate::Unit;
-    use crate::profile::ValueType;
+    use crate::profile::{Owner, ValueType};
 
     #[inline(never)]
     fn checkout(items: u64) -> u64 {
@@ -180,6 +182,15 @@ mod tests {
         assert_eq!(refund_is.address, here(refund) + 4, "the address as it was seen");
         assert_eq!(named.frames().last(), Some(&label));
         assert_eq!((named.total(0), named.losses.unresolved), (100, 0));
+    }
+
+    #[test]
+    fn functions_say_whose_they_are_also_where_only_their_library_tells() {
+        let getpid = Frame::Address(Addr::Pc(libc::getpid as *const () as u64));
+        let own = Frame::Address(Addr::Pc(here(checkout)));
+        let named = Resolver::default().name(&profile(&[&[getpid, own]]));
+        let (getpid, own) = (only_function(&named, 0), only_function(&named, 1));
+        assert_eq!((getpid.owner, own.owner), (Owner::System, Owner::Flamewatch), "{getpid:?}, {own:?}");
     }
 
     #[test]
