@@ -166,7 +166,7 @@ mod tests {
         check(
             &["{closure#0}", "leaf<u32>"],
             Some(MANGLED),
-            &[("{closure#0}", "", true, Source::Dwarf), ("shop::leaf", MANGLED, false, Source::Symtab)],
+            &[("{closure}", "", true, Source::Dwarf), ("shop::leaf", MANGLED, false, Source::Symtab)],
         );
         check(&["memcpy"], Some("__memcpy_alias"), &[("memcpy", "", false, Source::Dwarf)]);
     }

@@ -24,6 +24,10 @@ impl Default for Places {
 }
 
 impl Places {
+    pub(crate) fn with_memory_budget(self, memory_budget: u64) -> Self {
+        Self { memory_budget, ..self }
+    }
+
     pub(crate) fn debug_dirs(&self) -> Directories {
         Directories::new(self.debug_dirs.iter().cloned())
     }

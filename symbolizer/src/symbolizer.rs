@@ -2,6 +2,7 @@
 //! asked once for the rest.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Addr;
@@ -31,6 +32,7 @@ const LEAST_WINDOW: usize = 16 << 10;
 #[derive(Debug)]
 pub struct Symbolizer {
     places: Places,
+    memory_budget: AtomicU64,
     cache: Mutex<Cache>,
 }
 
@@ -75,7 +77,11 @@ impl Builder {
     /// The symbolizer with these settings.
     #[must_use]
     pub fn build(self) -> Symbolizer {
-        Symbolizer { places: self.places, cache: Mutex::new(Cache::of_bytes(self.cache_budget)) }
+        Symbolizer {
+            memory_budget: AtomicU64::new(self.places.memory_budget),
+            places: self.places,
+            cache: Mutex::new(Cache::of_bytes(self.cache_budget)),
+        }
     }
 }
 
@@ -127,6 +133,12 @@ impl Symbolizer {
         Resolved { index: index.collect(), answers: batch.answers, report: batch.report }
     }
 
+    /// Changes [`Builder::memory_budget`] for the calls that begin from now on: what there is to spend changes with
+    /// what the program has left of its memory limit.
+    pub fn set_memory_budget(&self, bytes: u64) {
+        self.memory_budget.store(bytes, Ordering::Relaxed);
+    }
+
     /// What is remembered.
     #[must_use]
     pub fn cache_stats(&self) -> CacheStats {
@@ -171,11 +183,12 @@ impl Symbolizer {
         report: &mut ModuleReport,
     ) {
         let offsets: Vec<u64> = unknown.iter().map(|(_, offset)| *offset).collect();
-        let opened = Binary::of(module, this_process, &self.places);
+        let places = self.places.clone().with_memory_budget(self.memory_budget.load(Ordering::Relaxed));
+        let opened = Binary::of(module, this_process, &places);
         // A file that could not be opened now may be there the next time.
         let remember = opened.is_ok();
         let (answers, reason) = match opened {
-            Ok(binary) => engine::name_offsets(&binary, module, &self.places, &offsets, &mut batch.names),
+            Ok(binary) => engine::name_offsets(&binary, module, &places, &offsets, &mut batch.names),
             Err(reason) => (vec![Arc::default(); offsets.len()], Some(reason)),
         };
         report.reason = reason;
