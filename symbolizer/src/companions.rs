@@ -11,6 +11,8 @@ use crate::binary::Binary;
 use crate::dwarf::{Sections, Split};
 use crate::frame::Source;
 use crate::places::Places;
+#[cfg(feature = "debuginfod")]
+use crate::report::Reason;
 use crate::separate::{self, Origin};
 
 /// A package's index is some 60 bytes a unit; a larger one is damaged.
@@ -69,7 +71,7 @@ impl<'module> Companions<'module> {
         let by_id = self.places.debug_dirs().by_build_id(&elf.build_id).into_iter().filter_map(open);
         let mut proved = by_id.filter(|file| file.elf.build_id == elf.build_id);
         proved.next().or_else(|| {
-            let (name, checksum) = elf.debuglink.as_ref()?;
+            let Some((name, checksum)) = elf.debuglink.as_ref() else { return self.fetched() };
             let linked = self.places.debug_dirs().by_link(self.origin(), name).into_iter().filter_map(open);
             let mut proved = linked.filter(|file| {
                 if elf.build_id.is_empty() || file.elf.build_id.is_empty() {
@@ -78,8 +80,29 @@ impl<'module> Companions<'module> {
                     file.elf.build_id == elf.build_id
                 }
             });
-            proved.next()
+            proved.next().or_else(|| self.fetched())
         })
+    }
+
+    /// The debug file as a server has it, if the program names servers.
+    #[cfg(feature = "debuginfod")]
+    fn fetched(&self) -> Option<Binary> {
+        use crate::debuginfod::{Kind, Limits, fetch};
+        let (servers, cache) = self.places.servers.as_ref()?;
+        let build_id: String = self.binary.elf.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let Ok(path) = fetch(servers, &build_id, Kind::Debuginfo, cache, &Limits::default()) else {
+            self.binary.trouble.set(Some(Reason::ServerFailed));
+            return None;
+        };
+        let path = path?;
+        let file = Binary::open(&path, self.places).ok()?;
+        (file.elf.build_id == self.binary.elf.build_id).then_some(file)
+    }
+
+    #[cfg(not(feature = "debuginfod"))]
+    #[expect(clippy::unused_self, reason = "with the feature it is used")]
+    const fn fetched(&self) -> Option<Binary> {
+        None
     }
 
     /// The file that holds what several debug files have in common.

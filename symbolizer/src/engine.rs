@@ -44,8 +44,9 @@ fn answer(
     let split = &mut |split: &Split, directory: Option<&str>| companions.split(split, directory);
     let located = dwarf::locate(DebugInfo { own, shared, window: places.window, split }, wanted);
     let tables = companions.symbol_tables();
+    let trouble = companions.info().trouble.get().or(binary.trouble.get());
     let reason = match () {
-        () if companions.info().trouble.get().is_some() => companions.info().trouble.get(),
+        () if trouble.is_some() => trouble,
         () if !has_info && !symtab::any_function(&tables) => Some(Reason::Stripped),
         () if !has_info => Some(Reason::NoDebugInfo),
         () if located.damaged > 0 => Some(Reason::Damaged),

@@ -4,7 +4,7 @@
 //! Knows nothing of what the section says.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use crate::bytes::Bytes;
-use crate::{scratch, sys};
+use crate::scratch::{self, Disk};
 
 /// The largest section that is unpacked by default.
 pub(crate) const DEFAULT_SECTION_BYTES: u64 = 4 << 30;
@@ -27,9 +27,6 @@ const MAX_WINDOW: u64 = 8 << 20;
 
 /// How many bytes are read and written at a time.
 const CHUNK: usize = 64 << 10;
-
-/// After how many bytes written the disk's free space is looked at again.
-const LOOK_EVERY: u64 = 16 << 20;
 
 /// The bounds of one unpacking.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +52,7 @@ pub(crate) enum Failure {
     Io,
 }
 
-/// Unpacks `section` of `file` into a nameless file in `dir`, or into memory when that is in memory as well, is full,
-/// or is not writable.
+/// Unpacks `section` of `file` into the directory `dir`, or into memory when that is no disk.
 pub(crate) fn inflate(
     file: &File,
     section: &CompressedFileRange,
@@ -72,7 +68,7 @@ pub(crate) fn inflate(
         CompressionFormat::Zstandard => zstd(&mut packed, &mut sink)?,
         _ => return Err(Failure::Unknown),
     }
-    if sink.left == 0 { Ok(sink.spool) } else { Err(Failure::Damaged) }
+    sink.finish()
 }
 
 /// A linker may pack the pieces of a section each for itself: so one stream after the other, until it is complete.
@@ -116,10 +112,13 @@ impl Read for Packed<'_> {
 
 /// Takes the unpacked bytes, exactly as many as were announced.
 struct Sink {
-    spool: Bytes,
+    place: Place,
     left: u64,
-    spare_disk: u64,
-    until_look: u64,
+}
+
+enum Place {
+    Disk(Disk),
+    Memory(Vec<u8>),
 }
 
 impl Sink {
@@ -127,12 +126,12 @@ impl Sink {
         if size > limits.section_bytes {
             return Err(Failure::OverBudget);
         }
-        let spool = match on_disk(size, dir, limits.spare_disk) {
-            Some(file) => Bytes::File(file),
-            None if size <= limits.memory => Bytes::Memory(in_memory(size)?),
+        let place = match on_disk(size, dir, limits.spare_disk) {
+            Some(disk) => Place::Disk(disk),
+            None if size <= limits.memory => Place::Memory(in_memory(size)?),
             None => return Err(Failure::OverBudget),
         };
-        Ok(Self { spool, left: size, spare_disk: limits.spare_disk, until_look: LOOK_EVERY })
+        Ok(Self { place, left: size })
     }
 
     /// True when bytes are missing and `packed` is not at its end.
@@ -148,43 +147,34 @@ impl Sink {
                 Ok(0) => return Ok(()),
                 Ok(count) => self.write(chunk.get(..count).unwrap_or_default())?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Failure::reading(&error)),
+                Err(error) => return Err(Failure::reading(error)),
             }
         }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let count = bytes.len() as u64;
-        self.left = self.left.checked_sub(count).ok_or(Failure::Damaged)?;
-        match &mut self.spool {
-            Bytes::Memory(memory) => memory.extend_from_slice(bytes),
-            Bytes::File(file) => {
-                file.write_all(bytes).map_err(|error| Failure::writing(&error))?;
-                self.until_look = self.until_look.saturating_sub(count);
-            }
-        }
-        self.look()
-    }
-
-    /// Other programs write too: what was free at the start need not be free now.
-    fn look(&mut self) -> Result<(), Failure> {
-        let Bytes::File(file) = &self.spool else { return Ok(()) };
-        if self.until_look == 0 {
-            self.until_look = LOOK_EVERY;
-            if sys::space(file).map_err(|_| Failure::Io)?.free < self.spare_disk {
-                return Err(Failure::OverBudget);
-            }
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or(Failure::Damaged)?;
+        match &mut self.place {
+            Place::Memory(memory) => memory.extend_from_slice(bytes),
+            Place::Disk(disk) => disk.write_all(bytes).map_err(Failure::writing)?,
         }
         Ok(())
+    }
+
+    /// What it took, if that is all.
+    fn finish(self) -> Result<Bytes, Failure> {
+        match self.place {
+            _ if self.left > 0 => Err(Failure::Damaged),
+            Place::Disk(disk) => Ok(Bytes::File(disk.into_file())),
+            Place::Memory(memory) => Ok(Bytes::Memory(memory)),
+        }
     }
 }
 
 /// A file for `size` bytes, if the directory lies on a disk that has room for them.
-fn on_disk(size: u64, dir: &Path, spare: u64) -> Option<File> {
-    let file = scratch::nameless(dir).ok()?;
-    let space = sys::space(&file).ok()?;
-    let fits = size <= space.free.saturating_sub(spare) && size <= sys::largest_file();
-    (fits && !space.in_memory).then_some(file)
+fn on_disk(size: u64, dir: &Path, spare: u64) -> Option<Disk> {
+    let disk = Disk::new(scratch::nameless(dir).ok()?, spare);
+    disk.has_room(size).ok()?.then_some(disk)
 }
 
 fn in_memory(size: u64) -> Result<Vec<u8>, Failure> {
@@ -196,7 +186,7 @@ fn in_memory(size: u64) -> Result<Vec<u8>, Failure> {
 
 impl Failure {
     /// What a decoder's error means.
-    pub(crate) fn reading(error: &io::Error) -> Self {
+    pub(crate) fn reading(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::OutOfMemory => Self::OverBudget,
             // A decoder's own complaint carries no number of the system's.
@@ -206,7 +196,7 @@ impl Failure {
     }
 
     /// What the error of a file that is written means.
-    pub(crate) fn writing(error: &io::Error) -> Self {
+    pub(crate) fn writing(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::OverBudget,
             _ => Self::Io,

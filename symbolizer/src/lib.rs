@@ -24,6 +24,8 @@ mod bytes;
 mod cache;
 mod checksum;
 mod companions;
+#[cfg(feature = "debuginfod")]
+mod debuginfod;
 mod dwarf;
 mod elf;
 mod engine;

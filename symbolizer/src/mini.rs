@@ -32,11 +32,10 @@ pub(crate) fn unpack(packed: impl Read, sink: &mut impl Write, most: u64) -> Res
                 if total > most {
                     return Err(Failure::OverBudget);
                 }
-                sink.write_all(chunk.get(..count).unwrap_or_default())
-                    .map_err(|error| Failure::writing(&error))?;
+                sink.write_all(chunk.get(..count).unwrap_or_default()).map_err(Failure::writing)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::reading(&error)),
+            Err(error) => return Err(Failure::reading(error)),
         }
     }
 }

@@ -115,6 +115,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::scratch::Folder;
     use crate::sys::counting;
 
     const MAP: &str = "1000 10 first\n1010 8 LazyCompile:*checkout /srv/shop.js:88\n2000 100 second\n";
@@ -218,23 +219,20 @@ mod tests {
 
     #[test]
     fn only_a_file_that_is_believed_is_opened() {
-        let dir = std::env::temp_dir().join(format!("flamewatch-perf-map-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir(&dir).expect("a directory");
+        let dir = Folder::new();
         let [file, link, pipe] = ["file", "link", "pipe"].map(|name| dir.join(name));
         fs::write(&file, MAP).expect("written");
         std::os::unix::fs::symlink(&file, &link).expect("a link");
         assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
         assert!(open(&file, |_| true).is_ok());
         assert!(open(&file, |_| false).is_err());
-        for path in [&link, &pipe, &dir, &dir.join("missing")] {
+        for path in [&link, &pipe, &dir.join("."), &dir.join("missing")] {
             assert!(open(path, |_| true).is_err(), "{path:?}");
         }
         let about = fs::metadata(&file).expect("metadata");
         assert!(written_by(about.uid(), &about));
         // Of root's files everybody's process may be the reader.
         assert_eq!(written_by(about.uid() + 1, &about), about.uid() == 0);
-        fs::remove_dir_all(&dir).expect("removed");
     }
 
     /// The names at `wanted`, separated by spaces, with `_` for theirs and `-` for none.

@@ -12,6 +12,9 @@ pub(crate) struct Places {
     pub(crate) debug_dirs: Vec<PathBuf>,
     /// For unpacking where there is no disk to unpack to, in bytes a file.
     pub(crate) memory_budget: u64,
+    /// Servers to ask for what is on no disk, and where to keep what they send.
+    #[cfg(feature = "debuginfod")]
+    pub(crate) servers: Option<(Vec<crate::debuginfod::Server>, PathBuf)>,
     /// How much of a unit is held at a time, in bytes.
     pub(crate) window: usize,
 }
@@ -19,7 +22,13 @@ pub(crate) struct Places {
 impl Default for Places {
     fn default() -> Self {
         let (memory_budget, window) = (DEFAULT_MEMORY_BUDGET, crate::DEFAULT_WINDOW);
-        Self { debug_dirs: Vec::new(), memory_budget, window }
+        Self {
+            debug_dirs: Vec::new(),
+            memory_budget,
+            #[cfg(feature = "debuginfod")]
+            servers: None,
+            window,
+        }
     }
 }
 

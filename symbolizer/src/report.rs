@@ -51,6 +51,8 @@ pub enum Reason {
     /// The debug info is in other files (`.dwo`, `.dwp`), and some of them were not found: names without lines of
     /// inlined functions.
     SplitMissing,
+    /// There is no debug info here, and the debuginfod servers could not be asked.
+    ServerFailed,
     /// A part of the debug info makes no sense; what it describes has no lines, or a name without them.
     Damaged,
 }
@@ -84,6 +86,7 @@ impl Reason {
             Self::NoDebugInfo => "the file has no debug info",
             Self::OverBudget => "there is no room to unpack the compressed debug info",
             Self::SplitMissing => "a part of the debug info is in .dwo or .dwp files that are not there",
+            Self::ServerFailed => "no debuginfod server answered as it should",
             Self::Damaged => "a part of the debug info is damaged",
         }
     }

@@ -16,6 +16,8 @@ use crate::perf_map;
 use crate::places::Places;
 use crate::report::{ModuleReport, Reason, Report};
 use crate::resolved::Resolved;
+#[cfg(feature = "debuginfod")]
+use crate::{Error, ErrorKind};
 
 /// The most memory, in bytes, that compressed debug sections are unpacked into where there is no disk to unpack them
 /// to: 64 MiB.
@@ -73,6 +75,22 @@ impl Builder {
     pub fn debug_dir(mut self, dir: impl Into<std::path::PathBuf>) -> Self {
         self.places.debug_dirs.push(dir.into());
         self
+    }
+
+    /// Servers to ask for debug files that are on no disk, as `DEBUGINFOD_URLS` lists them (separated by spaces), and
+    /// the directory that keeps what they send. Asking may take up to a minute a file: meant for tools, not for a
+    /// service that is being looked at. Never taken from the environment by itself.
+    ///
+    /// # Errors
+    /// `Invalid` when `urls` has no `http` or `https` address without query and password.
+    #[cfg(feature = "debuginfod")]
+    pub fn debuginfod(mut self, urls: &str, cache: impl Into<std::path::PathBuf>) -> Result<Self, Error> {
+        let servers = crate::debuginfod::Server::list(urls);
+        if servers.is_empty() {
+            return Err(Error::new(ErrorKind::Invalid, "there is no debuginfod server among the addresses"));
+        }
+        self.places.servers = Some((servers, cache.into()));
+        Ok(self)
     }
 
     /// The symbolizer with these settings.

@@ -1,5 +1,6 @@
 //! Sections of both kinds: whole, in pieces, damaged, and too large for where they should go.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use flate2::Compression;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use flamewatch_symbolizer::Module;
+use flamewatch_symbolizer::{Module, Symbolizer};
 
 use crate::binary::Binary;
 use crate::failure::Failure;
@@ -17,6 +17,15 @@ pub(crate) struct Finder<'o> {
     options: &'o Symbolize,
     /// The places of the `--binary` files that a module was found for.
     used: RefCell<BTreeSet<usize>>,
+    /// The servers to ask, and where what they send is kept.
+    servers: Option<(String, PathBuf)>,
+}
+
+/// Where the user's programs keep what they can get again (XDG Base Directory Specification).
+fn cache_dir() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || set("HOME").map(|home| home.join(".cache"));
+    set("XDG_CACHE_HOME").or_else(home).unwrap_or_else(std::env::temp_dir).join("flamewatch-debuginfod")
 }
 
 impl<'o> Finder<'o> {
@@ -32,7 +41,24 @@ impl<'o> Finder<'o> {
             Binary::open(path)
                 .map_err(|error| Failure::usage(format!("--binary {}: {error}", path.display())))?;
         }
-        Ok(Self { options, used: RefCell::default() })
+        let servers = if options.debuginfod { Some(Self::asked_for()?) } else { None };
+        Ok(Self { options, used: RefCell::default(), servers })
+    }
+
+    fn asked_for() -> Result<(String, PathBuf), Failure> {
+        let urls = std::env::var("DEBUGINFOD_URLS").unwrap_or_default();
+        let cache = cache_dir();
+        match Symbolizer::builder().debuginfod(&urls, &cache) {
+            Ok(_) => Ok((urls, cache)),
+            Err(_) => {
+                Err(Failure::usage("--debuginfod: DEBUGINFOD_URLS has no http or https address of a server"))
+            }
+        }
+    }
+
+    /// The servers to ask, and where what they send is kept.
+    pub(crate) fn servers(&self) -> Option<(&str, &Path)> {
+        self.servers.as_ref().map(|(urls, cache)| (urls.as_str(), cache.as_path()))
     }
 
     /// The folders of debug info that the user names.

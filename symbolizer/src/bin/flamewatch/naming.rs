@@ -76,7 +76,10 @@ pub(crate) fn name(finder: &Finder<'_>, modules: &[Module], places: &[Place]) ->
 /// The symbolizer of one answer: the next is about other addresses, so that nothing need be remembered.
 fn symbolizer(finder: &Finder<'_>) -> Symbolizer {
     let builder = Symbolizer::builder().cache_budget(0);
-    finder.folders().iter().fold(builder, |builder, folder| builder.debug_dir(folder)).build()
+    let builder = finder.folders().iter().fold(builder, |builder, folder| builder.debug_dir(folder));
+    let Some((urls, cache)) = finder.servers() else { return builder.build() };
+    // The finder has looked at them already.
+    builder.clone().debuginfod(urls, cache).unwrap_or(builder).build()
 }
 
 /// Modules moved apart.

@@ -86,6 +86,10 @@ pub(crate) struct Symbolize {
     #[arg(long, value_name = "DIR")]
     pub(crate) debug_dir: Vec<PathBuf>,
 
+    /// Ask the servers in DEBUGINFOD_URLS for debug info that is on no disk; kept in the cache directory
+    #[arg(long)]
+    pub(crate) debuginfod: bool,
+
     /// The file that plain addresses are of. For other inputs, take PATH for the module with this file name, whose
     /// identity you vouch for unless the input has its build id; may be given again
     #[arg(long, value_name = "PATH")]
