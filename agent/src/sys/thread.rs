@@ -17,6 +17,10 @@ pub(crate) fn give_back() {
 }
 
 /// How far [`step_back`] goes: at 10 the scheduler gives a thread about a tenth of what it gives one of the service's.
+///
+/// Measured on two cores whose two async workers never idled, eight runs each: naming for 0.2 s at equal priority made the
+/// worse of them wait longer than in 85 % of quiet stretches as long; at 10 longer than in 50 %, which is no effect at
+/// all, and took 1.7 s. Where the workers idle it takes as long as ever.
 #[cfg(target_os = "linux")]
 const NICE: libc::c_int = 10;
 
