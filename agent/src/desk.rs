@@ -174,11 +174,11 @@ impl Desk {
     }
 }
 
-/// The most debug info that is read at a time, in bytes a file; about half of it is needed as memory.
-const MAX_NAMING_BYTES: u64 = 256 << 20;
+/// The most memory that compressed debug info is unpacked into where there is no disk, in bytes a file.
+const MAX_NAMING_BYTES: u64 = 64 << 20;
 
-/// How much debug info may be read with `headroom` bytes of memory left: a quarter of that, so that naming a leak is
-/// not what ends the process.
+/// How much memory that may be with `headroom` bytes left: a quarter of them, so that naming a leak is not what ends
+/// the process.
 fn naming_budget(headroom: Option<u64>) -> u64 {
     headroom.map_or(MAX_NAMING_BYTES, |bytes| (bytes / 4).min(MAX_NAMING_BYTES))
 }

@@ -1,12 +1,15 @@
 //! Names the addresses of one file: debug info first, symbol tables for what it leaves open. What it opens and
 //! parses lives no longer than the call.
 
-use object::Object;
+use std::sync::Arc;
 
-use crate::binary::{self, Binary};
-use crate::dwarf::{self, DebugFrame};
+use crate::binary::Binary;
+use crate::companions::Companions;
+use crate::dwarf::{self, DebugInfo, Located, Split};
 use crate::frame::{Frame, Source};
-use crate::names::Names;
+use crate::module::Module;
+use crate::names::{Function, Names};
+use crate::places::Places;
 use crate::report::Reason;
 use crate::{name, symtab};
 
@@ -14,102 +17,148 @@ use crate::{name, symtab};
 /// line. The reason says what stood in the way of a better answer.
 pub(crate) fn name_offsets(
     binary: &Binary,
+    module: &Module,
+    places: &Places,
     offsets: &[u64],
-    memory_budget: u64,
     names: &mut Names,
-) -> (Vec<Vec<Frame>>, Option<Reason>) {
-    let Ok(file) = object::File::parse(&**binary) else {
-        return (vec![Vec::new(); offsets.len()], Some(Reason::Unreadable));
-    };
-    let placed: Vec<Option<u64>> = offsets.iter().map(|offset| binary::address_of(&file, *offset)).collect();
+) -> (Vec<Arc<[Frame]>>, Option<Reason>) {
+    let placed: Vec<Option<u64>> = offsets.iter().map(|offset| binary.elf.address_of(*offset)).collect();
     let mut wanted: Vec<u64> = placed.iter().copied().flatten().collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let (answers, reason) = answer(&file, &wanted, memory_budget, names);
+    let (answers, reason) = answer(binary, module, places, &wanted, names);
     let of = |address: u64| wanted.binary_search(&address).ok().and_then(|index| answers.get(index)).cloned();
     (placed.into_iter().map(|address| address.and_then(of).unwrap_or_default()).collect(), reason)
 }
 
 fn answer(
-    file: &object::File<'_>,
+    binary: &Binary,
+    module: &Module,
+    places: &Places,
     wanted: &[u64],
-    memory_budget: u64,
     names: &mut Names,
-) -> (Vec<Vec<Frame>>, Option<Reason>) {
-    let debug_bytes = dwarf::debug_bytes(file);
-    let debug_info =
-        file.section_by_name(".debug_info").is_some() || file.section_by_name(".zdebug_info").is_some();
-    let reason = match debug_bytes {
-        _ if !debug_info && !symtab::has_symbols(file) => Some(Reason::Stripped),
-        _ if !debug_info => Some(Reason::NoDebugInfo),
-        bytes if bytes > memory_budget => Some(Reason::OverBudget),
-        _ => None,
+) -> (Vec<Arc<[Frame]>>, Option<Reason>) {
+    let mut companions = Companions::of(binary, &module.path, places);
+    let (own, shared) = (companions.info().debug_sections(""), companions.shared());
+    let has_info = own.has_info();
+    let split = &mut |split: &Split, directory: Option<&str>| companions.split(split, directory);
+    let located = dwarf::locate(DebugInfo { own, shared, window: places.window, split }, wanted);
+    let tables = companions.symbol_tables();
+    let reason = match () {
+        () if companions.info().trouble.get().is_some() => companions.info().trouble.get(),
+        () if !has_info && !symtab::any_function(&tables) => Some(Reason::Stripped),
+        () if !has_info => Some(Reason::NoDebugInfo),
+        () if located.damaged > 0 => Some(Reason::Damaged),
+        () if located.missing_splits > 0 => Some(Reason::SplitMissing),
+        () => None,
     };
-    let debug = match reason {
-        None => dwarf::frames(file, wanted),
-        Some(_) => vec![Vec::new(); wanted.len()],
-    };
-    let symbols = symtab::symbols(file, wanted);
-    let both = debug.into_iter().zip(symbols);
-    (both.map(|(debug, symbol)| combined(debug, symbol, names)).collect(), reason)
+    (joined(located, &tables, wanted, names), reason)
 }
 
-/// The frames of one address. The outermost is the function that was compiled, which is what a symbol names: it
-/// takes the symbol's name when the debug info has none, or only the plain one (`line-tables-only`).
-fn combined(mut debug: Vec<DebugFrame>, symbol: Option<symtab::Symbol<'_>>, names: &mut Names) -> Vec<Frame> {
-    let mut source = Source::Dwarf;
-    if let Some(symbol) = symbol {
-        let better = match debug.last().map(|outermost| outermost.name.as_deref()) {
-            Some(Some(known)) => !name::is_mangled(known) && name::is_mangled(symbol.name),
-            Some(None) => true,
-            None => {
-                debug.push(DebugFrame::default());
-                true
-            }
-        };
-        if better && let Some(outermost) = debug.last_mut() {
-            outermost.name = Some(symbol.name.to_owned());
-            source = symbol.source;
+/// The frames that the debug info has, with a symbol's name where it has none.
+fn joined(
+    located: Located,
+    tables: &[(&Binary, Source)],
+    wanted: &[u64],
+    names: &mut Names,
+) -> Vec<Arc<[Frame]>> {
+    let table = Table::of(&located, names);
+    let is_open =
+        |index: usize| table.outermost(&located, index).is_none_or(|(_, mangled)| mangled.is_empty());
+    let open: Vec<usize> = (0..wanted.len()).filter(|index| is_open(*index)).collect();
+    let addresses: Vec<u64> = open.iter().filter_map(|index| wanted.get(*index)).copied().collect();
+    let mut symbols = open.into_iter().zip(symtab::symbols(tables, &addresses)).peekable();
+    let frames = (0..wanted.len()).map(|index| {
+        let mut frames = table.frames(&located, index);
+        if let Some((_, Some(symbol))) = symbols.next_if(|(open, _)| *open == index) {
+            add_symbol(&mut frames, &symbol, names);
         }
-    }
-    let depth = debug.len();
-    let frames = debug.into_iter().enumerate().map(|(index, frame)| {
-        let outermost = index + 1 == depth;
-        names.frame(&frame, !outermost, if outermost { source } else { Source::Dwarf })
+        frames.into()
     });
     frames.collect()
+}
+
+/// The names and files of an answer, each made readable once.
+struct Table {
+    functions: Vec<Option<Function>>,
+    files: Vec<Arc<str>>,
+    nowhere: Frame,
+}
+
+impl Table {
+    fn of(located: &Located, names: &mut Names) -> Self {
+        let functions = located.names.iter().map(|name| name.as_ref().map(|name| names.function(name)));
+        let functions = functions.collect();
+        let files = located.files.iter().map(|file| names.text(file)).collect();
+        Self { functions, files, nowhere: names.nowhere() }
+    }
+
+    fn outermost(&self, located: &Located, index: usize) -> Option<&Function> {
+        let name = located.frames.get(index)?.last()?.name?;
+        self.functions.get(name as usize)?.as_ref()
+    }
+
+    fn frames(&self, located: &Located, index: usize) -> Vec<Frame> {
+        let places = located.frames.get(index).map_or(&[][..], |places| places);
+        let frames = places.iter().enumerate().map(|(depth, place)| {
+            let function = place.name.and_then(|name| self.functions.get(name as usize)?.as_ref());
+            let (name, mangled) = function
+                .cloned()
+                .unwrap_or_else(|| (self.nowhere.name.clone(), self.nowhere.mangled.clone()));
+            Frame {
+                name,
+                mangled,
+                file: self.files.get(place.file as usize).unwrap_or(&self.nowhere.file).clone(),
+                line: place.line,
+                column: place.column,
+                inlined: depth + 1 < places.len(),
+                source: if function.is_some() { Source::Dwarf } else { Source::ModuleOffset },
+            }
+        });
+        frames.collect()
+    }
+}
+
+/// The outermost frame is the function that was compiled, which is what a symbol names: it takes the symbol's name
+/// when the debug info has none, or only the plain one (`line-tables-only`).
+fn add_symbol(frames: &mut Vec<Frame>, symbol: &symtab::Symbol, names: &mut Names) {
+    if frames.is_empty() {
+        frames.push(names.nowhere());
+    }
+    if let Some(outermost) = frames.last_mut()
+        && (!outermost.is_named() || name::is_mangled(&symbol.name))
+    {
+        (outermost.name, outermost.mangled) = names.function(&symbol.name);
+        outermost.source = symbol.source;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dwarf::Place;
     use crate::symtab::Symbol;
 
     const MANGLED: &str = "_ZN4shop4leaf17h0123456789abcdefE";
 
     #[track_caller]
     fn check(debug: &[&str], symbol: Option<&str>, expected: &[(&str, &str, bool, Source)]) {
-        let debug = debug.iter().map(|name| DebugFrame {
-            name: Some((*name).to_owned()).filter(|name| !name.is_empty()),
-            file: "shop.rs".to_owned(),
-            line: 7,
-            column: 0,
-        });
-        let symbol = symbol.map(|name| Symbol { name, source: Source::Symtab });
-        let frames = combined(debug.collect(), symbol, &mut Names::default());
+        let named = |name: &&str| Some(Arc::from(*name)).filter(|name: &Arc<str>| !name.is_empty());
+        let places =
+            (0..).zip(debug).map(|(name, _)| Place { name: Some(name), file: 0, line: 7, column: 0 });
+        let located = Located {
+            names: debug.iter().map(named).collect(),
+            frames: vec![places.collect()],
+            ..Located::default()
+        };
+        let mut names = Names::default();
+        let mut frames = Table::of(&located, &mut names).frames(&located, 0);
+        if let Some(name) = symbol {
+            add_symbol(&mut frames, &Symbol { name: name.to_owned(), source: Source::Symtab }, &mut names);
+        }
         let shown: Vec<_> =
             frames.iter().map(|frame| (&*frame.name, &*frame.mangled, frame.inlined, frame.source)).collect();
         assert_eq!(shown, expected);
-    }
-
-    #[test]
-    fn the_debug_infos_own_linker_name_is_kept() {
-        check(
-            &[MANGLED],
-            Some("_ZN5other17h0123456789abcdefE"),
-            &[("shop::leaf", MANGLED, false, Source::Dwarf)],
-        );
-        check(&["memcpy"], Some("__memcpy_alias"), &[("memcpy", "", false, Source::Dwarf)]);
     }
 
     #[test]
@@ -117,8 +166,9 @@ mod tests {
         check(
             &["{closure#0}", "leaf<u32>"],
             Some(MANGLED),
-            &[("{closure#0}", "", true, Source::Dwarf), ("shop::leaf", MANGLED, false, Source::Symtab)],
+            &[("{closure}", "", true, Source::Dwarf), ("shop::leaf", MANGLED, false, Source::Symtab)],
         );
+        check(&["memcpy"], Some("__memcpy_alias"), &[("memcpy", "", false, Source::Dwarf)]);
     }
 
     #[test]

@@ -46,8 +46,13 @@ pub enum Reason {
     Stripped,
     /// The file has a symbol table but no debug info: names without lines, inlined functions missing.
     NoDebugInfo,
-    /// The debug info is larger than the memory budget and was left alone: as if there were none.
+    /// The debug info is compressed, and unpacked it fits neither on disk nor in the memory budget.
     OverBudget,
+    /// The debug info is in other files (`.dwo`, `.dwp`), and some of them were not found: names without lines of
+    /// inlined functions.
+    SplitMissing,
+    /// A part of the debug info makes no sense; what it describes has no lines, or a name without them.
+    Damaged,
 }
 
 impl Report {
@@ -77,7 +82,9 @@ impl Reason {
             Self::FileReplaced => "the file was replaced and has no build id to compare",
             Self::Stripped => "the file is stripped",
             Self::NoDebugInfo => "the file has no debug info",
-            Self::OverBudget => "the debug info is larger than the memory budget",
+            Self::OverBudget => "there is no room to unpack the compressed debug info",
+            Self::SplitMissing => "a part of the debug info is in .dwo or .dwp files that are not there",
+            Self::Damaged => "a part of the debug info is damaged",
         }
     }
 }

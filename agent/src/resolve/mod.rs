@@ -1,60 +1,31 @@
 //! Gives a profile names: addresses become functions, files and lines. The one place that knows both the profile
 //! and the symbolizer.
 
-mod cache;
 mod slices;
 mod turns;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flamewatch_symbolizer::{Addr, Frame as Answer, ModuleMap, Symbolizer};
 
-use self::cache::{Cache, DEFAULT_CACHE_BYTES};
 use self::slices::in_slices;
 use self::turns::Turns;
+use crate::Unit;
 use crate::profile::{Frame, Function, Mapping, Profile};
 
 /// Names profiles of this process, and remembers what it has named. Shared by whoever wants names: it works in slices,
 /// one at a time, and who wants few names goes before who wants many.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Resolver {
-    symbolizer: Mutex<Limited>,
-    cache: Mutex<Cache>,
+    symbolizer: Symbolizer,
     turns: Turns,
 }
 
-/// A symbolizer, and the memory limit it was made with.
-#[derive(Debug)]
-struct Limited {
-    bytes: Option<u64>,
-    symbolizer: Arc<Symbolizer>,
-}
-
-impl Default for Resolver {
-    fn default() -> Self {
-        Self::new(Symbolizer::default(), DEFAULT_CACHE_BYTES)
-    }
-}
-
 impl Resolver {
-    /// A resolver that remembers at most `cache_bytes` of names.
-    fn new(symbolizer: Symbolizer, cache_bytes: usize) -> Self {
-        Self {
-            symbolizer: Mutex::new(Limited { bytes: None, symbolizer: Arc::new(symbolizer) }),
-            cache: Mutex::new(Cache::of_bytes(cache_bytes)),
-            turns: Turns::default(),
-        }
-    }
-
-    /// From here on reads debug info of at most `bytes` a file; larger files give names from their symbol tables, which
-    /// take next to nothing.
+    /// From here on unpacks compressed debug info into at most `bytes` of memory a file where there is no disk to
+    /// unpack it to. A file that needs more gives names from its symbol table.
     pub(crate) fn limit_memory(&self, bytes: u64) {
-        let mut limited = locked(&self.symbolizer);
-        if limited.bytes != Some(bytes) {
-            let symbolizer = Arc::new(Symbolizer::builder().memory_budget(bytes).build());
-            *limited = Limited { bytes: Some(bytes), symbolizer };
-        }
+        self.symbolizer.set_memory_budget(bytes);
     }
 
     /// The same profile with every address named, as far as that is possible now. What has no name becomes
@@ -67,7 +38,7 @@ impl Resolver {
         let (mut found, mut unnamed) = (HashMap::new(), 0);
         self.each(&map, profile.frames().filter_map(address), canceled, |address, answer| {
             unnamed += u64::from(!is_named(answer));
-            found.insert(address, functions(address, answer));
+            found.insert(address, functions(&map, address, answer));
         });
         let has_addresses = !found.is_empty();
         let mut named = profile.map_frames(|frame| {
@@ -94,7 +65,12 @@ impl Resolver {
 
     /// What is remembered, in words.
     pub(crate) fn summary(&self) -> String {
-        locked(&self.cache).summary()
+        let stats = self.symbolizer.cache_stats();
+        let size = Unit::Bytes.show(stats.bytes as f64);
+        format!(
+            "{} addresses in {size}, used {} times, {} forgotten",
+            stats.addresses, stats.used, stats.forgotten
+        )
     }
 
     /// Tells the frames at each of `addresses`, every one once and in no order of theirs.
@@ -106,33 +82,10 @@ impl Resolver {
         mut tell: impl FnMut(Addr, &[Answer]),
     ) {
         in_slices(&self.turns, addresses, canceled, |slice| {
-            let answers = self.answers(map, slice);
-            slice.iter().zip(&answers).for_each(|(address, answer)| tell(*address, answer));
+            let answers = self.symbolizer.resolve(map, slice);
+            slice.iter().zip(answers.iter()).for_each(|(address, answer)| tell(*address, answer));
         });
     }
-
-    /// The frames at each address of `slice`, in their order: from the cache, else from the symbolizer, all at once.
-    fn answers(&self, map: &ModuleMap, slice: &[Addr]) -> Vec<Arc<[Answer]>> {
-        let mut cache = locked(&self.cache);
-        let known: Vec<_> = slice.iter().map(|address| cache.get(map, *address)).collect();
-        drop(cache);
-        let unknown = slice.iter().zip(&known).filter(|(_, known)| known.is_none());
-        let unknown: Vec<Addr> = unknown.map(|(address, _)| *address).collect();
-        if unknown.is_empty() {
-            return known.into_iter().flatten().collect();
-        }
-        let symbolizer = locked(&self.symbolizer).symbolizer.clone();
-        let resolved = symbolizer.resolve(map, &unknown);
-        let fresh: Vec<Arc<[Answer]>> = resolved.iter().map(Arc::from).collect();
-        let mut cache = locked(&self.cache);
-        unknown.iter().zip(&fresh).for_each(|(address, answer)| cache.insert(map, *address, answer));
-        let mut fresh = fresh.into_iter();
-        known.into_iter().filter_map(|known| known.or_else(|| fresh.next())).collect()
-    }
-}
-
-fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn address(frame: &Frame) -> Option<Addr> {
@@ -146,7 +99,8 @@ fn is_named(answer: &[Answer]) -> bool {
     answer.iter().any(Answer::is_named)
 }
 
-fn functions(address: Addr, answer: &[Answer]) -> Vec<Frame> {
+fn functions(map: &ModuleMap, address: Addr, answer: &[Answer]) -> Vec<Frame> {
+    let module = map.lookup(address.lookup()).map_or("", |(module, _)| module.name());
     let functions = answer.iter().map(|frame| Function {
         name: frame.name.to_string(),
         system_name: frame.mangled.to_string(),
@@ -154,6 +108,7 @@ fn functions(address: Addr, answer: &[Answer]) -> Vec<Frame> {
         line: frame.line,
         address: address.raw(),
         inlined: frame.inlined,
+        owner: frame.origin_in(module).owner,
     });
     functions.map(Frame::named).collect()
 }
@@ -175,7 +130,7 @@ fn mappings(map: &ModuleMap) -> Vec<Mapping> {
 mod tests {
     use super::*;
     use crate::Unit;
-    use crate::profile::ValueType;
+    use crate::profile::{Owner, ValueType};
 
     #[inline(never)]
     fn checkout(items: u64) -> u64 {
@@ -201,8 +156,8 @@ mod tests {
 
     /// How many addresses are remembered, were used again, and were forgotten.
     fn remembered(resolver: &Resolver) -> (usize, u64, u64) {
-        let cache = locked(&resolver.cache);
-        (cache.len(), cache.hits(), cache.evicted())
+        let stats = resolver.symbolizer.cache_stats();
+        (stats.addresses, stats.used, stats.forgotten)
     }
 
     fn only_function(profile: &Profile, index: usize) -> Function {
@@ -230,6 +185,15 @@ mod tests {
         assert_eq!(refund_is.address, here(refund) + 4, "the address as it was seen");
         assert_eq!(named.frames().last(), Some(&label));
         assert_eq!((named.total(0), named.losses.unresolved), (100, 0));
+    }
+
+    #[test]
+    fn functions_say_whose_they_are_also_where_only_their_library_tells() {
+        let getpid = Frame::Address(Addr::Pc(libc::getpid as *const () as u64));
+        let own = Frame::Address(Addr::Pc(here(checkout)));
+        let named = Resolver::default().name(&profile(&[&[getpid, own]]), || false);
+        let (getpid, own) = (only_function(&named, 0), only_function(&named, 1));
+        assert_eq!((getpid.owner, own.owner), (Owner::System, Owner::Flamewatch), "{getpid:?}, {own:?}");
     }
 
     #[test]
@@ -290,7 +254,8 @@ mod tests {
 
     #[test]
     fn a_cache_without_room_changes_no_name() {
-        let cramped = Resolver::new(Symbolizer::default(), 0);
+        let symbolizer = Symbolizer::builder().cache_budget(0).build();
+        let cramped = Resolver { symbolizer, ..Resolver::default() };
         let raw =
             profile(&[&[Frame::Address(Addr::Pc(here(checkout))), Frame::Address(Addr::Pc(here(refund)))]]);
         let named = cramped.name(&raw, || false);
