@@ -212,9 +212,12 @@ async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
         .map_err(|error| Error::new(ErrorKind::Unsupported, "the profiler failed on the way").because(error))
 }
 
-/// Runs `work` on a thread that steps back behind the service's, and ends with it: a priority given up cannot be had
-/// back, and what the thread kept for itself goes with it. A panic there becomes an error here.
-async fn on_quiet_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+/// Runs `work` for a processor, such as naming or drawing, on a thread that steps back behind the service's. It ends with
+/// the work, because a priority given up cannot be had back, and gives what it took back to the system. A panic there
+/// becomes an error here.
+pub(crate) async fn on_quiet_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
     let (done, result) = tokio::sync::oneshot::channel();
     let body = move || {
         sys::thread::withdraw();
@@ -223,9 +226,10 @@ async fn on_quiet_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 's
         sys::thread::give_back();
         let _ = done.send(outcome);
     };
-    std::thread::Builder::new().name("flamewatch-name".to_owned()).spawn(body).map_err(|error| {
-        Error::new(ErrorKind::Io, "cannot start a thread to name a profile").because(error)
-    })?;
+    std::thread::Builder::new()
+        .name("flamewatch-desk".to_owned())
+        .spawn(body)
+        .map_err(|error| Error::new(ErrorKind::Io, "cannot start a thread for a profile").because(error))?;
     result.await.map_err(|_| Error::new(ErrorKind::Unsupported, "the profiler failed on the way"))
 }
 
@@ -238,6 +242,37 @@ impl std::fmt::Debug for Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn desk() -> Desk {
+        Desk::new(Vec::new(), Identity::of("shop", None))
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_ends_what_they_asked_for() {
+        let (began, has_begun) = tokio::sync::oneshot::channel();
+        let (ended, has_ended) = tokio::sync::oneshot::channel();
+        let desk = desk();
+        let naming = desk.naming(move |_, canceled| {
+            let _ = began.send(canceled());
+            while !canceled() {
+                std::thread::yield_now();
+            }
+            let _ = ended.send(());
+        });
+        tokio::select! {
+            _ = naming => panic!("it ends when nobody waits for it"),
+            canceled = has_begun => assert_eq!(canceled, Ok(false)),
+        }
+        assert_eq!(has_ended.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_while_naming_is_an_error_for_one() {
+        let desk = desk();
+        let failed: Result<(), Error> = desk.naming(|_, _| panic!("on purpose")).await;
+        assert_eq!(failed.map_err(|error| error.kind()), Err(ErrorKind::Unsupported));
+        assert_eq!(desk.naming(|_, _| 7).await.ok(), Some(7));
+    }
 
     #[test]
     fn naming_takes_what_is_left_into_account() {

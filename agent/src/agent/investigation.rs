@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, on_quiet_thread};
 use crate::gauge::{Limit, LimitedBy};
 use crate::profile::Profile;
 use crate::render::{Format, Options};
@@ -88,7 +88,7 @@ async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidenc
     alert.details.extend(account(alert, &profile, &growth, since));
     alert.context.push(profile.losses.summary());
     let title = alert.headline.clone();
-    let files = tokio::task::spawn_blocking(move || files(&profile, &title)).await.unwrap_or_default();
+    let files = on_quiet_thread(move || files(&profile, &title)).await.unwrap_or_default();
     if let Some(pprof) = files.iter().find(|file| file.name.ends_with(".pb.gz")) {
         desk.keep(Snapshot {
             id: case.id.clone(),

@@ -6,7 +6,10 @@ use super::turns::Turns;
 
 /// How many addresses are named at a time. A request waits for at most one slice of another before its turn; fewer
 /// addresses a slice would read what each call reads anew (the file's table of units) more often for the same profile.
-const SLICE: usize = 4_096;
+///
+/// Measured with 50,000 addresses all over a program of 355 MB, in milliseconds of CPU for all and for the worst slice:
+/// uncut 627 and 619, by 16,384 664 and 227, by 8,192 855 and 164, by 4,096 1,204 and 142, by 1,024 3,203 and 112.
+const SLICE: usize = 8_192;
 
 /// Has `name` called with all of `addresses`, one slice a turn, until `canceled`. They come sorted by address and so
 /// by module: what a file says of one unit is read for one slice, or for two where the cut falls into it.
@@ -88,9 +91,9 @@ mod tests {
     #[test]
     fn slices_are_sorted_and_hold_every_address_once() {
         let mut seen = Vec::new();
-        let twice = addresses(10_000).chain(addresses(10_000)).chain([Addr::Return(0x1001)]);
+        let twice = addresses(20_000).chain(addresses(20_000)).chain([Addr::Return(0x1001)]);
         in_slices(&Turns::default(), twice, || false, |slice| seen.push(slice.to_vec()));
-        assert_eq!(seen.iter().map(Vec::len).collect::<Vec<_>>(), [SLICE, SLICE, 10_001 - 2 * SLICE]);
+        assert_eq!(seen.iter().map(Vec::len).collect::<Vec<_>>(), [SLICE, SLICE, 20_001 - 2 * SLICE]);
         let looked_up: Vec<u64> = seen.iter().flatten().map(|address| address.lookup()).collect();
         assert!(looked_up.is_sorted());
         assert_eq!(seen[0][..2], [Addr::Pc(0x1000), Addr::Return(0x1001)], "one place, seen in two ways");

@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Port;
 use super::answer::{Refusal, SANDBOX};
 use super::ask::Ask;
-use crate::desk::Desk;
+use crate::desk::{Desk, on_quiet_thread};
 use crate::profile::{Profile, ValueType};
 use crate::render::{self, Format, Options};
 use crate::{Error, ErrorKind, Unit};
@@ -115,14 +115,12 @@ pub(super) async fn drawn(
     permit: OwnedSemaphorePermit,
 ) -> Result<Response, Refusal> {
     let (format, options) = (ask.format(), Options { title, ..ask.options(&profile)? });
-    let task = tokio::task::spawn_blocking(move || {
+    let task = on_quiet_thread(move || {
         let drawn = draw(&profile, format, &options);
         drop(permit);
         drawn
     });
-    let drawn =
-        task.await.map_err(|error| Error::new(ErrorKind::Io, "cannot draw the profile").because(error))?;
-    let (bytes, omitted) = drawn?;
+    let (bytes, omitted) = task.await??;
     let mut response = bare(format, file, bytes);
     if let Some(omitted) = omitted.and_then(|omitted| HeaderValue::try_from(omitted).ok()) {
         response.headers_mut().insert(OMITTED, omitted);

@@ -16,18 +16,23 @@ pub(crate) fn give_back() {
     super::arena::give_back();
 }
 
-/// How far [`step_back`] goes: at 10 the scheduler gives a thread about a tenth of what it gives one of the service's.
+/// How far [`step_back`] goes: 10 further back the scheduler gives a thread about a tenth of what it gives one of the
+/// service's.
+///
+/// Measured on two cores whose two async workers never idled, eight runs each: naming for 0.2 s at equal priority made the
+/// worse of them wait longer than in 85 % of quiet stretches as long; at 10 longer than in 50 %, which is no effect at
+/// all, and took 1.7 s. Where the workers idle it takes as long as ever.
 #[cfg(target_os = "linux")]
 const NICE: libc::c_int = 10;
 
 /// From here on the calling thread yields to the service's threads where there is not enough CPU for all. For good: to
 /// take it back would need a privilege.
 pub(crate) fn step_back() {
-    // Linux alone sets a priority a thread; elsewhere this would slow down the whole process.
+    // Linux alone has a niceness for each thread; elsewhere this would slow down the whole process.
     #[cfg(target_os = "linux")]
-    // SAFETY: setpriority(2) takes no pointers; 0 is the calling thread, and everyone may lower a priority. Refused it
+    // SAFETY: nice(2) takes no pointers; it adds to the niceness of the calling thread, which everyone may. Refused it
     // costs nothing but the stepping back.
-    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    let _ = unsafe { libc::nice(NICE) };
 }
 
 /// What a fault of the thread itself raises: blocked, the kernel would kill the process without a word.
@@ -68,7 +73,7 @@ mod tests {
             step_back();
             nice()
         });
-        assert_eq!(stepped.join().expect("a thread"), NICE.max(before));
+        assert_eq!(stepped.join().expect("a thread"), (before + NICE).min(19));
         assert_eq!(nice(), before);
     }
 
