@@ -1,32 +1,28 @@
-//! The file behind a module: found, held to its build id, and its addresses.
+//! A file: opened, held to its build id, and its sections.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::ops::Deref;
+use std::path::Path;
+use std::rc::Rc;
 
-use memmap2::Mmap;
-use object::{Object, ObjectSegment, SegmentFlags, elf};
-
+use crate::bytes::Bytes;
+use crate::dwarf::Sections;
+use crate::elf::Elf;
 use crate::module::Module;
 use crate::report::Reason;
+use crate::section::Section;
 use crate::sys;
 
-/// The bytes of a file that was proved to be the one the process has mapped.
+/// An object file, its tables read.
 #[derive(Debug)]
-pub(crate) enum Binary {
-    File(Mmap),
-    Copy(Vec<u8>),
-}
-
-impl Deref for Binary {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::File(bytes) => bytes,
-            Self::Copy(bytes) => bytes,
-        }
-    }
+pub(crate) struct Binary {
+    pub(crate) elf: Elf,
+    pub(crate) bytes: Rc<Bytes>,
+    inode: u64,
+    /// What was decompressed, by section.
+    unpacked: RefCell<HashMap<String, Option<Rc<Bytes>>>>,
 }
 
 impl Binary {
@@ -38,19 +34,22 @@ impl Binary {
     ///
     /// In `this_process` the running executable is also looked for behind `/proc/self/exe`, which reaches it when
     /// it was deleted or replaced, and without privileges.
-    pub(crate) fn open(module: &Module, this_process: bool) -> Result<Self, Reason> {
+    pub(crate) fn of(module: &Module, this_process: bool) -> Result<Self, Reason> {
         if this_process && module.path == "[vdso]" {
             let segment = module.segments.first().ok_or(Reason::Unreadable)?;
-            return sys::vdso(segment.start, segment.end).map(Self::Copy).ok_or(Reason::Unreadable);
+            let bytes = sys::vdso(segment.start, segment.end).ok_or(Reason::Unreadable)?;
+            return Self::parse(Bytes::Memory(bytes), 0).ok_or(Reason::Unreadable);
         }
-        let first = Self::open_at(&module.path, module);
+        let proved = |path: &str| Self::open(Path::new(path)).and_then(|binary| binary.proved(module));
+        let first = proved(&module.path);
         match first {
-            Err(_) if this_process => Self::open_at("/proc/self/exe", module).or(first),
+            Err(_) if this_process => proved("/proc/self/exe").or(first),
             _ => first,
         }
     }
 
-    fn open_at(path: &str, module: &Module) -> Result<Self, Reason> {
+    /// Opens `path`, whatever file it is.
+    pub(crate) fn open(path: &Path) -> Result<Self, Reason> {
         // Looked at before it is opened: opening a pipe would wait for its other end.
         let about = fs::metadata(path).map_err(|error| reason(&error))?;
         if !about.is_file() {
@@ -58,38 +57,68 @@ impl Binary {
         }
         let file = File::open(path).map_err(|error| reason(&error))?;
         let inode = inode(&file.metadata().map_err(|error| reason(&error))?);
-        let bytes = sys::map(&file).map_err(|error| reason(&error))?;
-        prove(module, inode, &bytes)?;
-        Ok(Self::File(bytes))
+        Self::parse(Bytes::File(file), inode).ok_or(Reason::Unreadable)
     }
-}
 
-/// Refuses `bytes` (of the file with this `inode`) unless they are what `module` was mapped from.
-fn prove(module: &Module, inode: u64, bytes: &[u8]) -> Result<(), Reason> {
-    if module.build_id.is_empty() {
-        return if inode == module.inode && inode != 0 { Ok(()) } else { Err(Reason::FileReplaced) };
+    /// The object file that `bytes` are.
+    pub(crate) fn parse(bytes: Bytes, inode: u64) -> Option<Self> {
+        Some(Self {
+            elf: Elf::parse(&bytes)?,
+            bytes: Rc::new(bytes),
+            inode,
+            unpacked: RefCell::new(HashMap::new()),
+        })
     }
-    let file = object::File::parse(bytes).map_err(|_| Reason::Unreadable)?;
-    let build_id = file.build_id().ok().flatten().unwrap_or_default();
-    let same = build_id.len() * 2 == module.build_id.len()
-        && build_id.iter().flat_map(|byte| [byte >> 4, byte & 15]).zip(module.build_id.chars()).all(
-            |(digit, expected)| expected.to_digit(16).is_some_and(|expected| expected == u32::from(digit)),
-        );
-    if same { Ok(()) } else { Err(Reason::BuildIdDiffers) }
-}
 
-/// The address, as the file counts them, of the byte at `file_offset`: what symbols and debug info are written in.
-/// `None` when no executable segment holds that byte, as in the padding at the ends of a mapping.
-pub(crate) fn address_of(file: &object::File<'_>, file_offset: u64) -> Option<u64> {
-    file.segments().find_map(|segment| {
-        let executable = match segment.flags() {
-            SegmentFlags::Elf { p_flags, .. } => p_flags.0 & elf::PF_X.0 != 0,
-            _ => true,
+    /// Itself, if `module` was mapped from it.
+    fn proved(self, module: &Module) -> Result<Self, Reason> {
+        if !module.build_id.is_empty() {
+            return if self.has_build_id(&module.build_id) { Ok(self) } else { Err(Reason::BuildIdDiffers) };
+        }
+        if self.inode == module.inode && self.inode != 0 { Ok(self) } else { Err(Reason::FileReplaced) }
+    }
+
+    /// True when its build id is the one that `hex` spells.
+    pub(crate) fn has_build_id(&self, hex: &str) -> bool {
+        let digits = self.elf.build_id.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        !hex.is_empty()
+            && self.elf.build_id.len() * 2 == hex.len()
+            && digits
+                .zip(hex.chars())
+                .all(|(digit, expected)| expected.to_digit(16).is_some_and(|expected| expected == u32::from(digit)))
+    }
+
+    /// True when it holds debug info of its own.
+    pub(crate) fn has_debug_info(&self) -> bool {
+        self.elf.debug_section("info").is_some()
+    }
+
+    /// Its debug sections; those that end in `.dwo` when it is a split file.
+    pub(crate) fn debug_sections(&self, suffix: &str) -> Sections {
+        Sections::open(|name, read_ahead| self.debug_section(&format!("{name}{suffix}"), read_ahead))
+    }
+
+    /// The section `.debug_<name>`, an empty one if there is none.
+    pub(crate) fn debug_section(&self, name: &str, read_ahead: usize) -> Section {
+        let Some(range) = self.elf.debug_section(name) else { return Section::empty() };
+        let Some(compression) = range.compression else {
+            return Section::new(self.bytes.clone(), range.offset, range.size, read_ahead);
         };
-        let (start, size) = segment.file_range();
-        let inside = file_offset.checked_sub(start)?;
-        (executable && inside < size).then(|| segment.address().checked_add(inside))?
-    })
+        let mut unpacked = self.unpacked.borrow_mut();
+        let bytes = unpacked.entry(name.to_owned()).or_insert_with(|| unpack(&self.bytes, range, compression));
+        match bytes {
+            Some(bytes) => Section::new(bytes.clone(), 0, compression.size, read_ahead),
+            None => Section::empty(),
+        }
+    }
+}
+
+fn unpack(
+    _bytes: &Bytes,
+    _range: &crate::elf::SectionRange,
+    _compression: crate::elf::Compression,
+) -> Option<Rc<Bytes>> {
+    None
 }
 
 fn reason(error: &io::Error) -> Reason {

@@ -20,7 +20,9 @@
 
 mod addr;
 mod binary;
+mod bytes;
 mod dwarf;
+mod elf;
 mod engine;
 mod error;
 mod frame;
@@ -30,6 +32,7 @@ mod name;
 mod names;
 mod report;
 mod resolved;
+mod section;
 mod symbolizer;
 mod symtab;
 mod sys;

@@ -17,30 +17,29 @@ pub(crate) struct Names {
 
 impl Names {
     /// `debug` as a frame. Without a name it is only a place, which the caller knows better.
-    pub(crate) fn frame(&mut self, debug: &DebugFrame, inlined: bool, source: Source) -> Frame {
-        let raw = debug.name.as_deref();
-        let (name, mangled) = match raw {
+    pub(crate) fn frame(&mut self, debug: &DebugFrame<'_>, inlined: bool) -> Frame {
+        let (name, mangled) = match debug.name {
             Some(raw) => self.function(raw),
             None => (self.text(""), self.text("")),
         };
         Frame {
             name,
             mangled,
-            file: self.text(&debug.file),
+            file: self.text(debug.file.map_or("", |file| file)),
             line: debug.line,
             column: debug.column,
             inlined,
-            source: if raw.is_some() { source } else { Source::ModuleOffset },
+            source: if debug.name.is_some() { Source::Dwarf } else { Source::ModuleOffset },
         }
     }
 
     /// A frame that says only which byte of which file it is.
     pub(crate) fn place(&mut self, place: &str) -> Frame {
-        let frame = DebugFrame { name: None, ..DebugFrame::default() };
-        Frame { name: self.text(place), ..self.frame(&frame, false, Source::ModuleOffset) }
+        Frame { name: self.text(place), ..self.frame(&DebugFrame::default(), false) }
     }
 
-    fn function(&mut self, raw: &str) -> (Arc<str>, Arc<str>) {
+    /// The readable name and the linker's, the latter empty when they are equal.
+    pub(crate) fn function(&mut self, raw: &str) -> (Arc<str>, Arc<str>) {
         if let Some(known) = self.functions.get(raw) {
             return known.clone();
         }

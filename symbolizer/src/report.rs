@@ -46,8 +46,10 @@ pub enum Reason {
     Stripped,
     /// The file has a symbol table but no debug info: names without lines, inlined functions missing.
     NoDebugInfo,
-    /// The debug info is larger than the memory budget and was left alone: as if there were none.
+    /// The debug info is compressed, and unpacked it fits neither on disk nor in the memory budget.
     OverBudget,
+    /// A part of the debug info makes no sense; what it describes has no lines, or a name without them.
+    Damaged,
 }
 
 impl Report {
@@ -77,7 +79,8 @@ impl Reason {
             Self::FileReplaced => "the file was replaced and has no build id to compare",
             Self::Stripped => "the file is stripped",
             Self::NoDebugInfo => "the file has no debug info",
-            Self::OverBudget => "the debug info is larger than the memory budget",
+            Self::OverBudget => "there is no room to unpack the compressed debug info",
+            Self::Damaged => "a part of the debug info is damaged",
         }
     }
 }

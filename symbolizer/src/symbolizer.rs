@@ -92,8 +92,8 @@ impl Symbolizer {
         let Some(module) = map.modules().get(module) else { return };
         targets.sort_unstable_by_key(|(_, offset)| *offset);
         let offsets: Vec<u64> = targets.iter().map(|(_, offset)| *offset).collect();
-        let (answers, reason) = match Binary::open(module, map.is_of_this_process()) {
-            Ok(binary) => engine::name_offsets(&binary, &offsets, self.memory_budget, &mut batch.names),
+        let (answers, reason) = match Binary::of(module, map.is_of_this_process()) {
+            Ok(binary) => engine::name_offsets(&binary, &offsets, &mut batch.names),
             Err(reason) => (vec![Vec::new(); offsets.len()], Some(reason)),
         };
         let mut report = ModuleReport {

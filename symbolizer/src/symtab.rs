@@ -1,106 +1,203 @@
 //! Names from the symbol tables, for addresses that the debug info does not name. One pass over the symbols for
-//! all addresses; keeps one candidate per address and none of the rest.
+//! all addresses, a piece of the table at a time; keeps one candidate per address and none of the rest.
 
 use std::cmp::Reverse;
 
-use object::{Object, ObjectSection, ObjectSymbol, SectionIndex, SymbolKind};
+use object::elf;
 
+use crate::binary::Binary;
+use crate::elf::SectionRange;
 use crate::frame::Source;
+use crate::section::{NEARBY, SCATTERED, Section};
+
+/// A symbol in a file of 32 or 64 bits (elf(5), "String and symbol tables").
+const SYMBOL_32: usize = 16;
+const SYMBOL_64: usize = 24;
 
 /// A function's name in a symbol table.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Symbol<'file> {
-    pub(crate) name: &'file str,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Symbol {
+    pub(crate) name: String,
     pub(crate) source: Source,
 }
 
 /// The symbol that covers each of `wanted` (sorted addresses of the file), `None` where none does.
-pub(crate) fn symbols<'file>(file: &object::File<'file>, wanted: &[u64]) -> Vec<Option<Symbol<'file>>> {
-    let mut search = Search::for_each(wanted);
-    search.through(file.symbols(), Source::Symtab);
-    search.through(file.dynamic_symbols(), Source::Dynsym);
-    let labels = search.labels(file);
-    let found = search.best.into_iter().zip(labels);
-    found.map(|(best, label)| best.map(|(_, symbol)| symbol).or(label)).collect()
+pub(crate) fn symbols(binary: &Binary, wanted: &[u64]) -> Vec<Option<Symbol>> {
+    let mut found = vec![None; wanted.len()];
+    // The table with all functions first; what it leaves open, the one of exports.
+    for source in [Source::Symtab, Source::Dynsym] {
+        let open = || wanted.iter().zip(&found).filter(|(_, symbol)| symbol.is_none());
+        let addresses: Vec<u64> = open().map(|(address, _)| *address).collect();
+        let Some(mut table) = Table::open(binary, source).filter(|_| !addresses.is_empty()) else { continue };
+        let mut search = Search::for_each(&addresses);
+        table.each(|names, entry| search.offer(names, entry));
+        let entries = search.found(binary);
+        let places = found.iter_mut().filter(|symbol: &&mut Option<Symbol>| symbol.is_none());
+        for (place, entry) in places.zip(entries) {
+            *place = entry.and_then(|entry| Some(Symbol { name: text(&mut table.names, entry)?, source }));
+        }
+    }
+    found
 }
 
-/// True when `file` has a symbol table, besides the one for dynamic linking.
-pub(crate) fn has_symbols(file: &object::File<'_>) -> bool {
-    file.symbols().any(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition())
+/// True when `binary` has a symbol table, besides the one for dynamic linking.
+pub(crate) fn has_symbols(binary: &Binary) -> bool {
+    let mut any = false;
+    if let Some(mut table) = Table::open(binary, Source::Symtab) {
+        table.each(|_, _| any = true);
+    }
+    any
 }
 
-/// How good a candidate is, the greatest being the best: the table with all functions before the one of exports,
-/// the innermost start, the name that others link against before its local aliases, the plainest spelling.
-type Rank<'file> = (Reverse<Source>, u64, bool, bool, Reverse<usize>, Reverse<&'file str>);
+/// A symbol table and its strings.
+struct Table {
+    symbols: Section,
+    names: Section,
+    is_64: bool,
+}
 
-struct Search<'file, 'wanted> {
+/// A function or a label in a table.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    name: u32,
+    address: u64,
+    size: u64,
+    section: u16,
+    is_global: bool,
+    is_weak: bool,
+}
+
+impl Table {
+    fn open(binary: &Binary, source: Source) -> Option<Self> {
+        let (table, names) = match source {
+            Source::Symtab => (".symtab", ".strtab"),
+            _ => (".dynsym", ".dynstr"),
+        };
+        let section = |name: &str, read_ahead| {
+            let range = binary.elf.section(name).filter(|range| range.compression.is_none())?;
+            Some(Section::new(binary.bytes.clone(), range.offset, range.size, read_ahead))
+        };
+        Some(Self {
+            symbols: section(table, NEARBY)?,
+            names: section(names, SCATTERED)?,
+            is_64: binary.elf.is_64,
+        })
+    }
+
+    /// Hands every function that is defined to `each`, with the strings its name is in.
+    fn each(&mut self, mut each: impl FnMut(&mut Section, Entry)) {
+        let size = if self.is_64 { SYMBOL_64 } else { SYMBOL_32 };
+        let mut at = 0;
+        while let Some(bytes) = self.symbols.exactly(at, size) {
+            if let Some(entry) = entry(bytes, self.is_64) {
+                each(&mut self.names, entry);
+            }
+            at += size as u64;
+        }
+    }
+}
+
+/// The symbol that `bytes` are, if it is a function's or a label's.
+fn entry(bytes: &[u8], is_64: bool) -> Option<Entry> {
+    let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    let long = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    let (info, section_at) = if is_64 { (*bytes.get(4)?, 6) } else { (*bytes.get(12)?, 14) };
+    let section = u16::from_le_bytes(*bytes.get(section_at..)?.first_chunk()?);
+    let (kind, binding) = (elf::SymbolType(info & 15), elf::SymbolBind(info >> 4));
+    if !matches!(kind, elf::STT_FUNC | elf::STT_GNU_IFUNC) || section == 0 {
+        return None;
+    }
+    let (address, size) = if is_64 { (long(8)?, long(16)?) } else { (word(4)?.into(), word(8)?.into()) };
+    Some(Entry {
+        name: word(0)?,
+        address,
+        size,
+        section,
+        is_global: binding != elf::STB_LOCAL,
+        is_weak: binding == elf::STB_WEAK,
+    })
+}
+
+/// How good a candidate is, the greatest being the best: the innermost start, the name that others link against before its local aliases.
+type Rank = (u64, bool, bool);
+
+impl Entry {
+    const fn rank(&self) -> Rank {
+        (self.address, self.is_global, !self.is_weak)
+    }
+
+    /// Where a symbol starts, and whether it says where it ends: of two that start together that one wins.
+    const fn start(&self) -> (u64, bool) {
+        (self.address, self.size > 0)
+    }
+}
+
+/// Of two aliases the plainest spelling, the greatest being the best.
+fn plainness(name: &str) -> (Reverse<usize>, Reverse<&str>) {
+    (Reverse(name.len() - name.trim_start_matches('_').len()), Reverse(name))
+}
+
+struct Search<'wanted> {
     wanted: &'wanted [u64],
     /// The best symbol that covers the address.
-    best: Vec<Option<(Rank<'file>, Symbol<'file>)>>,
+    best: Vec<Option<Entry>>,
     /// The last symbol that starts between the address before this one and this one.
-    last: Vec<Option<Start<'file>>>,
+    last: Vec<Option<Entry>>,
 }
 
-/// Where a symbol starts. Of two that start together the sized one wins, because it says where it ends.
-#[derive(Clone, Copy)]
-struct Start<'file> {
-    address: u64,
-    sized: bool,
-    section: Option<SectionIndex>,
-    symbol: Symbol<'file>,
-}
-
-impl<'file, 'wanted> Search<'file, 'wanted> {
+impl<'wanted> Search<'wanted> {
     fn for_each(wanted: &'wanted [u64]) -> Self {
         Self { wanted, best: vec![None; wanted.len()], last: vec![None; wanted.len()] }
     }
 
-    fn through<S: ObjectSymbol<'file>>(&mut self, symbols: impl Iterator<Item = S>, source: Source) {
-        for entry in symbols.filter(|entry| entry.kind() == SymbolKind::Text && entry.is_definition()) {
-            let Ok(name) = entry.name() else { continue };
-            if name.is_empty() {
-                continue;
-            }
-            let symbol = Symbol { name, source };
-            let (address, size) = (entry.address(), entry.size());
-            let plainness = Reverse(name.len() - name.trim_start_matches('_').len());
-            let rank =
-                (Reverse(source), address, entry.is_global(), !entry.is_weak(), plainness, Reverse(name));
-            self.cover(address, size, rank, symbol);
-            self.start(Start { address, sized: size > 0, section: entry.section_index(), symbol });
-        }
-    }
-
-    /// Offers `symbol` to the addresses in `address..address + size`.
-    fn cover(&mut self, address: u64, size: u64, rank: Rank<'file>, symbol: Symbol<'file>) {
-        let from = self.wanted.partition_point(|wanted| *wanted < address);
-        let to = self.wanted.partition_point(|wanted| *wanted < address.saturating_add(size));
-        for best in self.best.get_mut(from..to).into_iter().flatten() {
-            if best.as_ref().is_none_or(|(known, _)| *known < rank) {
-                *best = Some((rank, symbol));
+    /// Names are read only where two symbols are equal in everything else.
+    fn offer(&mut self, names: &mut Section, entry: Entry) {
+        let from = self.wanted.partition_point(|wanted| *wanted < entry.address);
+        let rest = self.wanted.get(from..).unwrap_or_default();
+        let end = entry.address.saturating_add(entry.size);
+        let count = rest.partition_point(|wanted| *wanted < end);
+        for best in self.best.get_mut(from..from + count).into_iter().flatten() {
+            let better = match best {
+                Some(known) if known.rank() == entry.rank() => {
+                    let (known, new) = (text(names, *known), text(names, entry));
+                    new.as_deref().map(plainness) > known.as_deref().map(plainness)
+                }
+                Some(known) => known.rank() < entry.rank(),
+                None => true,
+            };
+            if better {
+                *best = Some(entry);
             }
         }
-    }
-
-    fn start(&mut self, start: Start<'file>) {
-        let next = self.wanted.partition_point(|wanted| *wanted < start.address);
-        if let Some(last) = self.last.get_mut(next)
-            && last.is_none_or(|known| (known.address, known.sized) < (start.address, start.sized))
+        if let Some(last) = self.last.get_mut(from)
+            && last.is_none_or(|known| known.start() < entry.start())
         {
-            *last = Some(start);
+            *last = Some(entry);
         }
     }
 
+    /// What names each address: the symbol that covers it, else the label before it.
+    ///
     /// Hand-written assembly has labels without a size. Such a label names what follows it, but only up to the next
     /// function and within its section: past that it would be a guess.
-    fn labels(&self, file: &object::File<'file>) -> Vec<Option<Symbol<'file>>> {
-        let mut last: Option<Start<'file>> = None;
-        let nearest = self.wanted.iter().zip(&self.last).map(|(wanted, here)| {
+    fn found(self, binary: &Binary) -> Vec<Option<Entry>> {
+        let mut last: Option<Entry> = None;
+        let all = self.wanted.iter().zip(&self.last).zip(self.best);
+        let found = all.map(|((wanted, here), best)| {
             last = here.or(last);
-            let start = last.filter(|start| !start.sized)?;
-            let section = file.section_by_index(start.section?).ok()?;
-            (*wanted < section.address().saturating_add(section.size())).then_some(start.symbol)
+            best.or_else(|| {
+                let label = last.filter(|label| label.size == 0)?;
+                let section: &SectionRange = binary.elf.sections.get(usize::from(label.section))?;
+                let end = section.address.saturating_add(section.memory_size);
+                (section.executable && *wanted < end).then_some(label)
+            })
         });
-        nearest.collect()
+        found.collect()
     }
+}
+
+/// The symbol's name; `None` for one without.
+fn text(names: &mut Section, entry: Entry) -> Option<String> {
+    let name = String::from_utf8_lossy(names.string(entry.name.into())?).into_owned();
+    (!name.is_empty()).then_some(name)
 }

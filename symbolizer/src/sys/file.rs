@@ -1,14 +1,21 @@
-//! A whole file as a slice.
+//! Reading a file at a place, without moving anybody's position in it.
 
 use std::fs::File;
 use std::io;
 
-use memmap2::Mmap;
+/// Fills `room` from `offset`; says how much of it.
+#[cfg(unix)]
+pub(crate) fn read_at(file: &File, offset: u64, room: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match std::os::unix::fs::FileExt::read_at(file, room, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
 
-/// Maps `file` read-only.
-pub(crate) fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the mapping is private and never written through. Somebody could still shorten the file under us, and
-    // reading past its new end would be a bus error; but what is opened here is a file that a process has mapped
-    // and executes, which is lost itself when that happens (and the kernel refuses it for a running executable).
-    unsafe { Mmap::map(file) }
+/// Fills `room` from `offset`; says how much of it.
+#[cfg(not(unix))]
+pub(crate) fn read_at(_file: &File, _offset: u64, _room: &mut [u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,10 +1,10 @@
-//! The crate's unsafe code: looking at what the loader has mapped, and mapping files.
+//! The crate's unsafe code: looking at what the loader has mapped.
 
 mod file;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod loaded;
 
-pub(crate) use file::map;
+pub(crate) use file::read_at;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use loaded::{loaded_build_ids, vdso};
 

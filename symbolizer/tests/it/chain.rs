@@ -104,19 +104,3 @@ fn a_symbolizer_and_its_answers_cross_threads() {
     let resolved = resolved.expect("no panic");
     assert!(resolved.frames(0).last().is_some_and(|frame| frame.name.ends_with("chain::leaf")));
 }
-
-#[test]
-fn debug_info_over_the_budget_is_left_alone() {
-    let here = physical as fn() -> ((Seen, u32), u32) as usize as u64;
-    let map = ModuleMap::current().expect("a map");
-    let resolved = Symbolizer::builder().memory_budget(1000).build().resolve(&map, &[Addr::Pc(here)]);
-    let [frame] = resolved.frames(0) else { panic!("one symbol") };
-    assert!(frame.name.ends_with("chain::physical") && frame.line == 0, "{frame:?}");
-    assert_eq!(frame.source, Source::Symtab);
-    assert_eq!(
-        resolved.report().modules[0].reason,
-        Some(flamewatch_symbolizer::Reason::OverBudget),
-        "{:?}",
-        resolved.report()
-    );
-}
