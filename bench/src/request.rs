@@ -17,7 +17,7 @@ pub struct Segment {
 pub struct Request {
     pub binary: PathBuf,
     pub segment: Segment,
-    /// Distinct addresses of the file, sorted: peers that answer one at a time keep their caches warm.
+    /// Distinct addresses of the file, in the driver's order.
     pub addresses: Vec<u64>,
     /// How often the known addresses are asked again.
     pub repeat: usize,

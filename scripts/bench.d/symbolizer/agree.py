@@ -108,7 +108,8 @@ def kind(ours, theirs):
         return more + ("" if ours[0].line and theirs[0].line else ", one side has no line")
     for what in ("line", "file"):
         if not same(ours, theirs, what):
-            return f"{what} differs" + (" in the first frame" if getattr(ours[0], what) != getattr(theirs[0], what) else "")
+            first = getattr(ours[0], what) != getattr(theirs[0], what)
+            return f"{what} differs" + (" in the first frame" + lines_of(ours) if first else "")
     return name_kind(*next((a.name, b.name) for a, b in zip(ours, theirs) if a.name != b.name), ours)
 
 
@@ -117,8 +118,6 @@ def name_kind(mine, other, ours):
         return f"name: {'they have' if mine else 'we have'} none"
     if mine.lstrip("_") == other.lstrip("_"):
         return "name: leading underscores"
-    if re.sub(r"[\s{}]|&&|\b(?:unsigned|char|long)\b", "", mine) == re.sub(r"[\s{}]|&&|\b(?:unsigned|char|long)\b", "", other):
-        return "name: spelling of C++ types"
     if plain(mine) == plain(other):
         return "name: generic arguments"
     return "name: another one" + lines_of(ours)
