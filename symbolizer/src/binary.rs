@@ -1,16 +1,17 @@
 //! A file: opened, held to its build id, and its sections.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::bytes::Bytes;
 use crate::dwarf::Sections;
 use crate::elf::Elf;
 use crate::module::Module;
+use crate::places::Places;
 use crate::report::Reason;
 use crate::section::Section;
 use crate::sys;
@@ -20,7 +21,12 @@ use crate::sys;
 pub(crate) struct Binary {
     pub(crate) elf: Elf,
     pub(crate) bytes: Rc<Bytes>,
+    /// Where it was opened, if it is a file.
+    pub(crate) path: Option<PathBuf>,
     inode: u64,
+    memory_budget: u64,
+    /// True when there was no room to unpack a section.
+    pub(crate) over_budget: Cell<bool>,
     /// What was decompressed, by section.
     unpacked: RefCell<HashMap<String, Option<Rc<Bytes>>>>,
 }
@@ -34,13 +40,14 @@ impl Binary {
     ///
     /// In `this_process` the running executable is also looked for behind `/proc/self/exe`, which reaches it when
     /// it was deleted or replaced, and without privileges.
-    pub(crate) fn of(module: &Module, this_process: bool) -> Result<Self, Reason> {
+    pub(crate) fn of(module: &Module, this_process: bool, places: &Places) -> Result<Self, Reason> {
         if this_process && module.path == "[vdso]" {
             let segment = module.segments.first().ok_or(Reason::Unreadable)?;
             let bytes = sys::vdso(segment.start, segment.end).ok_or(Reason::Unreadable)?;
-            return Self::parse(Bytes::Memory(bytes), 0).ok_or(Reason::Unreadable);
+            return Self::parse(Bytes::Memory(bytes), 0, places).ok_or(Reason::Unreadable);
         }
-        let proved = |path: &str| Self::open(Path::new(path)).and_then(|binary| binary.proved(module));
+        let proved =
+            |path: &str| Self::open(Path::new(path), places).and_then(|binary| binary.proved(module));
         let first = proved(&module.path);
         match first {
             Err(_) if this_process => proved("/proc/self/exe").or(first),
@@ -49,7 +56,7 @@ impl Binary {
     }
 
     /// Opens `path`, whatever file it is.
-    pub(crate) fn open(path: &Path) -> Result<Self, Reason> {
+    pub(crate) fn open(path: &Path, places: &Places) -> Result<Self, Reason> {
         // Looked at before it is opened: opening a pipe would wait for its other end.
         let about = fs::metadata(path).map_err(|error| reason(&error))?;
         if !about.is_file() {
@@ -57,15 +64,19 @@ impl Binary {
         }
         let file = File::open(path).map_err(|error| reason(&error))?;
         let inode = inode(&file.metadata().map_err(|error| reason(&error))?);
-        Self::parse(Bytes::File(file), inode).ok_or(Reason::Unreadable)
+        let parsed = Self::parse(Bytes::File(file), inode, places).ok_or(Reason::Unreadable)?;
+        Ok(Self { path: Some(path.to_owned()), ..parsed })
     }
 
     /// The object file that `bytes` are.
-    pub(crate) fn parse(bytes: Bytes, inode: u64) -> Option<Self> {
+    pub(crate) fn parse(bytes: Bytes, inode: u64, places: &Places) -> Option<Self> {
         Some(Self {
             elf: Elf::parse(&bytes)?,
             bytes: Rc::new(bytes),
+            path: None,
             inode,
+            memory_budget: places.memory_budget,
+            over_budget: Cell::new(false),
             unpacked: RefCell::new(HashMap::new()),
         })
     }
@@ -83,14 +94,9 @@ impl Binary {
         let digits = self.elf.build_id.iter().flat_map(|byte| [byte >> 4, byte & 15]);
         !hex.is_empty()
             && self.elf.build_id.len() * 2 == hex.len()
-            && digits
-                .zip(hex.chars())
-                .all(|(digit, expected)| expected.to_digit(16).is_some_and(|expected| expected == u32::from(digit)))
-    }
-
-    /// True when it holds debug info of its own.
-    pub(crate) fn has_debug_info(&self) -> bool {
-        self.elf.debug_section("info").is_some()
+            && digits.zip(hex.chars()).all(|(digit, expected)| {
+                expected.to_digit(16).is_some_and(|expected| expected == u32::from(digit))
+            })
     }
 
     /// Its debug sections; those that end in `.dwo` when it is a split file.
@@ -105,7 +111,8 @@ impl Binary {
             return Section::new(self.bytes.clone(), range.offset, range.size, read_ahead);
         };
         let mut unpacked = self.unpacked.borrow_mut();
-        let bytes = unpacked.entry(name.to_owned()).or_insert_with(|| unpack(&self.bytes, range, compression));
+        let bytes =
+            unpacked.entry(name.to_owned()).or_insert_with(|| unpack(&self.bytes, range, compression));
         match bytes {
             Some(bytes) => Section::new(bytes.clone(), 0, compression.size, read_ahead),
             None => Section::empty(),

@@ -90,8 +90,7 @@ impl Elf {
     pub(crate) fn address_of(&self, file_offset: u64) -> Option<u64> {
         self.segments.iter().find_map(|segment| {
             let inside = file_offset.checked_sub(segment.offset)?;
-            (segment.executable && inside < segment.file_size)
-                .then(|| segment.address.checked_add(inside))?
+            (segment.executable && inside < segment.file_size).then(|| segment.address.checked_add(inside))?
         })
     }
 }
@@ -100,12 +99,13 @@ fn parse<Header: FileHeader<Endian = Endianness>>(headers: Headers<'_>, is_64: b
     let header = Header::parse(headers).ok()?;
     let endian = header.endian().ok().filter(|endian| *endian == Endianness::Little)?;
     let programs = header.program_headers(endian, headers).unwrap_or_default();
-    let segments = programs.iter().filter(|program| program.p_type(endian) == elf::PT_LOAD).map(|program| Load {
-        address: program.p_vaddr(endian).into(),
-        offset: program.p_offset(endian).into(),
-        file_size: program.p_filesz(endian).into(),
-        executable: program.p_flags(endian).0 & elf::PF_X.0 != 0,
-    });
+    let segments =
+        programs.iter().filter(|program| program.p_type(endian) == elf::PT_LOAD).map(|program| Load {
+            address: program.p_vaddr(endian).into(),
+            offset: program.p_offset(endian).into(),
+            file_size: program.p_filesz(endian).into(),
+            executable: program.p_flags(endian).0 & elf::PF_X.0 != 0,
+        });
     let mut found = Elf { is_64, segments: segments.collect(), ..Elf::default() };
     // A file without its section table still has its segments and their notes.
     if let Ok(table) = header.sections(endian, headers) {
@@ -178,7 +178,8 @@ fn range<'bytes, Section: SectionHeader<Endian = Endianness>>(
             // A method that nobody knows makes the section an empty one.
             range.size = if method.is_some() { compressed } else { 0 };
             range.offset = offset;
-            range.compression = method.map(|method| Compression { method, size: header.ch_size(endian).into() });
+            range.compression =
+                method.map(|method| Compression { method, size: header.ch_size(endian).into() });
         }
         Ok(None) if name.starts_with(".zdebug_") => range.compression = gnu_compression(&mut range, headers),
         Ok(None) => {}

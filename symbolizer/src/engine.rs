@@ -1,10 +1,15 @@
 //! Names the addresses of one file: debug info first, symbol tables for what it leaves open. What it opens and
 //! parses lives no longer than the call.
 
+use std::sync::Arc;
+
 use crate::binary::Binary;
-use crate::dwarf::{self, DebugFrame, DebugInfo, Located};
-use crate::frame::Frame;
-use crate::names::Names;
+use crate::companions::Companions;
+use crate::dwarf::{self, DebugInfo, Located, Split};
+use crate::frame::{Frame, Source};
+use crate::module::Module;
+use crate::names::{Function, Names};
+use crate::places::Places;
 use crate::report::Reason;
 use crate::{name, symtab};
 
@@ -12,57 +17,165 @@ use crate::{name, symtab};
 /// line. The reason says what stood in the way of a better answer.
 pub(crate) fn name_offsets(
     binary: &Binary,
+    module: &Module,
+    places: &Places,
     offsets: &[u64],
     names: &mut Names,
-) -> (Vec<Vec<Frame>>, Option<Reason>) {
+) -> (Vec<Arc<[Frame]>>, Option<Reason>) {
     let placed: Vec<Option<u64>> = offsets.iter().map(|offset| binary.elf.address_of(*offset)).collect();
     let mut wanted: Vec<u64> = placed.iter().copied().flatten().collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let (answers, reason) = answer(binary, &wanted, names);
+    let (answers, reason) = answer(binary, module, places, &wanted, names);
     let of = |address: u64| wanted.binary_search(&address).ok().and_then(|index| answers.get(index)).cloned();
     (placed.into_iter().map(|address| address.and_then(of).unwrap_or_default()).collect(), reason)
 }
 
-fn answer(binary: &Binary, wanted: &[u64], names: &mut Names) -> (Vec<Vec<Frame>>, Option<Reason>) {
-    let info = DebugInfo { own: binary.debug_sections(""), shared: None, split: &mut |_, _| None };
-    let has_info = info.own.has_info();
-    let located = dwarf::locate(info, wanted);
+fn answer(
+    binary: &Binary,
+    module: &Module,
+    places: &Places,
+    wanted: &[u64],
+    names: &mut Names,
+) -> (Vec<Arc<[Frame]>>, Option<Reason>) {
+    let mut companions = Companions::of(binary, &module.path, places);
+    let (own, shared) = (companions.info().debug_sections(""), companions.shared());
+    let has_info = own.has_info();
+    let split = &mut |split: &Split, directory: Option<&str>| companions.split(split, directory);
+    let located = dwarf::locate(DebugInfo { own, shared, split }, wanted);
+    let tables = companions.symbol_tables();
     let reason = match () {
-        () if !has_info && !symtab::has_symbols(binary) => Some(Reason::Stripped),
+        () if companions.info().over_budget.get() => Some(Reason::OverBudget),
+        () if !has_info && !symtab::any_function(&tables) => Some(Reason::Stripped),
         () if !has_info => Some(Reason::NoDebugInfo),
         () if located.damaged > 0 => Some(Reason::Damaged),
+        () if located.missing_splits > 0 => Some(Reason::SplitMissing),
         () => None,
     };
-    let mut frames: Vec<Vec<Frame>> = (0..wanted.len()).map(|index| framed(&located, index, names)).collect();
-    drop(located);
-    let open = |frames: &&mut Vec<Frame>| frames.last().is_none_or(|outermost| outermost.mangled.is_empty());
-    let addresses = wanted.iter().zip(&mut frames).filter(|(_, frames)| open(frames)).map(|(address, _)| *address);
-    let addresses: Vec<u64> = addresses.collect();
-    for (frames, symbol) in frames.iter_mut().filter(open).zip(symtab::symbols(binary, &addresses)) {
-        if let Some(symbol) = symbol {
-            add_symbol(frames, &symbol, names);
-        }
-    }
-    (frames, reason)
+    (joined(located, &tables, wanted, names), reason)
 }
 
-fn framed(located: &Located, index: usize, names: &mut Names) -> Vec<Frame> {
-    let frames = located.frames(index);
-    let depth = frames.len();
-    frames.enumerate().map(|(index, frame)| names.frame(&frame, index + 1 < depth)).collect()
+/// The frames that the debug info has, with a symbol's name where it has none.
+fn joined(
+    located: Located,
+    tables: &[(&Binary, Source)],
+    wanted: &[u64],
+    names: &mut Names,
+) -> Vec<Arc<[Frame]>> {
+    let table = Table::of(&located, names);
+    let is_open =
+        |index: usize| table.outermost(&located, index).is_none_or(|(_, mangled)| mangled.is_empty());
+    let open: Vec<usize> = (0..wanted.len()).filter(|index| is_open(*index)).collect();
+    let addresses: Vec<u64> = open.iter().filter_map(|index| wanted.get(*index)).copied().collect();
+    let mut symbols = open.into_iter().zip(symtab::symbols(tables, &addresses)).peekable();
+    let frames = (0..wanted.len()).map(|index| {
+        let mut frames = table.frames(&located, index);
+        if let Some((_, Some(symbol))) = symbols.next_if(|(open, _)| *open == index) {
+            add_symbol(&mut frames, &symbol, names);
+        }
+        frames.into()
+    });
+    frames.collect()
+}
+
+/// The names and files of an answer, each made readable once.
+struct Table {
+    functions: Vec<Option<Function>>,
+    files: Vec<Arc<str>>,
+    nowhere: Frame,
+}
+
+impl Table {
+    fn of(located: &Located, names: &mut Names) -> Self {
+        let functions = located.names.iter().map(|name| name.as_ref().map(|name| names.function(name)));
+        let functions = functions.collect();
+        let files = located.files.iter().map(|file| names.text(file)).collect();
+        Self { functions, files, nowhere: names.nowhere() }
+    }
+
+    fn outermost(&self, located: &Located, index: usize) -> Option<&Function> {
+        let name = located.frames.get(index)?.last()?.name?;
+        self.functions.get(name as usize)?.as_ref()
+    }
+
+    fn frames(&self, located: &Located, index: usize) -> Vec<Frame> {
+        let places = located.frames.get(index).map_or(&[][..], |places| places);
+        let frames = places.iter().enumerate().map(|(depth, place)| {
+            let function = place.name.and_then(|name| self.functions.get(name as usize)?.as_ref());
+            let (name, mangled) = function
+                .cloned()
+                .unwrap_or_else(|| (self.nowhere.name.clone(), self.nowhere.mangled.clone()));
+            Frame {
+                name,
+                mangled,
+                file: self.files.get(place.file as usize).unwrap_or(&self.nowhere.file).clone(),
+                line: place.line,
+                column: place.column,
+                inlined: depth + 1 < places.len(),
+                source: if function.is_some() { Source::Dwarf } else { Source::ModuleOffset },
+            }
+        });
+        frames.collect()
+    }
 }
 
 /// The outermost frame is the function that was compiled, which is what a symbol names: it takes the symbol's name
 /// when the debug info has none, or only the plain one (`line-tables-only`).
 fn add_symbol(frames: &mut Vec<Frame>, symbol: &symtab::Symbol, names: &mut Names) {
     if frames.is_empty() {
-        frames.push(names.frame(&DebugFrame::default(), false));
+        frames.push(names.nowhere());
     }
     if let Some(outermost) = frames.last_mut()
         && (!outermost.is_named() || name::is_mangled(&symbol.name))
     {
         (outermost.name, outermost.mangled) = names.function(&symbol.name);
         outermost.source = symbol.source;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dwarf::Place;
+    use crate::symtab::Symbol;
+
+    const MANGLED: &str = "_ZN4shop4leaf17h0123456789abcdefE";
+
+    #[track_caller]
+    fn check(debug: &[&str], symbol: Option<&str>, expected: &[(&str, &str, bool, Source)]) {
+        let named = |name: &&str| Some(Arc::from(*name)).filter(|name: &Arc<str>| !name.is_empty());
+        let places =
+            (0..).zip(debug).map(|(name, _)| Place { name: Some(name), file: 0, line: 7, column: 0 });
+        let located = Located {
+            names: debug.iter().map(named).collect(),
+            frames: vec![places.collect()],
+            ..Located::default()
+        };
+        let mut names = Names::default();
+        let mut frames = Table::of(&located, &mut names).frames(&located, 0);
+        if let Some(name) = symbol {
+            add_symbol(&mut frames, &Symbol { name: name.to_owned(), source: Source::Symtab }, &mut names);
+        }
+        let shown: Vec<_> =
+            frames.iter().map(|frame| (&*frame.name, &*frame.mangled, frame.inlined, frame.source)).collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_plain_name_gives_way_to_the_symbols_but_only_outermost() {
+        check(
+            &["{closure#0}", "leaf<u32>"],
+            Some(MANGLED),
+            &[("{closure#0}", "", true, Source::Dwarf), ("shop::leaf", MANGLED, false, Source::Symtab)],
+        );
+        check(&["memcpy"], Some("__memcpy_alias"), &[("memcpy", "", false, Source::Dwarf)]);
+    }
+
+    #[test]
+    fn a_symbol_names_what_the_debug_info_leaves_open() {
+        check(&[], Some("memcpy"), &[("memcpy", "", false, Source::Symtab)]);
+        check(&[""], Some(MANGLED), &[("shop::leaf", MANGLED, false, Source::Symtab)]);
+        check(&[], None, &[]);
+        check(&[""], None, &[("", "", false, Source::ModuleOffset)]);
     }
 }

@@ -1,45 +1,45 @@
 //! The strings of one answer, each kept once and demangled once.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::dwarf::DebugFrame;
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use crate::frame::{Frame, Source};
 use crate::name;
+
+/// A function's readable name and the linker's.
+pub(crate) type Function = (Arc<str>, Arc<str>);
 
 /// The names and files seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    texts: HashSet<Arc<str>>,
+    texts: FxHashSet<Arc<str>>,
     /// By the linker's name: the readable name, and the linker's name again unless they are equal.
-    functions: HashMap<Arc<str>, (Arc<str>, Arc<str>)>,
+    functions: FxHashMap<Arc<str>, Function>,
 }
 
 impl Names {
-    /// `debug` as a frame. Without a name it is only a place, which the caller knows better.
-    pub(crate) fn frame(&mut self, debug: &DebugFrame<'_>, inlined: bool) -> Frame {
-        let (name, mangled) = match debug.name {
-            Some(raw) => self.function(raw),
-            None => (self.text(""), self.text("")),
-        };
+    /// A frame that says only which byte of which file it is.
+    pub(crate) fn place(&mut self, place: &str) -> Frame {
+        Frame { name: self.text(place), ..self.nowhere() }
+    }
+
+    /// A frame about which nothing is known.
+    pub(crate) fn nowhere(&mut self) -> Frame {
+        let empty = self.text("");
         Frame {
-            name,
-            mangled,
-            file: self.text(debug.file.map_or("", |file| file)),
-            line: debug.line,
-            column: debug.column,
-            inlined,
-            source: if debug.name.is_some() { Source::Dwarf } else { Source::ModuleOffset },
+            name: empty.clone(),
+            mangled: empty.clone(),
+            file: empty,
+            line: 0,
+            column: 0,
+            inlined: false,
+            source: Source::ModuleOffset,
         }
     }
 
-    /// A frame that says only which byte of which file it is.
-    pub(crate) fn place(&mut self, place: &str) -> Frame {
-        Frame { name: self.text(place), ..self.frame(&DebugFrame::default(), false) }
-    }
-
     /// The readable name and the linker's, the latter empty when they are equal.
-    pub(crate) fn function(&mut self, raw: &str) -> (Arc<str>, Arc<str>) {
+    pub(crate) fn function(&mut self, raw: &str) -> Function {
         if let Some(known) = self.functions.get(raw) {
             return known.clone();
         }

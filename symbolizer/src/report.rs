@@ -48,6 +48,9 @@ pub enum Reason {
     NoDebugInfo,
     /// The debug info is compressed, and unpacked it fits neither on disk nor in the memory budget.
     OverBudget,
+    /// The debug info is in other files (`.dwo`, `.dwp`), and some of them were not found: names without lines of
+    /// inlined functions.
+    SplitMissing,
     /// A part of the debug info makes no sense; what it describes has no lines, or a name without them.
     Damaged,
 }
@@ -80,6 +83,7 @@ impl Reason {
             Self::Stripped => "the file is stripped",
             Self::NoDebugInfo => "the file has no debug info",
             Self::OverBudget => "there is no room to unpack the compressed debug info",
+            Self::SplitMissing => "a part of the debug info is in .dwo or .dwp files that are not there",
             Self::Damaged => "a part of the debug info is damaged",
         }
     }

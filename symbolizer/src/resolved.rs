@@ -1,5 +1,7 @@
 //! The answer to a batch of addresses.
 
+use std::sync::Arc;
+
 use crate::frame::Frame;
 use crate::report::Report;
 
@@ -7,7 +9,7 @@ use crate::report::Report;
 #[derive(Clone, Debug, Default)]
 pub struct Resolved {
     /// The frames of each distinct address.
-    pub(crate) answers: Vec<Box<[Frame]>>,
+    pub(crate) answers: Vec<Arc<[Frame]>>,
     /// For each address of the batch, its place in `answers`.
     pub(crate) index: Vec<usize>,
     pub(crate) report: Report,

@@ -39,6 +39,12 @@ impl Section {
         Self::new(self.bytes.clone(), self.start, self.size, self.read_ahead)
     }
 
+    /// The `size` bytes of it from `offset`, as a section.
+    pub(crate) fn part(&self, offset: u64, size: u64) -> Self {
+        let start = self.start.saturating_add(offset);
+        Self::new(self.bytes.clone(), start, size.min(self.size.saturating_sub(offset)), self.read_ahead)
+    }
+
     /// From now on reads at least so much at a time.
     pub(crate) const fn read_ahead(&mut self, bytes: usize) {
         self.read_ahead = bytes;
@@ -81,10 +87,6 @@ impl Section {
                 None => least *= 4,
             }
         }
-    }
-
-    pub(crate) fn u32(&mut self, offset: u64) -> Option<u32> {
-        self.exactly(offset, 4)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
     }
 
     /// An unsigned number of 1 to 8 bytes.
@@ -138,7 +140,7 @@ mod tests {
         assert_eq!(section.exactly(190, 11), None, "the section ends");
         assert!(section.at(200, 1).is_empty() && section.at(u64::MAX, usize::MAX).is_empty());
         assert_eq!(section.unsigned(1, 3), Some(0x13_1211));
-        assert_eq!((section.u32(197), section.u32(196)), (None, Some(0xd7d6_d5d4)));
+        assert_eq!((section.unsigned(197, 4), section.unsigned(196, 4)), (None, Some(0xd7d6_d5d4)));
     }
 
     #[test]

@@ -1,44 +1,67 @@
-//! Addresses in, frames out: sorts a batch by module and has each module's file asked once.
+//! Addresses in, frames out: sorts a batch by module, answers from memory what it can, and has each module's file
+//! asked once for the rest.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Addr;
 use crate::binary::Binary;
+use crate::cache::{self, Cache, CacheStats, DEFAULT_CACHE_BUDGET};
 use crate::engine;
 use crate::frame::Frame;
-use crate::module::ModuleMap;
+use crate::module::{Module, ModuleMap};
 use crate::names::Names;
+use crate::places::Places;
 use crate::report::{ModuleReport, Reason, Report};
 use crate::resolved::Resolved;
 
-/// The most debug info of one file that is read, in bytes: 256 MiB. Reading costs about half of that in heap and
-/// two thirds in mapped pages, for the time of one call. A file with more is named from its symbol table.
-pub const DEFAULT_MEMORY_BUDGET: u64 = 256 << 20;
+/// The most memory, in bytes, that compressed debug sections are unpacked into where there is no disk to unpack them
+/// to: 64 MiB.
+pub const DEFAULT_MEMORY_BUDGET: u64 = 64 << 20;
 
-/// Names code addresses. Holds settings only: what it reads from files is given back before `resolve` returns.
-#[derive(Clone, Debug)]
+/// Names code addresses. Reads files a few MiB at a time and gives that back before `resolve` returns; what it keeps
+/// are answers, up to [`Builder::cache_budget`].
+#[derive(Debug)]
 pub struct Symbolizer {
-    memory_budget: u64,
+    places: Places,
+    cache: Mutex<Cache>,
 }
 
 /// Settings of a [`Symbolizer`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
-    memory_budget: u64,
+    places: Places,
+    cache_budget: usize,
 }
 
 impl Builder {
-    /// The most debug info of one file that is read, in bytes. Default: [`DEFAULT_MEMORY_BUDGET`].
+    /// The most memory, in bytes, that the compressed debug sections of one file are unpacked into when the
+    /// temporary directory cannot be written to or is itself in memory. A file that needs more is named from its
+    /// symbol table. Default: [`DEFAULT_MEMORY_BUDGET`].
     pub const fn memory_budget(mut self, bytes: u64) -> Self {
-        self.memory_budget = bytes;
+        self.places.memory_budget = bytes;
+        self
+    }
+
+    /// How many bytes of answers are remembered for the next call. Default: [`DEFAULT_CACHE_BUDGET`]; 0 remembers
+    /// nothing.
+    pub const fn cache_budget(mut self, bytes: usize) -> Self {
+        self.cache_budget = bytes;
+        self
+    }
+
+    /// One more directory with separate debug files, looked at before `/usr/lib/debug`: for
+    /// `<dir>/.build-id/ab/cdef….debug`, and for the file that a stripped one names, in the same place below `dir`.
+    pub fn debug_dir(mut self, dir: impl Into<std::path::PathBuf>) -> Self {
+        self.places.debug_dirs.push(dir.into());
         self
     }
 
     /// The symbolizer with these settings.
     #[must_use]
-    pub const fn build(self) -> Symbolizer {
-        Symbolizer { memory_budget: self.memory_budget }
+    pub fn build(self) -> Symbolizer {
+        Symbolizer { places: self.places, cache: Mutex::new(Cache::of_bytes(self.cache_budget)) }
     }
 }
 
@@ -53,8 +76,8 @@ type Targets = Vec<(usize, u64)>;
 
 impl Symbolizer {
     /// A symbolizer with other settings than the defaults.
-    pub const fn builder() -> Builder {
-        Builder { memory_budget: DEFAULT_MEMORY_BUDGET }
+    pub fn builder() -> Builder {
+        Builder { places: Places::default(), cache_budget: DEFAULT_CACHE_BUDGET }
     }
 
     /// Names `addresses`, which lie in the modules of `map`. Never fails: what has no name becomes `module+offset`
@@ -79,62 +102,117 @@ impl Symbolizer {
                 None => homeless.push(index),
             }
         }
-        let mut batch = Batch { answers: vec![Box::default(); distinct.len()], ..Batch::default() };
+        let mut batch = Batch::of(distinct.len());
         for (module, targets) in by_module {
-            self.name_module(map, module, targets, &mut batch);
+            if let Some(module) = map.modules().get(module) {
+                self.name_module(module, map.is_of_this_process(), targets, &mut batch);
+            }
         }
         batch.place_homeless(&homeless, &distinct);
         let index = addresses.iter().filter_map(|address| distinct.binary_search(&address.lookup()).ok());
         Resolved { index: index.collect(), answers: batch.answers, report: batch.report }
     }
 
-    fn name_module(&self, map: &ModuleMap, module: usize, mut targets: Targets, batch: &mut Batch) {
-        let Some(module) = map.modules().get(module) else { return };
-        targets.sort_unstable_by_key(|(_, offset)| *offset);
-        let offsets: Vec<u64> = targets.iter().map(|(_, offset)| *offset).collect();
-        let (answers, reason) = match Binary::of(module, map.is_of_this_process()) {
-            Ok(binary) => engine::name_offsets(&binary, &offsets, &mut batch.names),
-            Err(reason) => (vec![Vec::new(); offsets.len()], Some(reason)),
-        };
+    /// What is remembered.
+    #[must_use]
+    pub fn cache_stats(&self) -> CacheStats {
+        self.cache().stats()
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn name_module(&self, module: &Module, this_process: bool, targets: Targets, batch: &mut Batch) {
+        let build = cache::build(module);
         let mut report = ModuleReport {
             path: module.path.clone(),
             build_id: module.build_id.clone(),
-            reason,
             ..ModuleReport::default()
         };
-        for ((index, offset), frames) in targets.into_iter().zip(answers) {
-            let frames = batch.named_or_placed(frames, || format!("{}+{offset:#x}", module.name()));
-            batch.answer(index, frames, &mut report);
+        let mut unknown = Targets::new();
+        let mut cache = self.cache();
+        report.reason = cache.reason(&build);
+        for (index, offset) in targets {
+            match cache.get(&build, offset) {
+                Some(frames) => batch.answer(index, frames, &mut report),
+                None => unknown.push((index, offset)),
+            }
+        }
+        // Naming takes long; others may look things up meanwhile.
+        drop(cache);
+        if !unknown.is_empty() {
+            unknown.sort_unstable_by_key(|(_, offset)| *offset);
+            self.name_unknown(module, this_process, &unknown, batch, &mut report);
         }
         batch.report.modules.push(report);
+    }
+
+    fn name_unknown(
+        &self,
+        module: &Module,
+        this_process: bool,
+        unknown: &Targets,
+        batch: &mut Batch,
+        report: &mut ModuleReport,
+    ) {
+        let offsets: Vec<u64> = unknown.iter().map(|(_, offset)| *offset).collect();
+        let opened = Binary::of(module, this_process, &self.places);
+        // A file that could not be opened now may be there the next time.
+        let remember = opened.is_ok();
+        let (answers, reason) = match opened {
+            Ok(binary) => engine::name_offsets(&binary, module, &self.places, &offsets, &mut batch.names),
+            Err(reason) => (vec![Arc::default(); offsets.len()], Some(reason)),
+        };
+        report.reason = reason;
+        let build = cache::build(module);
+        let mut cache = self.cache();
+        if remember {
+            cache.set_reason(&build, reason);
+        }
+        for ((index, offset), frames) in unknown.iter().zip(answers) {
+            let frames = batch.named_or_placed(frames, || format!("{}+{offset:#x}", module.name()));
+            if remember {
+                cache.insert(&build, *offset, &frames);
+            }
+            batch.answer(*index, frames, report);
+        }
     }
 }
 
 /// What a call has found so far.
-#[derive(Default)]
 struct Batch {
     names: Names,
-    answers: Vec<Box<[Frame]>>,
+    answers: Vec<Arc<[Frame]>>,
     report: Report,
 }
 
 impl Batch {
+    fn of(addresses: usize) -> Self {
+        let nothing: Arc<[Frame]> = Arc::default();
+        Self { names: Names::default(), answers: vec![nothing; addresses], report: Report::default() }
+    }
+
     /// `frames`, or a place where there are none; a frame that has a line but no name gets the place for a name.
-    fn named_or_placed(&mut self, mut frames: Vec<Frame>, place: impl Fn() -> String) -> Vec<Frame> {
+    fn named_or_placed(&mut self, frames: Arc<[Frame]>, place: impl Fn() -> String) -> Arc<[Frame]> {
         if frames.is_empty() {
-            return vec![self.names.place(&place())];
+            return Arc::from([self.names.place(&place())]);
         }
+        if frames.iter().all(|frame| !frame.name.is_empty()) {
+            return frames;
+        }
+        let mut frames = frames.to_vec();
         for frame in frames.iter_mut().filter(|frame| frame.name.is_empty()) {
             frame.name = self.names.text(&place());
         }
-        frames
+        frames.into()
     }
 
-    fn answer(&mut self, index: usize, frames: Vec<Frame>, report: &mut ModuleReport) {
+    fn answer(&mut self, index: usize, frames: Arc<[Frame]>, report: &mut ModuleReport) {
         let named = frames.iter().any(Frame::is_named);
         *if named { &mut report.named } else { &mut report.unnamed } += 1;
         if let Some(answer) = self.answers.get_mut(index) {
-            *answer = frames.into_boxed_slice();
+            *answer = frames;
         }
     }
 
@@ -143,7 +221,7 @@ impl Batch {
         for index in homeless {
             let address = distinct.get(*index).copied().unwrap_or_default();
             let frame = self.names.place(&format!("{address:#x}"));
-            self.answer(*index, vec![frame], &mut report);
+            self.answer(*index, Arc::from([frame]), &mut report);
         }
         if report.unnamed > 0 {
             self.report.modules.push(report);

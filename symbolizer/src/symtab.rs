@@ -21,32 +21,38 @@ pub(crate) struct Symbol {
     pub(crate) source: Source,
 }
 
-/// The symbol that covers each of `wanted` (sorted addresses of the file), `None` where none does.
-pub(crate) fn symbols(binary: &Binary, wanted: &[u64]) -> Vec<Option<Symbol>> {
+/// The symbol that covers each of `wanted` (sorted addresses of the file), `None` where none does. Of `tables` the
+/// first that has one counts.
+pub(crate) fn symbols(tables: &[(&Binary, Source)], wanted: &[u64]) -> Vec<Option<Symbol>> {
     let mut found = vec![None; wanted.len()];
-    // The table with all functions first; what it leaves open, the one of exports.
-    for source in [Source::Symtab, Source::Dynsym] {
+    for (binary, source) in tables {
         let open = || wanted.iter().zip(&found).filter(|(_, symbol)| symbol.is_none());
         let addresses: Vec<u64> = open().map(|(address, _)| *address).collect();
-        let Some(mut table) = Table::open(binary, source).filter(|_| !addresses.is_empty()) else { continue };
+        let Some(mut table) = Table::open(binary, *source).filter(|_| !addresses.is_empty()) else {
+            continue;
+        };
         let mut search = Search::for_each(&addresses);
         table.each(|names, entry| search.offer(names, entry));
         let entries = search.found(binary);
         let places = found.iter_mut().filter(|symbol: &&mut Option<Symbol>| symbol.is_none());
         for (place, entry) in places.zip(entries) {
-            *place = entry.and_then(|entry| Some(Symbol { name: text(&mut table.names, entry)?, source }));
+            *place = entry
+                .and_then(|entry| Some(Symbol { name: text(&mut table.names, entry)?, source: *source }));
         }
     }
     found
 }
 
-/// True when `binary` has a symbol table, besides the one for dynamic linking.
-pub(crate) fn has_symbols(binary: &Binary) -> bool {
-    let mut any = false;
-    if let Some(mut table) = Table::open(binary, Source::Symtab) {
-        table.each(|_, _| any = true);
-    }
-    any
+/// True when one of `tables`, besides those for dynamic linking, has a function.
+pub(crate) fn any_function(tables: &[(&Binary, Source)]) -> bool {
+    let mut full = tables.iter().filter(|(_, source)| *source == Source::Symtab);
+    full.any(|(binary, source)| {
+        let mut any = false;
+        if let Some(mut table) = Table::open(binary, *source) {
+            table.each(|_, _| any = true);
+        }
+        any
+    })
 }
 
 /// A symbol table and its strings.

@@ -128,7 +128,9 @@ impl Abbreviations {
         let own = self.steps.get_mut(from..).and_then(<[Length]>::last_mut);
         match (own, step) {
             (_, Length::Fixed(0)) => {}
-            (Some(Length::Fixed(sum)), Length::Fixed(more)) if sum.checked_add(more).is_some() => *sum += more,
+            (Some(Length::Fixed(sum)), Length::Fixed(more)) if sum.checked_add(more).is_some() => {
+                *sum += more
+            }
             _ => self.steps.push(step),
         }
     }

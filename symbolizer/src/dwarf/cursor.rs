@@ -59,7 +59,9 @@ impl<'data> Cursor<'data> {
         match width {
             1 => self.u8().map(u64::from),
             2 => self.u16().map(u64::from),
-            3 => self.array().map(|[low, middle, high]: [u8; 3]| u32::from_le_bytes([low, middle, high, 0]).into()),
+            3 => self
+                .array()
+                .map(|[low, middle, high]: [u8; 3]| u32::from_le_bytes([low, middle, high, 0]).into()),
             4 => self.u32().map(u64::from),
             8 => self.u64(),
             _ => None,
@@ -135,7 +137,9 @@ mod tests {
             assert_eq!(Cursor::new(bytes).uleb(), Some(unsigned), "{bytes:x?}");
             assert_eq!(Cursor::new(bytes).skip_leb(), Some(()));
         }
-        for (bytes, signed) in [(&[2][..], 2), (&[0x7e], -2), (&[0x80, 0x7f], -128), (&[0xff, 0], 127), (&[0xff, 0x7e], -129)] {
+        for (bytes, signed) in
+            [(&[2][..], 2), (&[0x7e], -2), (&[0x80, 0x7f], -128), (&[0xff, 0], 127), (&[0xff, 0x7e], -129)]
+        {
             assert_eq!(Cursor::new(bytes).sleb(), Some(signed), "{bytes:x?}");
         }
         assert_eq!(Cursor::new(&[0x80; 40]).uleb(), None);

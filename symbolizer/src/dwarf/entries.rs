@@ -169,7 +169,9 @@ impl Pass<'_> {
         // A damaged list costs the addresses in it.
         let _ = ranges::each(sections, self.unit, found.code, |low, high| {
             for index in between(targets, low, high) {
-                let (Some(chain), Some(owner)) = (chains.get_mut(index), owners.get_mut(index)) else { continue };
+                let (Some(chain), Some(owner)) = (chains.get_mut(index), owners.get_mut(index)) else {
+                    continue;
+                };
                 // Of two functions at one address the first counts, unless the other is nested in it.
                 if owner.is_none_or(|(_, known)| known < depth) {
                     covers = true;
@@ -196,7 +198,8 @@ impl Pass<'_> {
         let (targets, chains, owners) = (self.targets, &mut self.chains, &self.owners);
         let _ = ranges::each(sections, self.unit, found.code, |low, high| {
             for index in between(targets, low, high) {
-                let owned = owners.get(index).is_some_and(|owner| owner.is_some_and(|(own, _)| own == function));
+                let owned =
+                    owners.get(index).is_some_and(|owner| owner.is_some_and(|(own, _)| own == function));
                 if let Some(chain) = chains.get_mut(index).filter(|_| owned) {
                     let call = Call { entry: found.entry(offset), site: found.site };
                     // Ranges that overlap must not make one call two.

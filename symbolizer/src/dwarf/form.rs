@@ -39,7 +39,10 @@ pub(super) enum Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Text {
     /// In the entry itself, so many bytes after the cursor's origin.
-    Inline { position: usize, length: usize },
+    Inline {
+        position: usize,
+        length: usize,
+    },
     Str(u64),
     LineStr(u64),
     /// By its place in the unit's part of `.debug_str_offsets`.

@@ -1,11 +1,13 @@
 //! One pass over a unit's line program: the file, line and column at each address, and the files' names.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use gimli::{
-    AttributeValue, DebugLine, DebugLineOffset, IncompleteLineProgram, LineProgramHeader, LittleEndian, Reader,
+    AttributeValue, DebugLine, DebugLineOffset, IncompleteLineProgram, LineProgramHeader, LittleEndian,
+    Reader,
 };
+
+use rustc_hash::FxHashMap;
 
 use super::cursor::Cursor;
 use super::form::Text;
@@ -34,7 +36,7 @@ pub(super) struct Lines {
     /// By address; `None` where the program says nothing.
     pub(super) rows: Vec<Option<Row>>,
     /// The files that rows and `also` speak of.
-    pub(super) files: HashMap<u64, Arc<str>>,
+    pub(super) files: FxHashMap<u64, Arc<str>>,
     pub(super) damaged: bool,
 }
 
@@ -138,15 +140,14 @@ fn rows<R: Reader<Offset = usize>>(
 
 impl Row {
     fn of(row: &gimli::LineRow) -> Self {
-        let small = |number: u64| u32::try_from(number).unwrap_or(0);
-        Self {
-            file: row.file_index(),
-            line: row.line().map_or(0, |line| small(line.get())),
-            column: match row.column() {
-                gimli::ColumnType::LeftEdge => 0,
-                gimli::ColumnType::Column(column) => small(column.get()),
-            },
-        }
+        let small = |number: std::num::NonZeroU64| u32::try_from(number.get()).unwrap_or(0);
+        let line = row.line().map_or(0, small);
+        // Line 0 is the compiler's word for code that no line stands for; a column in it means nothing.
+        let column = match row.column() {
+            gimli::ColumnType::Column(column) if line != 0 => small(column),
+            _ => 0,
+        };
+        Self { file: row.file_index(), line, column }
     }
 }
 
@@ -188,7 +189,9 @@ fn text<R: Reader<Offset = usize>>(
     value: AttributeValue<R>,
 ) -> Option<String> {
     let text = match value {
-        AttributeValue::String(bytes) => return bytes.to_string_lossy().ok().map(std::borrow::Cow::into_owned),
+        AttributeValue::String(bytes) => {
+            return bytes.to_string_lossy().ok().map(std::borrow::Cow::into_owned);
+        }
         AttributeValue::DebugStrRef(offset) => Text::Str(offset.0 as u64),
         AttributeValue::DebugLineStrRef(offset) => Text::LineStr(offset.0 as u64),
         AttributeValue::DebugStrOffsetsIndex(index) => Text::Index(index.0 as u64),

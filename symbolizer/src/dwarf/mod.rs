@@ -13,12 +13,12 @@ mod ranges;
 mod sections;
 mod unit;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use entries::Chain;
 use lines::Lines;
 use names::{FunctionNames, NameId};
+use rustc_hash::FxHashMap;
 pub(crate) use sections::Sections;
 pub(crate) use unit::Split;
 use unit::{Header, Unit};
@@ -32,13 +32,15 @@ pub(crate) struct DebugInfo<'files> {
     pub(crate) split: &'files mut dyn FnMut(&Split, Option<&str>) -> Option<Sections>,
 }
 
-/// The answers for a batch of addresses.
+/// The answers for a batch of addresses, in numbers: many frames share few names and files.
 #[derive(Debug, Default)]
 pub(crate) struct Located {
-    names: Vec<Option<Arc<str>>>,
-    files: Vec<Arc<str>>,
-    /// By address.
-    frames: Vec<Box<[Place]>>,
+    /// The linker's names, or the source's where there is no other; `None` where the debug info has no name.
+    pub(crate) names: Vec<Option<Arc<str>>>,
+    /// The first is empty: an unknown file.
+    pub(crate) files: Vec<Arc<str>>,
+    /// The frames at each address, innermost first; none where the debug info has nothing.
+    pub(crate) frames: Vec<Box<[Place]>>,
     /// Units that could not be read to their end.
     pub(crate) damaged: usize,
     /// Units whose entries are in a file that was not found.
@@ -47,35 +49,14 @@ pub(crate) struct Located {
 
 /// A frame, in numbers.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    name: Option<NameId>,
-    file: u32,
-    line: u32,
-    column: u32,
-}
-
-/// A frame as the debug info has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DebugFrame<'located> {
-    /// The linker's name, else the source's, else nothing.
-    pub(crate) name: Option<&'located Arc<str>>,
-    /// Empty when unknown.
-    pub(crate) file: Option<&'located Arc<str>>,
+pub(crate) struct Place {
+    /// Among the names.
+    pub(crate) name: Option<NameId>,
+    /// Among the files.
+    pub(crate) file: u32,
+    /// 0 when unknown, and so is the column.
     pub(crate) line: u32,
     pub(crate) column: u32,
-}
-
-impl Located {
-    /// The frames at the address at `index`, innermost first; none where the debug info has nothing.
-    pub(crate) fn frames(&self, index: usize) -> impl ExactSizeIterator<Item = DebugFrame<'_>> {
-        let places = self.frames.get(index).map_or(&[][..], |places| places);
-        places.iter().map(|place| DebugFrame {
-            name: place.name.and_then(|name| self.names.get(name as usize)?.as_ref()),
-            file: self.files.get(place.file as usize),
-            line: place.line,
-            column: place.column,
-        })
-    }
 }
 
 /// The frames at each of `targets` (sorted addresses of the file). What is damaged costs the addresses it describes.
@@ -84,7 +65,7 @@ pub(crate) fn locate(mut info: DebugInfo<'_>, targets: &[u64]) -> Located {
         targets,
         located: Located { frames: vec![Box::default(); targets.len()], ..Located::default() },
         names: FunctionNames::default(),
-        file_ids: HashMap::new(),
+        file_ids: FxHashMap::default(),
     };
     search.located.files.push(Arc::from(""));
     let table = aranges::membership(&mut info.own.aranges, targets);
@@ -102,7 +83,7 @@ struct Search<'targets> {
     targets: &'targets [u64],
     located: Located,
     names: FunctionNames,
-    file_ids: HashMap<Arc<str>, u32>,
+    file_ids: FxHashMap<Arc<str>, u32>,
 }
 
 impl Search<'_> {
@@ -138,7 +119,8 @@ impl Search<'_> {
         for pairs in pairs.chunk_by(|(unit, _), (other, _)| unit == other) {
             let indexes = pairs.iter().map(|(_, index)| *index);
             // Where two units claim an address the first one that knows something about it has it.
-            let open = |index: &usize| self.located.frames.get(*index).is_some_and(|frames| frames.is_empty());
+            let open =
+                |index: &usize| self.located.frames.get(*index).is_some_and(|frames| frames.is_empty());
             let indexes: Vec<usize> = indexes.filter(open).collect();
             if let (Some((offset, _)), false) = (pairs.first(), indexes.is_empty()) {
                 let whole = self.unit(info, *offset, &indexes);
@@ -151,7 +133,8 @@ impl Search<'_> {
     fn unit(&mut self, info: &mut DebugInfo<'_>, offset: u64, indexes: &[usize]) -> Option<bool> {
         let header = Header::read(&mut info.own.entries, offset)?;
         let unit = Unit::read(&mut info.own, header)?;
-        let targets: Vec<u64> = indexes.iter().filter_map(|index| self.targets.get(*index)).copied().collect();
+        let targets: Vec<u64> =
+            indexes.iter().filter_map(|index| self.targets.get(*index)).copied().collect();
         self.names.begin_unit();
         let split = unit.split.as_ref().map(|split| (info.split)(split, unit.directory.as_deref()));
         let (chains, names, whole) = match split {

@@ -2,10 +2,10 @@
 //! has the name, perhaps in another unit or another file: those are put off until all are known, so that each unit
 //! is opened once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use gimli::constants;
+use rustc_hash::FxHashMap;
 
 use super::cursor::Cursor;
 use super::entries::Entry;
@@ -26,10 +26,10 @@ pub(super) type NameId = u32;
 #[derive(Debug, Default)]
 pub(super) struct FunctionNames {
     texts: Vec<Option<Arc<str>>>,
-    by_text: HashMap<Arc<str>, NameId>,
+    by_text: FxHashMap<Arc<str>, NameId>,
     /// Of the unit being looked at.
-    of_unit: HashMap<Entry, NameId>,
-    put_off: HashMap<Entry, NameId>,
+    of_unit: FxHashMap<Entry, NameId>,
+    put_off: FxHashMap<Entry, NameId>,
 }
 
 /// What an entry says about a name.
@@ -112,7 +112,9 @@ impl FunctionNames {
                     }
                     (Entry::Shared(offset), Some(file)) => {
                         let own_entry = Entry::Own(offset);
-                        other.at(file, offset).map(|unit| follow(file, &mut None, unit, own_entry).in_shared())
+                        other
+                            .at(file, offset)
+                            .map(|unit| follow(file, &mut None, unit, own_entry).in_shared())
                     }
                     (Entry::Shared(_), None) => None,
                 };
@@ -183,12 +185,7 @@ fn follow(sections: &mut Sections, shared: &mut Option<Sections>, unit: &Unit, e
     Followed::Name(plain)
 }
 
-fn look(
-    sections: &mut Sections,
-    shared: &mut Option<Sections>,
-    unit: &Unit,
-    offset: u64,
-) -> Option<Said> {
+fn look(sections: &mut Sections, shared: &mut Option<Sections>, unit: &Unit, offset: u64) -> Option<Said> {
     let left = usize::try_from(unit.header.end.checked_sub(offset)?).unwrap_or(usize::MAX);
     let mut least = ENTRY;
     loop {
@@ -202,12 +199,7 @@ fn look(
     }
 }
 
-fn read(
-    sections: &mut Sections,
-    shared: &mut Option<Sections>,
-    unit: &Unit,
-    bytes: &[u8],
-) -> Option<Said> {
+fn read(sections: &mut Sections, shared: &mut Option<Sections>, unit: &Unit, bytes: &[u8]) -> Option<Said> {
     let mut cursor = Cursor::new(bytes);
     let abbreviation = unit.abbreviations.get(cursor.uleb()?)?;
     let (mut said, mut linkage, mut plain) = (Said::default(), None, None);

@@ -36,7 +36,11 @@ impl<'section> Paged<'section> {
 
 impl fmt::Debug for Paged<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Paged").field("at", &self.at).field("length", &self.length).finish_non_exhaustive()
+        formatter
+            .debug_struct("Paged")
+            .field("at", &self.at)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
     }
 }
 
@@ -135,7 +139,8 @@ impl Reader for Paged<'_> {
             return Err(self.end_error());
         }
         let mut section = self.section.borrow_mut();
-        let bytes = section.exactly(self.at, room.len()).ok_or(Error::UnexpectedEof(ReaderOffsetId(self.at)))?;
+        let bytes =
+            section.exactly(self.at, room.len()).ok_or(Error::UnexpectedEof(ReaderOffsetId(self.at)))?;
         room.copy_from_slice(bytes);
         self.at += room.len() as u64;
         self.length -= room.len();

@@ -41,12 +41,7 @@ pub(super) fn each(
     Some(())
 }
 
-fn list(
-    sections: &mut Sections,
-    unit: &Unit,
-    value: Value,
-    real: &mut impl FnMut(u64, u64),
-) -> Option<()> {
+fn list(sections: &mut Sections, unit: &Unit, value: Value, real: &mut impl FnMut(u64, u64)) -> Option<()> {
     let encoding = unit.header.encoding;
     if encoding.version < 5 {
         let (Value::Offset(offset) | Value::Constant(offset)) = value else { return None };

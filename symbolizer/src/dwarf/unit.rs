@@ -111,6 +111,8 @@ pub(super) struct Unit {
     pub(super) list_base: u64,
     /// What is added to offsets in `.debug_ranges`: only in a split unit of DWARF 4.
     pub(super) ranges_base: u64,
+    /// What a skeleton says to add in the split unit.
+    split_ranges_base: u64,
     pub(super) strings: StringOffsets,
     /// The file that holds the rest of the unit.
     pub(super) split: Option<Split>,
@@ -186,7 +188,8 @@ impl Unit {
             lines: root.lines,
             address_base: root.address_base.unwrap_or(0),
             list_base: root.list_base.unwrap_or(0),
-            ranges_base: root.ranges_base.unwrap_or(0),
+            ranges_base: 0,
+            split_ranges_base: root.ranges_base.unwrap_or(0),
             strings,
             split: split.map(|(file, id)| Split { file, id }),
             own_id: root.split_id,
@@ -264,12 +267,12 @@ impl Unit {
         let id = self.split.as_ref()?.id;
         let headers = headers(&mut sections.entries);
         let candidates = headers.into_iter().filter(|header| header.split_id.is_none_or(|other| other == id));
-        let mut rest = candidates.filter_map(|header| Self::read(sections, header)).find(|unit| {
-            unit.header.split_id == Some(id) || unit.own_id == Some(id)
-        })?;
+        let mut rest = candidates
+            .filter_map(|header| Self::read(sections, header))
+            .find(|unit| unit.header.split_id == Some(id) || unit.own_id == Some(id))?;
         rest.low_pc = self.low_pc;
         rest.address_base = self.address_base;
-        rest.ranges_base = self.ranges_base;
+        rest.ranges_base = self.split_ranges_base;
         if rest.header.encoding.version >= 5 {
             // Past the header of the one table that a split file has.
             let wide = rest.header.encoding.offset_size == 8;
