@@ -9,7 +9,6 @@ use crate::measure;
 use crate::request::Request;
 
 /// Measures when the driver asks for it with `BENCH_PRELOAD`, and leaves everybody else alone.
-#[expect(clippy::print_stderr, reason = "the driver reads it")]
 pub fn at_load() {
     if env::var_os("BENCH_PRELOAD").is_none() {
         return;

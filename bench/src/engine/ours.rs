@@ -21,7 +21,7 @@ impl Engine for Ours {
             Some(_) => ModuleMap::current().map_err(|error| format!("{error:#}"))?,
             None => map_of_file(target)?,
         };
-        let symbolizer = Symbolizer::builder().memory_budget(u64::MAX).build();
+        let symbolizer = Symbolizer::default();
         Ok(Self { symbolizer, map, bias: target.bias.unwrap_or(0) })
     }
 
