@@ -15,7 +15,7 @@ use crate::{Error, ErrorKind, Unit, gauge, sys};
 /// Everything that can be asked for.
 pub(crate) struct Desk {
     sources: Vec<Arc<dyn Source>>,
-    resolver: Arc<Mutex<Resolver>>,
+    resolver: Arc<Resolver>,
     store: Store,
     identity: Identity,
     status: Mutex<Vec<(String, String)>>,
@@ -47,7 +47,7 @@ impl Desk {
     pub(crate) fn new(sources: Vec<Arc<dyn Source>>, identity: Identity) -> Self {
         Self {
             sources,
-            resolver: Arc::new(Mutex::new(Resolver::default())),
+            resolver: Arc::default(),
             store: Store::default(),
             identity,
             status: Mutex::default(),
@@ -96,33 +96,38 @@ impl Desk {
         Ok(self.source(name)?.windowed())
     }
 
-    /// Names the frames of `profile`, and adds who we are.
+    /// Names the frames of `profile`, and adds who we are. Dropping the future ends it after the slice in hand.
     pub(crate) async fn name(&self, profile: Profile) -> Result<Profile, Error> {
-        let resolver = self.resolver.clone();
         let identity = self.identity.summary();
-        on_worker(move || {
-            let mut resolver = resolver.lock().unwrap_or_else(PoisonError::into_inner);
-            resolver.limit_memory(naming_budget(gauge::headroom()));
-            let mut named = resolver.name(&profile);
-            sys::thread::give_back();
+        let naming = self.naming(move |resolver, canceled| {
+            let mut named = resolver.name(&profile, canceled);
+            tracing::debug!(profile = named.kind(), "profile named");
             named.comments.insert(0, identity);
             named
-        })
-        .await
+        });
+        naming.await
     }
 
     /// The function at each address, where it can be told.
     pub(crate) async fn symbols(&self, addresses: Vec<u64>) -> Vec<Option<String>> {
-        let resolver = self.resolver.clone();
         let count = addresses.len();
-        let looked_up = on_worker(move || {
-            let mut resolver = resolver.lock().unwrap_or_else(PoisonError::into_inner);
-            resolver.limit_memory(naming_budget(gauge::headroom()));
-            let names = resolver.lookup(&addresses);
-            sys::thread::give_back();
-            names
-        });
+        let looked_up = self.naming(move |resolver, canceled| resolver.lookup(&addresses, canceled));
         looked_up.await.unwrap_or_else(|_| vec![None; count])
+    }
+
+    /// Does `work` with the resolver on a thread of its own; it can ask whether this future is still waited for.
+    async fn naming<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Resolver, &dyn Fn() -> bool) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let resolver = self.resolver.clone();
+        let wanted = Window::now();
+        let _guard = wanted.guard();
+        on_quiet_thread(move || {
+            resolver.limit_memory(naming_budget(gauge::headroom()));
+            work(&resolver, &|| wanted.is_canceled())
+        })
+        .await
     }
 
     /// Who this process is.
@@ -154,10 +159,7 @@ impl Desk {
     pub(crate) fn about(&self) -> Vec<(String, String)> {
         let mut lines = vec![("service".to_owned(), self.identity.summary())];
         lines.extend(self.status.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
-        // While a profile is being named the line is left out; a page does not wait for that.
-        if let Ok(resolver) = self.resolver.try_lock() {
-            lines.push(("names remembered".to_owned(), resolver.cache().summary()));
-        }
+        lines.push(("names remembered".to_owned(), self.resolver.summary()));
         lines
     }
 
@@ -172,11 +174,11 @@ impl Desk {
     }
 }
 
-/// The most debug info that is read at a time, in bytes a file; about half of it is needed as memory.
-const MAX_NAMING_BYTES: u64 = 256 << 20;
+/// The most memory that compressed debug info is unpacked into where there is no disk, in bytes a file.
+const MAX_NAMING_BYTES: u64 = 64 << 20;
 
-/// How much debug info may be read with `headroom` bytes of memory left: a quarter of that, so that naming a leak is
-/// not what ends the process.
+/// How much memory that may be with `headroom` bytes left: a quarter of them, so that naming a leak is not what ends
+/// the process.
 fn naming_budget(headroom: Option<u64>) -> u64 {
     headroom.map_or(MAX_NAMING_BYTES, |bytes| (bytes / 4).min(MAX_NAMING_BYTES))
 }
@@ -198,7 +200,9 @@ fn check_memory(source: &dyn Source) -> Result<(), Error> {
 /// Collects on a worker thread. When the caller goes away, the guard ends the window.
 async fn collect_raw(source: Arc<dyn Source>, window: Window) -> Result<Profile, Error> {
     let _guard = window.guard();
-    on_worker(move || source.collect(&window)).await?
+    let raw = on_worker(move || source.collect(&window)).await??;
+    tracing::debug!(profile = raw.kind(), "profile collected");
+    Ok(raw)
 }
 
 /// Runs `work` on a worker thread of the agent's runtime; a panic there becomes an error here.
@@ -206,6 +210,23 @@ async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     spawn_blocking(work)
         .await
         .map_err(|error| Error::new(ErrorKind::Unsupported, "the profiler failed on the way").because(error))
+}
+
+/// Runs `work` on a thread that steps back behind the service's, and ends with it: a priority given up cannot be had
+/// back, and what the thread kept for itself goes with it. A panic there becomes an error here.
+async fn on_quiet_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let body = move || {
+        sys::thread::withdraw();
+        sys::thread::step_back();
+        let outcome = work();
+        sys::thread::give_back();
+        let _ = done.send(outcome);
+    };
+    std::thread::Builder::new().name("flamewatch-name".to_owned()).spawn(body).map_err(|error| {
+        Error::new(ErrorKind::Io, "cannot start a thread to name a profile").because(error)
+    })?;
+    result.await.map_err(|_| Error::new(ErrorKind::Unsupported, "the profiler failed on the way"))
 }
 
 impl std::fmt::Debug for Desk {

@@ -3,16 +3,22 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use object::CompressedFileRange;
+
 use crate::bytes::Bytes;
+use crate::checksum;
 use crate::dwarf::Sections;
 use crate::elf::Elf;
+use crate::inflate::{Failure, Limits, Packed, inflate};
+use crate::mini;
 use crate::module::Module;
 use crate::places::Places;
 use crate::report::Reason;
+use crate::scratch;
 use crate::section::Section;
 use crate::sys;
 
@@ -24,9 +30,10 @@ pub(crate) struct Binary {
     /// Where it was opened, if it is a file.
     pub(crate) path: Option<PathBuf>,
     inode: u64,
-    memory_budget: u64,
-    /// True when there was no room to unpack a section.
-    pub(crate) over_budget: Cell<bool>,
+    /// What unpacking sections may still take.
+    memory_left: Cell<u64>,
+    /// Why a section was not unpacked.
+    pub(crate) trouble: Cell<Option<Reason>>,
     /// What was decompressed, by section.
     unpacked: RefCell<HashMap<String, Option<Rc<Bytes>>>>,
 }
@@ -75,8 +82,8 @@ impl Binary {
             bytes: Rc::new(bytes),
             path: None,
             inode,
-            memory_budget: places.memory_budget,
-            over_budget: Cell::new(false),
+            memory_left: Cell::new(places.memory_budget),
+            trouble: Cell::new(None),
             unpacked: RefCell::new(HashMap::new()),
         })
     }
@@ -87,6 +94,15 @@ impl Binary {
             return if self.has_build_id(&module.build_id) { Ok(self) } else { Err(Reason::BuildIdDiffers) };
         }
         if self.inode == module.inode && self.inode != 0 { Ok(self) } else { Err(Reason::FileReplaced) }
+    }
+
+    /// Its CRC-32, as a `.gnu_debuglink` has it.
+    pub(crate) fn checksum(&self) -> Option<u32> {
+        let Bytes::File(file) = &*self.bytes else { return None };
+        // A handle of its own, but the position is shared; nobody else uses it.
+        let mut file = file.try_clone().ok()?;
+        file.rewind().ok()?;
+        checksum::crc32(&mut file).ok()
     }
 
     /// True when its build id is the one that `hex` spells.
@@ -104,28 +120,47 @@ impl Binary {
         Sections::open(|name, read_ahead| self.debug_section(&format!("{name}{suffix}"), read_ahead))
     }
 
-    /// The section `.debug_<name>`, an empty one if there is none.
+    /// The section `.debug_<name>`, an empty one if there is none or it cannot be unpacked.
     pub(crate) fn debug_section(&self, name: &str, read_ahead: usize) -> Section {
         let Some(range) = self.elf.debug_section(name) else { return Section::empty() };
         let Some(compression) = range.compression else {
             return Section::new(self.bytes.clone(), range.offset, range.size, read_ahead);
         };
         let mut unpacked = self.unpacked.borrow_mut();
-        let bytes =
-            unpacked.entry(name.to_owned()).or_insert_with(|| unpack(&self.bytes, range, compression));
+        let bytes = unpacked.entry(name.to_owned()).or_insert_with(|| self.unpack(&compression));
         match bytes {
-            Some(bytes) => Section::new(bytes.clone(), 0, compression.size, read_ahead),
+            Some(bytes) => Section::new(bytes.clone(), 0, compression.uncompressed_size, read_ahead),
             None => Section::empty(),
         }
     }
-}
 
-fn unpack(
-    _bytes: &Bytes,
-    _range: &crate::elf::SectionRange,
-    _compression: crate::elf::Compression,
-) -> Option<Rc<Bytes>> {
-    None
+    /// The file with symbols that it carries in `.gnu_debugdata` (MiniDebugInfo).
+    pub(crate) fn unpacked_symbols(&self, places: &Places) -> Option<Self> {
+        let (Bytes::File(file), range) = (&*self.bytes, self.elf.section(".gnu_debugdata")?) else {
+            return None;
+        };
+        let packed = Packed { file, offset: range.offset, left: range.size };
+        let mut unpacked = scratch::nameless(&std::env::temp_dir()).ok()?;
+        mini::unpack(packed, &mut unpacked, mini::DEFAULT_BYTES).ok()?;
+        Self::parse(Bytes::File(unpacked), 0, places)
+    }
+
+    fn unpack(&self, range: &CompressedFileRange) -> Option<Rc<Bytes>> {
+        let Bytes::File(file) = &*self.bytes else { return None };
+        let limits = Limits { memory: self.memory_left.get(), ..Limits::default() };
+        let failure = match inflate(file, range, &std::env::temp_dir(), &limits) {
+            Ok(bytes) => {
+                let memory = if let Bytes::Memory(bytes) = &bytes { bytes.len() as u64 } else { 0 };
+                self.memory_left.set(limits.memory.saturating_sub(memory));
+                return Some(Rc::new(bytes));
+            }
+            Err(failure) => failure,
+        };
+        let reason =
+            if matches!(failure, Failure::OverBudget) { Reason::OverBudget } else { Reason::Damaged };
+        self.trouble.set(Some(reason));
+        None
+    }
 }
 
 fn reason(error: &io::Error) -> Reason {

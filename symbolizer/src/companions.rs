@@ -2,9 +2,7 @@
 //! share (dwz), split units (`.dwo`), a package of them (`.dwp`), and the symbols packed into a stripped file.
 //! Each is opened when it is first asked for, and proved to belong to the module.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use gimli::{DebugCuIndex, LittleEndian, UnitIndex};
@@ -13,7 +11,7 @@ use crate::binary::Binary;
 use crate::dwarf::{Sections, Split};
 use crate::frame::Source;
 use crate::places::Places;
-use crate::separate;
+use crate::separate::{self, Origin};
 
 /// A package's index is some 60 bytes a unit; a larger one is damaged.
 const MAX_INDEX: usize = 16 << 20;
@@ -22,9 +20,12 @@ const MAX_INDEX: usize = 16 << 20;
 pub(crate) struct Companions<'module> {
     binary: &'module Binary,
     path: PathBuf,
+    canonical: PathBuf,
     places: &'module Places,
     /// The file with the debug info, if it is not the module's own.
     pub(crate) debug: Option<Binary>,
+    /// The symbols of a stripped file, if it carries them packed.
+    mini: Option<Binary>,
     package: Option<Option<Package>>,
 }
 
@@ -37,10 +38,14 @@ struct Package {
 impl<'module> Companions<'module> {
     /// Those of `binary`, which the process knew as `path`.
     pub(crate) fn of(binary: &'module Binary, path: &str, places: &'module Places) -> Self {
-        let path = fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
-        let mut companions = Self { binary, path, places, debug: None, package: None };
+        let path = PathBuf::from(path);
+        let canonical = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        let mut companions = Self { binary, path, canonical, places, debug: None, mini: None, package: None };
         if binary.elf.debug_section("info").is_none() {
             companions.debug = companions.separate();
+        }
+        if companions.debug.is_none() && binary.elf.section(".symtab").is_none() {
+            companions.mini = binary.unpacked_symbols(places);
         }
         companions
     }
@@ -54,38 +59,37 @@ impl<'module> Companions<'module> {
     pub(crate) fn symbol_tables(&self) -> Vec<(&Binary, Source)> {
         let own = [(self.binary, Source::Symtab)];
         let separate = self.debug.as_ref().map(|file| (file, Source::Symtab));
-        own.into_iter().chain(separate).chain([(self.binary, Source::Dynsym)]).collect()
+        let mini = self.mini.as_ref().map(|file| (file, Source::Symtab));
+        own.into_iter().chain(separate).chain(mini).chain([(self.binary, Source::Dynsym)]).collect()
     }
 
     fn separate(&self) -> Option<Binary> {
         let elf = &self.binary.elf;
-        let link = elf.debuglink.as_ref().map(|(name, checksum)| (OsStr::from_bytes(name), *checksum));
-        let dirs = self.places.dirs();
-        let by_id = separate::by_build_id(&dirs, &elf.build_id).into_iter();
-        let found = by_id.filter_map(|path| Binary::open(&path, self.places).ok());
-        let mut found = found.filter(|file| file.elf.build_id == elf.build_id);
-        if let Some(found) = found.next() {
-            return Some(found);
-        }
-        let (name, checksum) = link?;
-        separate::by_link(&dirs, &self.path, name).into_iter().find_map(|path| {
-            let file = Binary::open(&path, self.places).ok()?;
-            let proved = match elf.build_id.is_empty() || file.elf.build_id.is_empty() {
-                true => separate::checksum(&file.bytes).ok()? == checksum,
-                false => file.elf.build_id == elf.build_id,
-            };
-            proved.then_some(file)
+        let open = |path: PathBuf| Binary::open(&path, self.places).ok();
+        let by_id = self.places.debug_dirs().by_build_id(&elf.build_id).into_iter().filter_map(open);
+        let mut proved = by_id.filter(|file| file.elf.build_id == elf.build_id);
+        proved.next().or_else(|| {
+            let (name, checksum) = elf.debuglink.as_ref()?;
+            let linked = self.places.debug_dirs().by_link(self.origin(), name).into_iter().filter_map(open);
+            let mut proved = linked.filter(|file| {
+                if elf.build_id.is_empty() || file.elf.build_id.is_empty() {
+                    file.checksum().is_some_and(|found| found == *checksum)
+                } else {
+                    file.elf.build_id == elf.build_id
+                }
+            });
+            proved.next()
         })
     }
 
     /// The file that holds what several debug files have in common.
     pub(crate) fn shared(&self) -> Option<Sections> {
         let info = self.info();
-        let (name, build_id) = info.elf.altlink.as_ref()?;
-        let from = info.path.as_deref().unwrap_or(&self.path);
-        let candidates = separate::shared(&self.places.dirs(), from, OsStr::from_bytes(name), build_id);
+        let (name, build_id) = info.elf.altlink.as_ref().filter(|(_, build_id)| !build_id.is_empty())?;
+        let from = info.path.as_deref().filter(|_| self.debug.is_some()).unwrap_or(&self.canonical);
+        let candidates = self.places.debug_dirs().shared(from, name, build_id);
         let files = candidates.into_iter().filter_map(|path| Binary::open(&path, self.places).ok());
-        let mut proved = files.filter(|file| !build_id.is_empty() && file.elf.build_id == *build_id);
+        let mut proved = files.filter(|file| file.elf.build_id == *build_id);
         proved.next().map(|file| file.debug_sections(""))
     }
 
@@ -98,7 +102,8 @@ impl<'module> Companions<'module> {
         if let Some(sections) = package.and_then(|package| package.unit(split.id)) {
             return Some(sections);
         }
-        let candidates = separate::split(&self.places.dirs(), &self.path, directory, &split.file);
+        let directory = directory.unwrap_or_default().as_bytes();
+        let candidates = separate::split_unit(self.origin(), directory, split.file.as_bytes());
         candidates.into_iter().find_map(|path| {
             let file = Binary::open(&path, self.places).ok()?;
             file.elf.debug_section("info.dwo").is_some().then(|| file.debug_sections(".dwo"))
@@ -106,16 +111,18 @@ impl<'module> Companions<'module> {
     }
 
     fn open_package(&self) -> Option<Package> {
-        let own = self.info().path.as_deref();
-        let candidates =
-            separate::packages(&self.path).into_iter().chain(own.into_iter().flat_map(separate::packages));
-        candidates.into_iter().find_map(|path| {
+        let debug_file = self.debug.as_ref().and_then(|file| file.path.as_deref());
+        self.places.debug_dirs().packages(self.origin(), debug_file).into_iter().find_map(|path| {
             let binary = Binary::open(&path, self.places).ok()?;
             let mut index = binary.debug_section("cu_index", 0);
             let size = usize::try_from(index.size()).ok().filter(|size| (1..=MAX_INDEX).contains(size))?;
             let index = index.exactly(0, size)?.to_vec();
             Some(Package { binary, index })
         })
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin { path: &self.path, canonical: &self.canonical }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{CompressionHeader, FileHeader, ProgramHeader, SectionHeader};
-use object::{Endianness, FileKind};
+use object::{CompressedFileRange, CompressionFormat, Endianness, FileKind};
 
 use crate::bytes::{Bytes, Headers, Readable};
 
@@ -42,22 +42,8 @@ pub(crate) struct SectionRange {
     /// 0 for a section that takes no room in the file.
     pub(crate) size: u64,
     pub(crate) executable: bool,
-    pub(crate) compression: Option<Compression>,
-}
-
-/// How a section is compressed; `offset` and `size` of its range are those of the compressed stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Compression {
-    pub(crate) method: Method,
-    /// Bytes after decompression, as the file says.
-    pub(crate) size: u64,
-}
-
-/// How a section is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    Zlib,
-    Zstandard,
+    /// How it is compressed, if it is; the offset and size above are then those of the compressed bytes.
+    pub(crate) compression: Option<CompressedFileRange>,
 }
 
 impl Elf {
@@ -152,6 +138,13 @@ impl Elf {
     }
 }
 
+impl SectionRange {
+    const fn compressed(&self, format: CompressionFormat, size: u64) -> CompressedFileRange {
+        let (offset, compressed_size) = (self.offset, self.size);
+        CompressedFileRange { format, offset, compressed_size, uncompressed_size: size }
+    }
+}
+
 fn range<'bytes, Section: SectionHeader<Endian = Endianness>>(
     section: &Section,
     endian: Endianness,
@@ -170,16 +163,13 @@ fn range<'bytes, Section: SectionHeader<Endian = Endianness>>(
     };
     match section.compression(endian, headers) {
         Ok(Some((header, offset, compressed))) => {
-            let method = match header.ch_type(endian) {
-                elf::ELFCOMPRESS_ZLIB => Some(Method::Zlib),
-                elf::ELFCOMPRESS_ZSTD => Some(Method::Zstandard),
-                _ => None,
+            let format = match header.ch_type(endian) {
+                elf::ELFCOMPRESS_ZLIB => CompressionFormat::Zlib,
+                elf::ELFCOMPRESS_ZSTD => CompressionFormat::Zstandard,
+                _ => CompressionFormat::Unknown,
             };
-            // A method that nobody knows makes the section an empty one.
-            range.size = if method.is_some() { compressed } else { 0 };
-            range.offset = offset;
-            range.compression =
-                method.map(|method| Compression { method, size: header.ch_size(endian).into() });
+            (range.offset, range.size) = (offset, compressed);
+            range.compression = Some(range.compressed(format, header.ch_size(endian).into()));
         }
         Ok(None) if name.starts_with(".zdebug_") => range.compression = gnu_compression(&mut range, headers),
         Ok(None) => {}
@@ -189,12 +179,15 @@ fn range<'bytes, Section: SectionHeader<Endian = Endianness>>(
 }
 
 /// Steps over the head that GNU tools put before a compressed section, and says what it announces.
-fn gnu_compression<'bytes>(range: &mut SectionRange, headers: impl Readable<'bytes>) -> Option<Compression> {
+fn gnu_compression<'bytes>(
+    range: &mut SectionRange,
+    headers: impl Readable<'bytes>,
+) -> Option<CompressedFileRange> {
     let head = headers.read_bytes_at(range.offset, GNU_COMPRESSED).ok()?;
     let size = head.strip_prefix(b"ZLIB")?.first_chunk()?;
     range.offset += GNU_COMPRESSED;
     range.size = range.size.saturating_sub(GNU_COMPRESSED);
-    Some(Compression { method: Method::Zlib, size: u64::from_be_bytes(*size) })
+    Some(range.compressed(CompressionFormat::Zlib, u64::from_be_bytes(*size)))
 }
 
 fn build_id<Header: FileHeader<Endian = Endianness>>(

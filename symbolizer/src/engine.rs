@@ -42,10 +42,10 @@ fn answer(
     let (own, shared) = (companions.info().debug_sections(""), companions.shared());
     let has_info = own.has_info();
     let split = &mut |split: &Split, directory: Option<&str>| companions.split(split, directory);
-    let located = dwarf::locate(DebugInfo { own, shared, split }, wanted);
+    let located = dwarf::locate(DebugInfo { own, shared, window: places.window, split }, wanted);
     let tables = companions.symbol_tables();
     let reason = match () {
-        () if companions.info().over_budget.get() => Some(Reason::OverBudget),
+        () if companions.info().trouble.get().is_some() => companions.info().trouble.get(),
         () if !has_info && !symtab::any_function(&tables) => Some(Reason::Stripped),
         () if !has_info => Some(Reason::NoDebugInfo),
         () if located.damaged > 0 => Some(Reason::Damaged),
@@ -166,7 +166,7 @@ mod tests {
         check(
             &["{closure#0}", "leaf<u32>"],
             Some(MANGLED),
-            &[("{closure#0}", "", true, Source::Dwarf), ("shop::leaf", MANGLED, false, Source::Symtab)],
+            &[("{closure}", "", true, Source::Dwarf), ("shop::leaf", MANGLED, false, Source::Symtab)],
         );
         check(&["memcpy"], Some("__memcpy_alias"), &[("memcpy", "", false, Source::Dwarf)]);
     }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::name;
+
 /// A function that stands at an address, or was inlined there. Strings are shared between frames.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Frame {
-    /// The name for people: demangled, without the compiler's hash. `libfoo.so+0x1234` (the offset in the file) or
+    /// The name for people: demangled, without the compiler's hashes, and what the compiler made itself in words:
+    /// `shop::orders::place::{async fn}`. `libfoo.so+0x1234` (the offset in the file) or
     /// `0x7f…` (no module) when there is no name; `source` tells.
     pub name: Arc<str>,
     /// The name as the linker knows it, empty when there is none or when it is the name.
@@ -42,5 +45,11 @@ impl Frame {
     #[must_use]
     pub fn is_named(&self) -> bool {
         self.source != Source::ModuleOffset
+    }
+
+    /// The name for pictures, `Vec::push`: see [`name::short`].
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        name::short(&self.name)
     }
 }

@@ -13,6 +13,7 @@ use object::{CompressedFileRange, CompressionFormat};
 use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
+use crate::bytes::Bytes;
 use crate::{scratch, sys};
 
 /// The largest section that is unpacked by default.
@@ -41,15 +42,6 @@ pub(crate) struct Limits {
     pub(crate) memory: u64,
 }
 
-/// An unpacked section.
-#[derive(Debug)]
-pub(crate) enum Spool {
-    /// In a file that has no name.
-    Disk(File),
-    /// In memory, because the directory for temporary files is there as well, is full, or is not writable.
-    Memory(Vec<u8>),
-}
-
 /// Why a section was not unpacked.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -60,16 +52,17 @@ pub(crate) enum Failure {
     /// It is not what its header says.
     Damaged,
     /// The system refused.
-    Io(io::Error),
+    Io,
 }
 
-/// Unpacks `section` of `file` into the directory `dir`, or into memory when that is no disk.
+/// Unpacks `section` of `file` into a nameless file in `dir`, or into memory when that is in memory as well, is full,
+/// or is not writable.
 pub(crate) fn inflate(
     file: &File,
     section: &CompressedFileRange,
     dir: &Path,
     limits: &Limits,
-) -> Result<Spool, Failure> {
+) -> Result<Bytes, Failure> {
     let mut sink = Sink::new(section.uncompressed_size, dir, limits)?;
     let packed = Packed { file, offset: section.offset, left: section.compressed_size };
     let mut packed = BufReader::with_capacity(CHUNK, packed);
@@ -104,10 +97,10 @@ fn zstd(packed: &mut impl BufRead, sink: &mut Sink) -> Result<(), Failure> {
 }
 
 /// The packed bytes of a section.
-struct Packed<'a> {
-    file: &'a File,
-    offset: u64,
-    left: u64,
+pub(crate) struct Packed<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) offset: u64,
+    pub(crate) left: u64,
 }
 
 impl Read for Packed<'_> {
@@ -123,7 +116,7 @@ impl Read for Packed<'_> {
 
 /// Takes the unpacked bytes, exactly as many as were announced.
 struct Sink {
-    spool: Spool,
+    spool: Bytes,
     left: u64,
     spare_disk: u64,
     until_look: u64,
@@ -135,8 +128,8 @@ impl Sink {
             return Err(Failure::OverBudget);
         }
         let spool = match on_disk(size, dir, limits.spare_disk) {
-            Some(file) => Spool::Disk(file),
-            None if size <= limits.memory => Spool::Memory(in_memory(size)?),
+            Some(file) => Bytes::File(file),
+            None if size <= limits.memory => Bytes::Memory(in_memory(size)?),
             None => return Err(Failure::OverBudget),
         };
         Ok(Self { spool, left: size, spare_disk: limits.spare_disk, until_look: LOOK_EVERY })
@@ -144,7 +137,7 @@ impl Sink {
 
     /// True when bytes are missing and `packed` is not at its end.
     fn wants_more(&self, packed: &mut impl BufRead) -> Result<bool, Failure> {
-        Ok(self.left > 0 && !packed.fill_buf().map_err(Failure::Io)?.is_empty())
+        Ok(self.left > 0 && !packed.fill_buf().map_err(|_| Failure::Io)?.is_empty())
     }
 
     /// Reads one stream to its end, where its checksum is.
@@ -155,9 +148,7 @@ impl Sink {
                 Ok(0) => return Ok(()),
                 Ok(count) => self.write(chunk.get(..count).unwrap_or_default())?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A decoder's own complaint carries no number of the system's.
-                Err(error) if error.raw_os_error().is_none() => return Err(Failure::Damaged),
-                Err(error) => return Err(Failure::Io(error)),
+                Err(error) => return Err(Failure::reading(&error)),
             }
         }
     }
@@ -166,9 +157,9 @@ impl Sink {
         let count = bytes.len() as u64;
         self.left = self.left.checked_sub(count).ok_or(Failure::Damaged)?;
         match &mut self.spool {
-            Spool::Memory(memory) => memory.extend_from_slice(bytes),
-            Spool::Disk(file) => {
-                file.write_all(bytes).map_err(full)?;
+            Bytes::Memory(memory) => memory.extend_from_slice(bytes),
+            Bytes::File(file) => {
+                file.write_all(bytes).map_err(|error| Failure::writing(&error))?;
                 self.until_look = self.until_look.saturating_sub(count);
             }
         }
@@ -177,10 +168,10 @@ impl Sink {
 
     /// Other programs write too: what was free at the start need not be free now.
     fn look(&mut self) -> Result<(), Failure> {
-        let Spool::Disk(file) = &self.spool else { return Ok(()) };
+        let Bytes::File(file) = &self.spool else { return Ok(()) };
         if self.until_look == 0 {
             self.until_look = LOOK_EVERY;
-            if sys::space(file).map_err(Failure::Io)?.free < self.spare_disk {
+            if sys::space(file).map_err(|_| Failure::Io)?.free < self.spare_disk {
                 return Err(Failure::OverBudget);
             }
         }
@@ -203,37 +194,29 @@ fn in_memory(size: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn full(error: io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::OverBudget,
-        _ => Failure::Io(error),
+impl Failure {
+    /// What a decoder's error means.
+    pub(crate) fn reading(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::OutOfMemory => Self::OverBudget,
+            // A decoder's own complaint carries no number of the system's.
+            _ if error.raw_os_error().is_none() => Self::Damaged,
+            _ => Self::Io,
+        }
+    }
+
+    /// What the error of a file that is written means.
+    pub(crate) fn writing(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::OverBudget,
+            _ => Self::Io,
+        }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self { section_bytes: DEFAULT_SECTION_BYTES, spare_disk: DEFAULT_SPARE_DISK, memory: 0 }
-    }
-}
-
-impl Spool {
-    /// Reads what stands at `offset`, as [`FileExt::read_at`] does: possibly less, and nothing at the end.
-    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Disk(file) => file.read_at(buffer, offset),
-            Self::Memory(bytes) => {
-                let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..));
-                rest.unwrap_or_default().read(buffer)
-            }
-        }
-    }
-
-    /// The bytes it holds in memory.
-    pub(crate) fn memory(&self) -> u64 {
-        match self {
-            Self::Disk(_) => 0,
-            Self::Memory(bytes) => bytes.len() as u64,
-        }
     }
 }
 

@@ -44,7 +44,9 @@ impl Names {
             return known.clone();
         }
         let readable = name::readable(raw);
-        let mangled = if readable == raw { "" } else { raw };
+        // The debug info's own `{closure#0}` is readable as something else too, but no name of the linker's.
+        let of_linker = readable != raw && name::is_linkers(raw);
+        let mangled = if of_linker { raw } else { "" };
         let function = (self.text(&readable), self.text(mangled));
         let raw = self.text(raw);
         self.functions.insert(raw, function.clone());

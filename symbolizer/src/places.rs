@@ -3,26 +3,32 @@
 use std::path::PathBuf;
 
 use crate::DEFAULT_MEMORY_BUDGET;
+use crate::separate::Directories;
 
-/// Where distributions put separate debug files.
-const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
-
-/// The places, the first being asked first.
+/// The places, and what may be spent.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
+    /// Asked before the system's own.
     pub(crate) debug_dirs: Vec<PathBuf>,
+    /// For unpacking where there is no disk to unpack to, in bytes a file.
     pub(crate) memory_budget: u64,
+    /// How much of a unit is held at a time, in bytes.
+    pub(crate) window: usize,
 }
 
 impl Default for Places {
     fn default() -> Self {
-        Self { debug_dirs: Vec::new(), memory_budget: DEFAULT_MEMORY_BUDGET }
+        let (memory_budget, window) = (DEFAULT_MEMORY_BUDGET, crate::DEFAULT_WINDOW);
+        Self { debug_dirs: Vec::new(), memory_budget, window }
     }
 }
 
 impl Places {
-    /// Every debug directory, the system's last.
-    pub(crate) fn dirs(&self) -> Vec<PathBuf> {
-        self.debug_dirs.iter().cloned().chain([PathBuf::from(SYSTEM_DEBUG_DIR)]).collect()
+    pub(crate) fn with_memory_budget(self, memory_budget: u64) -> Self {
+        Self { memory_budget, ..self }
+    }
+
+    pub(crate) fn debug_dirs(&self) -> Directories {
+        Directories::new(self.debug_dirs.iter().cloned())
     }
 }

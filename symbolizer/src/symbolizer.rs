@@ -2,6 +2,7 @@
 //! asked once for the rest.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Addr;
@@ -19,11 +20,19 @@ use crate::resolved::Resolved;
 /// to: 64 MiB.
 pub const DEFAULT_MEMORY_BUDGET: u64 = 64 << 20;
 
+/// How much of the debug info is held in memory at a time unless told otherwise, in bytes: 4 MiB, more than all but
+/// the largest units take.
+pub const DEFAULT_WINDOW: usize = 4 << 20;
+
+/// A smaller window would be read over and over.
+const LEAST_WINDOW: usize = 16 << 10;
+
 /// Names code addresses. Reads files a few MiB at a time and gives that back before `resolve` returns; what it keeps
 /// are answers, up to [`Builder::cache_budget`].
 #[derive(Debug)]
 pub struct Symbolizer {
     places: Places,
+    memory_budget: AtomicU64,
     cache: Mutex<Cache>,
 }
 
@@ -44,6 +53,13 @@ impl Builder {
         self
     }
 
+    /// How much of the debug info is held in memory at a time, in bytes: at least 16 KiB. A larger unit of it (fat
+    /// link-time optimization makes one of the whole program) is read in so many pieces. Default: [`DEFAULT_WINDOW`].
+    pub const fn window(mut self, bytes: usize) -> Self {
+        self.places.window = if bytes < LEAST_WINDOW { LEAST_WINDOW } else { bytes };
+        self
+    }
+
     /// How many bytes of answers are remembered for the next call. Default: [`DEFAULT_CACHE_BUDGET`]; 0 remembers
     /// nothing.
     pub const fn cache_budget(mut self, bytes: usize) -> Self {
@@ -61,7 +77,11 @@ impl Builder {
     /// The symbolizer with these settings.
     #[must_use]
     pub fn build(self) -> Symbolizer {
-        Symbolizer { places: self.places, cache: Mutex::new(Cache::of_bytes(self.cache_budget)) }
+        Symbolizer {
+            memory_budget: AtomicU64::new(self.places.memory_budget),
+            places: self.places,
+            cache: Mutex::new(Cache::of_bytes(self.cache_budget)),
+        }
     }
 }
 
@@ -113,6 +133,12 @@ impl Symbolizer {
         Resolved { index: index.collect(), answers: batch.answers, report: batch.report }
     }
 
+    /// Changes [`Builder::memory_budget`] for the calls that begin from now on: what there is to spend changes with
+    /// what the program has left of its memory limit.
+    pub fn set_memory_budget(&self, bytes: u64) {
+        self.memory_budget.store(bytes, Ordering::Relaxed);
+    }
+
     /// What is remembered.
     #[must_use]
     pub fn cache_stats(&self) -> CacheStats {
@@ -157,11 +183,12 @@ impl Symbolizer {
         report: &mut ModuleReport,
     ) {
         let offsets: Vec<u64> = unknown.iter().map(|(_, offset)| *offset).collect();
-        let opened = Binary::of(module, this_process, &self.places);
+        let places = self.places.clone().with_memory_budget(self.memory_budget.load(Ordering::Relaxed));
+        let opened = Binary::of(module, this_process, &places);
         // A file that could not be opened now may be there the next time.
         let remember = opened.is_ok();
         let (answers, reason) = match opened {
-            Ok(binary) => engine::name_offsets(&binary, module, &self.places, &offsets, &mut batch.names),
+            Ok(binary) => engine::name_offsets(&binary, module, &places, &offsets, &mut batch.names),
             Err(reason) => (vec![Arc::default(); offsets.len()], Some(reason)),
         };
         report.reason = reason;

@@ -41,7 +41,7 @@ fn names() -> Check {
     let here = doctor as *const () as usize as u64;
     let mut profile = crate::profile::Profile::new("doctor", []);
     profile.add([crate::profile::Frame::Address(crate::profile::Addr::Pc(here))], &[], 1);
-    let named = Resolver::default().name(&profile);
+    let named = Resolver::default().name(&profile, || false);
     let function = named.frames().find_map(|frame| match frame {
         crate::profile::Frame::Named(function) => Some(function.clone()),
         _ => None,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use flamewatch_symbolizer::Addr;
+use flamewatch_symbolizer::{Addr, Origin, Owner};
 
 /// One frame of a stack. A half-named profile is normal: each frame says for itself what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -62,12 +62,16 @@ pub struct Function {
     pub address: u64,
     /// True when the next outer frame is the function this one was inlined into, at the same address.
     pub inlined: bool,
+    /// Whose code it is. `resolve` knows best; [`Function::new`] goes by name and file.
+    pub owner: Owner,
 }
 
 impl Function {
     /// A function with a name and a place, and no address: `(name, "src/orders.rs", 88)`.
     pub fn new(name: impl Into<String>, file: impl Into<String>, line: u32) -> Self {
-        Self { name: name.into(), file: file.into(), line, ..Self::default() }
+        let (name, file) = (name.into(), file.into());
+        let owner = Origin::of(&name, "", &file, "").owner;
+        Self { name, file, line, owner, ..Self::default() }
     }
 
     /// `file:line` as one would say it: the path from the folder of its crate on, `shop/src/orders.rs:88` for

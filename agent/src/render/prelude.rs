@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::profile::{Frame, Function, Owner, Profile, Stack};
+use crate::profile::{Frame, Function, Profile, Stack, owner};
 
 /// The one frame that stands for all of them. The same for every stack, so that they stay one block of a drawing.
 pub(super) const FOLDED: &str = "(runtime)";
@@ -29,15 +29,8 @@ pub(super) fn fold(profile: &Profile) -> Cow<'_, Profile> {
 /// How many of the outermost frames are the runtime's; 0 where no other code follows.
 fn prelude(stack: &Stack<'_>) -> usize {
     let code = || stack.frames().rev().filter(|frame| !is_label(frame));
-    let of_runtime = |frame: &&Frame| match frame {
-        Frame::Named(function) => match Owner::of(function) {
-            Owner::Runtime => true,
-            // The C library's own start has no name in a stripped one: `libc.so.6+0x891f4`.
-            Owner::Unknown => function.name.contains("+0x"),
-            _ => false,
-        },
-        _ => true,
-    };
+    // A library whose name says nothing may be anybody's; an address without even that is nobody's code to look at.
+    let of_runtime = |frame: &&Frame| matches!(frame, Frame::Address(_)) || owner::is_ground(frame.owner());
     let folded = code().take_while(of_runtime).count();
     if folded < code().count() { folded } else { 0 }
 }

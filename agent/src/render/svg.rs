@@ -20,7 +20,8 @@ const WIDTH: usize = 1200;
 const MIN_WIDTH: f64 = 0.03;
 
 /// What the colors of [`color`] mean.
-const LEGEND: &str = "orange: your code, yellow: dependencies, blue: runtime";
+const LEGEND: &str =
+    "orange: your code, yellow: dependencies, blue: runtime, green: std and system, pink: allocator";
 
 pub(super) fn write(
     profile: &Profile,
@@ -92,13 +93,15 @@ fn palette(profile: &Profile) -> PaletteMap {
 
 /// All of them light enough for black text: contrast at least 7 to 1.
 fn color(frame: &Frame, name: &str) -> Color {
-    let (red, green, blue) = match (frame, Owner::of_frame(frame)) {
+    let (red, green, blue) = match (frame, frame.owner()) {
         (Frame::Label { .. }, _) => (214, 196, 240),
         (_, Owner::User) => (255, 158, 84),
         (_, Owner::Dependency) => (250, 208, 110),
-        (_, Owner::Runtime) => (170, 205, 232),
+        (_, Owner::Runtime | Owner::Flamewatch) => (170, 205, 232),
+        (_, Owner::Std) => (178, 218, 186),
+        (_, Owner::System) => (196, 216, 196),
         (_, Owner::Allocator) => (226, 176, 196),
-        (_, Owner::Unknown) => (205, 210, 205),
+        _ => (205, 210, 205),
     };
     let shade = name.bytes().fold(7_u8, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte)) % 24;
     let lighter = |part: u8| part.saturating_add(shade / 2);
@@ -122,4 +125,35 @@ fn empty(heading: &str, subtitle: &str, out: &mut dyn Write) -> io::Result<()> {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Function;
+
+    #[test]
+    fn whose_code_it_is_decides_the_color_and_black_text_is_legible_on_it() {
+        let registry = "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let frames = [
+            ("shop::put", "src/main.rs".to_owned()),
+            ("serde_json::to_vec", format!("{registry}/serde_json-1.0.154/src/ser.rs")),
+            ("tokio::runtime::park", format!("{registry}/tokio-1.54.1/src/park.rs")),
+            ("alloc::vec::Vec<T,A>::push", String::new()),
+            ("_rjem_malloc", String::new()),
+            ("__libc_start_main", String::new()),
+            ("libssl.so.3+0x10", String::new()),
+        ];
+        let colors = frames.map(|(name, file)| color(&Frame::named(Function::new(name, file, 1)), ""));
+        let distinct: HashSet<_> = colors.iter().map(|color| (color.r, color.g, color.b)).collect();
+        assert_eq!(distinct.len(), colors.len(), "{colors:?}");
+        assert!(colors.iter().all(|color| contrast(color) > 7.0), "{colors:?}");
+    }
+
+    /// The contrast of black text on `color`, as WCAG 2 defines it.
+    fn contrast(color: &Color) -> f64 {
+        let linear = |part: u8| ((f64::from(part) / 255.0 + 0.055) / 1.055).powf(2.4);
+        let light = 0.2126 * linear(color.r) + 0.7152 * linear(color.g) + 0.0722 * linear(color.b);
+        (light + 0.05) / 0.05
+    }
 }

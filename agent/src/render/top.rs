@@ -8,8 +8,7 @@ use std::hash::Hash;
 use indexmap::IndexMap;
 
 use super::certainty::Tally;
-use crate::profile::owner::Owner;
-use crate::profile::{Frame, Function, Profile, Stack};
+use crate::profile::{Frame, Function, Owner, Profile, Stack};
 
 /// The functions and the labels of a profile, the heaviest first.
 #[derive(Debug)]
@@ -92,7 +91,7 @@ fn named<'map, 'p, K: Hash + Eq>(
     file: &'p str,
     frame: &'p Frame,
 ) -> &'map mut Row<'p> {
-    let own = || Owner::of_frame(frame) == Owner::User;
+    let own = || frame.owner() == Owner::User;
     rows.entry(key).or_insert_with(|| Row { name: frame.show(), file, own: own(), ..Row::default() })
 }
 

@@ -1,58 +1,51 @@
 //! Gives a profile names: addresses become functions, files and lines. The one place that knows both the profile
 //! and the symbolizer.
 
-mod cache;
+mod slices;
+mod turns;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use flamewatch_symbolizer::{Addr, Frame as Answer, ModuleMap, Symbolizer};
 
+use self::slices::in_slices;
+use self::turns::Turns;
+use crate::Unit;
 use crate::profile::{Frame, Function, Mapping, Profile};
-pub(crate) use cache::{Cache, DEFAULT_CACHE_BYTES};
 
-/// Names profiles of this process, and remembers what it has named.
-#[derive(Debug)]
+/// Names profiles of this process, and remembers what it has named. Shared by whoever wants names: it works in slices,
+/// one at a time, and who wants few names goes before who wants many.
+#[derive(Debug, Default)]
 pub(crate) struct Resolver {
     symbolizer: Symbolizer,
-    cache: Cache,
-}
-
-impl Default for Resolver {
-    fn default() -> Self {
-        Self::new(Symbolizer::default(), DEFAULT_CACHE_BYTES)
-    }
+    turns: Turns,
 }
 
 impl Resolver {
-    /// A resolver that remembers at most `cache_bytes` of names.
-    pub(crate) fn new(symbolizer: Symbolizer, cache_bytes: usize) -> Self {
-        Self { symbolizer, cache: Cache::of_bytes(cache_bytes) }
-    }
-
-    /// From here on reads debug info of at most `bytes` a file; larger files give names from their symbol tables, which
-    /// take next to nothing.
-    pub(crate) fn limit_memory(&mut self, bytes: u64) {
-        self.symbolizer = Symbolizer::builder().memory_budget(bytes).build();
+    /// From here on unpacks compressed debug info into at most `bytes` of memory a file where there is no disk to
+    /// unpack it to. A file that needs more gives names from its symbol table.
+    pub(crate) fn limit_memory(&self, bytes: u64) {
+        self.symbolizer.set_memory_budget(bytes);
     }
 
     /// The same profile with every address named, as far as that is possible now. What has no name becomes
     /// `module+offset` and counts in [`Losses::unresolved`](crate::profile::Losses::unresolved). Naming
-    /// twice is naming once.
+    /// twice is naming once. Once `canceled`, nobody wants the profile any more, and the rest of it stays as it is.
     ///
     /// What is mapped is looked at anew each time, so libraries loaded after the start have names too.
-    pub(crate) fn name(&mut self, profile: &Profile) -> Profile {
-        let addresses: Vec<Addr> = profile.frames().filter_map(address).collect();
+    pub(crate) fn name(&self, profile: &Profile, canceled: impl Fn() -> bool) -> Profile {
         let map = ModuleMap::current().unwrap_or_default();
-        let answers: HashMap<Addr, Arc<[Answer]>> =
-            addresses.iter().copied().zip(self.answers(&map, &addresses)).collect();
-        let mut named = profile.map_frames(|frame| {
-            let answer = address(frame).and_then(|address| Some((address, answers.get(&address)?)));
-            answer.map_or_else(|| vec![frame.clone()], |(address, answer)| functions(address, answer))
+        let (mut found, mut unnamed) = (HashMap::new(), 0);
+        self.each(&map, profile.frames().filter_map(address), canceled, |address, answer| {
+            unnamed += u64::from(!is_named(answer));
+            found.insert(address, functions(&map, address, answer));
         });
-        let unnamed = answers.values().filter(|answer| !is_named(answer)).count();
-        named.losses.unresolved = named.losses.unresolved.saturating_add(unnamed as u64);
-        if named.mappings.is_empty() || !addresses.is_empty() {
+        let has_addresses = !found.is_empty();
+        let mut named = profile.map_frames(|frame| {
+            address(frame).and_then(|address| found.remove(&address)).unwrap_or_else(|| vec![frame.clone()])
+        });
+        named.losses.unresolved = named.losses.unresolved.saturating_add(unnamed);
+        if named.mappings.is_empty() || has_addresses {
             named.mappings = mappings(&map);
         }
         named
@@ -60,34 +53,38 @@ impl Resolver {
 
     /// The name of the function each of `addresses` stands in, the innermost where some were inlined; `None` where
     /// there is no name. The addresses are taken as they are: no return addresses.
-    pub(crate) fn lookup(&mut self, addresses: &[u64]) -> Vec<Option<String>> {
+    pub(crate) fn lookup(&self, addresses: &[u64], canceled: impl Fn() -> bool) -> Vec<Option<String>> {
         let map = ModuleMap::current().unwrap_or_default();
-        let addresses: Vec<Addr> = addresses.iter().map(|address| Addr::Pc(*address)).collect();
-        let answers = self.answers(&map, &addresses);
-        let innermost = answers.iter().map(|answer| answer.first().filter(|frame| frame.is_named()));
-        innermost.map(|frame| frame.map(|frame| frame.name.to_string())).collect()
+        let mut names = HashMap::new();
+        self.each(&map, addresses.iter().copied().map(Addr::Pc), canceled, |address, answer| {
+            let innermost = answer.first().filter(|frame| frame.is_named());
+            names.insert(address.raw(), innermost.map(|frame| frame.name.to_string()));
+        });
+        addresses.iter().map(|address| names.get(address).cloned().flatten()).collect()
     }
 
-    /// What is remembered, for those who show it.
-    pub(crate) const fn cache(&self) -> &Cache {
-        &self.cache
+    /// What is remembered, in words.
+    pub(crate) fn summary(&self) -> String {
+        let stats = self.symbolizer.cache_stats();
+        let size = Unit::Bytes.show(stats.bytes as f64);
+        format!(
+            "{} addresses in {size}, used {} times, {} forgotten",
+            stats.addresses, stats.used, stats.forgotten
+        )
     }
 
-    /// The frames at each of `addresses`, in their order: from the cache, else from the symbolizer, all at once.
-    fn answers(&mut self, map: &ModuleMap, addresses: &[Addr]) -> Vec<Arc<[Answer]>> {
-        let known: Vec<_> = addresses.iter().map(|address| self.cache.get(map, *address)).collect();
-        let unknown = addresses.iter().zip(&known).filter(|(_, known)| known.is_none());
-        let unknown: Vec<Addr> = unknown.map(|(address, _)| *address).collect();
-        if unknown.is_empty() {
-            return known.into_iter().flatten().collect();
-        }
-        let resolved = self.symbolizer.resolve(map, &unknown);
-        let mut fresh: Vec<Arc<[Answer]>> = resolved.iter().map(Arc::from).collect();
-        for (address, answer) in unknown.iter().zip(&fresh) {
-            self.cache.insert(map, *address, answer);
-        }
-        let mut fresh = fresh.drain(..);
-        known.into_iter().filter_map(|known| known.or_else(|| fresh.next())).collect()
+    /// Tells the frames at each of `addresses`, every one once and in no order of theirs.
+    fn each(
+        &self,
+        map: &ModuleMap,
+        addresses: impl Iterator<Item = Addr>,
+        canceled: impl Fn() -> bool,
+        mut tell: impl FnMut(Addr, &[Answer]),
+    ) {
+        in_slices(&self.turns, addresses, canceled, |slice| {
+            let answers = self.symbolizer.resolve(map, slice);
+            slice.iter().zip(answers.iter()).for_each(|(address, answer)| tell(*address, answer));
+        });
     }
 }
 
@@ -102,7 +99,8 @@ fn is_named(answer: &[Answer]) -> bool {
     answer.iter().any(Answer::is_named)
 }
 
-fn functions(address: Addr, answer: &[Answer]) -> Vec<Frame> {
+fn functions(map: &ModuleMap, address: Addr, answer: &[Answer]) -> Vec<Frame> {
+    let module = map.lookup(address.lookup()).map_or("", |(module, _)| module.name());
     let functions = answer.iter().map(|frame| Function {
         name: frame.name.to_string(),
         system_name: frame.mangled.to_string(),
@@ -110,6 +108,7 @@ fn functions(address: Addr, answer: &[Answer]) -> Vec<Frame> {
         line: frame.line,
         address: address.raw(),
         inlined: frame.inlined,
+        owner: frame.origin_in(module).owner,
     });
     functions.map(Frame::named).collect()
 }
@@ -131,7 +130,7 @@ fn mappings(map: &ModuleMap) -> Vec<Mapping> {
 mod tests {
     use super::*;
     use crate::Unit;
-    use crate::profile::ValueType;
+    use crate::profile::{Owner, ValueType};
 
     #[inline(never)]
     fn checkout(items: u64) -> u64 {
@@ -155,6 +154,12 @@ mod tests {
         profile
     }
 
+    /// How many addresses are remembered, were used again, and were forgotten.
+    fn remembered(resolver: &Resolver) -> (usize, u64, u64) {
+        let stats = resolver.symbolizer.cache_stats();
+        (stats.addresses, stats.used, stats.forgotten)
+    }
+
     fn only_function(profile: &Profile, index: usize) -> Function {
         match profile.frames().nth(index) {
             Some(Frame::Named(function)) => (**function).clone(),
@@ -164,11 +169,11 @@ mod tests {
 
     #[test]
     fn addresses_become_functions_with_places() {
-        let mut resolver = Resolver::default();
+        let resolver = Resolver::default();
         let pc = Frame::Address(Addr::Pc(here(checkout)));
         let inside = Frame::Address(Addr::Return(here(refund) + 4));
         let label = Frame::label("thread", "main");
-        let named = resolver.name(&profile(&[&[pc, inside, label.clone()]]));
+        let named = resolver.name(&profile(&[&[pc, inside, label.clone()]]), || false);
 
         let (checkout_is, refund_is) = (only_function(&named, 0), only_function(&named, 1));
         assert!(checkout_is.name.ends_with("resolve::tests::checkout"), "{checkout_is:?}");
@@ -183,8 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn functions_say_whose_they_are_also_where_only_their_library_tells() {
+        let getpid = Frame::Address(Addr::Pc(libc::getpid as *const () as u64));
+        let own = Frame::Address(Addr::Pc(here(checkout)));
+        let named = Resolver::default().name(&profile(&[&[getpid, own]]), || false);
+        let (getpid, own) = (only_function(&named, 0), only_function(&named, 1));
+        assert_eq!((getpid.owner, own.owner), (Owner::System, Owner::Flamewatch), "{getpid:?}, {own:?}");
+    }
+
+    #[test]
     fn the_executable_segments_are_the_mappings() {
-        let named = Resolver::default().name(&profile(&[&[Frame::Address(Addr::Pc(here(checkout)))]]));
+        let named =
+            Resolver::default().name(&profile(&[&[Frame::Address(Addr::Pc(here(checkout)))]]), || false);
         let own = std::env::current_exe().expect("a path");
         let mapping = named
             .mappings
@@ -198,13 +213,13 @@ mod tests {
 
     #[test]
     fn naming_twice_is_naming_once() {
-        let mut resolver = Resolver::default();
+        let resolver = Resolver::default();
         let raw = profile(&[
             &[Frame::Address(Addr::Pc(here(checkout))), Frame::Address(Addr::Return(16))],
             &[Frame::Address(Addr::Pc(3)), Frame::Address(Addr::Return(16))],
         ]);
-        let once = resolver.name(&raw);
-        let twice = resolver.name(&once);
+        let once = resolver.name(&raw, || false);
+        let twice = resolver.name(&once, || false);
         assert_eq!(once.losses.unresolved, 2);
         assert_eq!(twice.losses, once.losses);
         assert!(twice.frames().eq(once.frames()));
@@ -215,41 +230,43 @@ mod tests {
 
     #[test]
     fn a_half_named_profile_gets_the_other_half() {
-        let mut resolver = Resolver::default();
+        let resolver = Resolver::default();
         let task = Frame::named(Function::new("orders::poll", "src/orders.rs", 88));
-        let named = resolver.name(&profile(&[&[Frame::Address(Addr::Pc(here(checkout))), task.clone()]]));
+        let named =
+            resolver.name(&profile(&[&[Frame::Address(Addr::Pc(here(checkout))), task.clone()]]), || false);
         assert_eq!(named.frames().last(), Some(&task));
         assert!(only_function(&named, 0).name.ends_with("::checkout"));
         // With nothing to name a profile still says which program it is of.
-        assert!(!resolver.name(&profile(&[&[task]])).mappings.is_empty());
+        assert!(!resolver.name(&profile(&[&[task]]), || false).mappings.is_empty());
     }
 
     #[test]
     fn what_is_known_is_not_asked_for_again() {
-        let mut resolver = Resolver::default();
+        let resolver = Resolver::default();
         let raw =
             profile(&[&[Frame::Address(Addr::Pc(here(checkout))), Frame::Address(Addr::Pc(here(refund)))]]);
-        let first = resolver.name(&raw);
-        assert_eq!((resolver.cache().len(), resolver.cache().hits()), (2, 0));
-        let second = resolver.name(&raw);
-        assert_eq!((resolver.cache().len(), resolver.cache().hits()), (2, 2));
+        let first = resolver.name(&raw, || false);
+        assert_eq!(remembered(&resolver), (2, 0, 0));
+        let second = resolver.name(&raw, || false);
+        assert_eq!(remembered(&resolver), (2, 2, 0));
         assert!(first.frames().eq(second.frames()));
     }
 
     #[test]
     fn a_cache_without_room_changes_no_name() {
-        let mut cramped = Resolver::new(Symbolizer::default(), 0);
+        let symbolizer = Symbolizer::builder().cache_budget(0).build();
+        let cramped = Resolver { symbolizer, ..Resolver::default() };
         let raw =
             profile(&[&[Frame::Address(Addr::Pc(here(checkout))), Frame::Address(Addr::Pc(here(refund)))]]);
-        let named = cramped.name(&raw);
+        let named = cramped.name(&raw, || false);
         assert!(only_function(&named, 1).name.ends_with("::refund"));
-        assert_eq!((cramped.cache().len(), cramped.cache().evicted()), (0, 2));
+        assert_eq!(remembered(&cramped), (0, 0, 2));
     }
 
     #[test]
     fn symbols_by_address() {
-        let mut resolver = Resolver::default();
-        let names = resolver.lookup(&[here(refund), 7, here(checkout)]);
+        let resolver = Resolver::default();
+        let names = resolver.lookup(&[here(refund), 7, here(checkout)], || false);
         assert!(names[0].as_deref().is_some_and(|name| name.ends_with("::refund")), "{names:?}");
         assert_eq!(names[1], None);
         assert!(names[2].as_deref().is_some_and(|name| name.ends_with("::checkout")), "{names:?}");

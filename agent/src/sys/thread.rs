@@ -16,6 +16,20 @@ pub(crate) fn give_back() {
     super::arena::give_back();
 }
 
+/// How far [`step_back`] goes: at 10 the scheduler gives a thread about a tenth of what it gives one of the service's.
+#[cfg(target_os = "linux")]
+const NICE: libc::c_int = 10;
+
+/// From here on the calling thread yields to the service's threads where there is not enough CPU for all. For good: to
+/// take it back would need a privilege.
+pub(crate) fn step_back() {
+    // Linux alone sets a priority a thread; elsewhere this would slow down the whole process.
+    #[cfg(target_os = "linux")]
+    // SAFETY: setpriority(2) takes no pointers; 0 is the calling thread, and everyone may lower a priority. Refused it
+    // costs nothing but the stepping back.
+    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+}
+
 /// What a fault of the thread itself raises: blocked, the kernel would kill the process without a word.
 const FAULTS: [libc::c_int; 7] =
     [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSEGV, libc::SIGSYS, libc::SIGTRAP];
@@ -37,6 +51,26 @@ fn block_signals() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The niceness of the calling thread: the seventeenth field after the name, proc_pid_stat(5).
+    #[cfg(target_os = "linux")]
+    fn nice() -> i32 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("a stat");
+        let (_, fields) = stat.rsplit_once(')').expect("a name");
+        fields.split_whitespace().nth(16).expect("a niceness").parse().expect("a number")
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn stepping_back_is_for_one_thread_alone() {
+        let before = nice();
+        let stepped = std::thread::spawn(|| {
+            step_back();
+            nice()
+        });
+        assert_eq!(stepped.join().expect("a thread"), NICE.max(before));
+        assert_eq!(nice(), before);
+    }
 
     #[test]
     fn a_withdrawn_thread_blocks_what_is_not_its_own_fault() {

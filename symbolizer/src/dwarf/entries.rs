@@ -12,11 +12,11 @@ use super::ranges;
 use super::sections::Sections;
 use super::unit::{Code, Unit};
 
-/// How much of a unit is held at a time.
-const WINDOW: usize = 4 << 20;
 /// An entry is looked at only when so much behind its beginning is there, or the unit's end. One that is longer (an
 /// array as a constant) makes the pass look again with more.
 const MARGIN: usize = 4 << 10;
+/// A longer entry is damage.
+const MAX_ENTRY: usize = 1 << 20;
 /// Entries nested deeper are damage.
 const MAX_DEPTH: u32 = 4096;
 
@@ -50,10 +50,16 @@ struct Found {
 }
 
 /// The chains at `targets` (sorted addresses), and false when the unit is damaged and they may be incomplete.
-pub(super) fn chains(sections: &mut Sections, unit: &Unit, targets: &[u64]) -> (Vec<Chain>, bool) {
+pub(super) fn chains(
+    sections: &mut Sections,
+    unit: &Unit,
+    targets: &[u64],
+    window: usize,
+) -> (Vec<Chain>, bool) {
     let mut pass = Pass {
         unit,
         targets,
+        window,
         chains: vec![Chain::new(); targets.len()],
         owners: vec![None; targets.len()],
         functions: Vec::new(),
@@ -66,6 +72,8 @@ pub(super) fn chains(sections: &mut Sections, unit: &Unit, targets: &[u64]) -> (
 struct Pass<'unit> {
     unit: &'unit Unit,
     targets: &'unit [u64],
+    /// How much of the unit is held at a time.
+    window: usize,
     chains: Vec<Chain>,
     /// For each target the function that was compiled: where its entry is, and how deep.
     owners: Vec<Option<(u64, u32)>>,
@@ -91,14 +99,14 @@ impl Pass<'_> {
         let mut info = std::mem::replace(&mut sections.info, crate::section::Section::empty());
         let whole = loop {
             let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-            let piece = info.at(at, left.min(WINDOW.max(margin)));
+            let piece = info.at(at, left.min(self.window.max(margin)));
             let piece = piece.get(..left.min(piece.len())).unwrap_or(piece);
             let is_last = piece.len() == left;
             match self.piece(sections, piece, at, if is_last { 0 } else { margin }) {
                 Stop::End => break Some(()),
                 Stop::Damage => break None,
                 Stop::Piece(_) if is_last => break None,
-                Stop::Piece(0) if margin >= WINDOW => break None,
+                Stop::Piece(0) if margin >= MAX_ENTRY => break None,
                 Stop::Piece(0) => margin *= 16,
                 Stop::Piece(used) => (at, margin) = (at + used as u64, MARGIN),
             }

@@ -16,8 +16,6 @@ use super::sections::{Sections, StringOffsets};
 use super::unit::Unit;
 use crate::section::{NEARBY, Section};
 
-/// A program up to this long is read at once, a longer one page by page.
-const AT_ONCE: u64 = 2 << 20;
 /// Longer paths are damage.
 const MAX_PATH: usize = 4096;
 
@@ -40,11 +38,18 @@ pub(super) struct Lines {
     pub(super) damaged: bool,
 }
 
-/// The rows at `targets` (sorted addresses), and the names of their files and those in `also`.
-pub(super) fn lines(sections: &mut Sections, unit: &Unit, targets: &[u64], also: &[u64]) -> Lines {
+/// The rows at `targets` (sorted addresses), and the names of their files and those in `also`. A program up to half of
+/// `window` long is read at once, a longer one page by page.
+pub(super) fn lines(
+    sections: &mut Sections,
+    unit: &Unit,
+    targets: &[u64],
+    also: &[u64],
+    window: usize,
+) -> Lines {
     let mut lines = Lines { rows: vec![None; targets.len()], ..Lines::default() };
     let Some(offset) = unit.lines else { return lines };
-    lines.damaged = read(sections, unit, offset, targets, also, &mut lines).is_none();
+    lines.damaged = read(sections, unit, offset, (targets, also), window, &mut lines).is_none();
     lines
 }
 
@@ -52,13 +57,13 @@ fn read(
     sections: &mut Sections,
     unit: &Unit,
     offset: u64,
-    targets: &[u64],
-    also: &[u64],
+    (targets, also): (&[u64], &[u64]),
+    window: usize,
     lines: &mut Lines,
 ) -> Option<()> {
     let length = length(&mut sections.line, offset)?;
     let mut line = std::mem::replace(&mut sections.line, Section::empty());
-    let done = if length <= AT_ONCE {
+    let done = if length <= window as u64 / 2 {
         let bytes = line.exactly(offset, usize::try_from(length).ok()?);
         let section = bytes.map(|bytes| DebugLine::new(bytes, LittleEndian));
         section.and_then(|section| program(sections, unit, &section, targets, also, lines))

@@ -28,6 +28,8 @@ pub(crate) struct DebugInfo<'files> {
     pub(crate) own: Sections,
     /// The file that several share (dwz).
     pub(crate) shared: Option<Sections>,
+    /// How much of a unit is held at a time.
+    pub(crate) window: usize,
     /// Finds the file that holds a unit's entries, by what the unit says and the directory of its compilation.
     pub(crate) split: &'files mut dyn FnMut(&Split, Option<&str>) -> Option<Sections>,
 }
@@ -63,6 +65,7 @@ pub(crate) struct Place {
 pub(crate) fn locate(mut info: DebugInfo<'_>, targets: &[u64]) -> Located {
     let mut search = Search {
         targets,
+        window: info.window,
         located: Located { frames: vec![Box::default(); targets.len()], ..Located::default() },
         names: FunctionNames::default(),
         file_ids: FxHashMap::default(),
@@ -81,6 +84,7 @@ pub(crate) fn locate(mut info: DebugInfo<'_>, targets: &[u64]) -> Located {
 
 struct Search<'targets> {
     targets: &'targets [u64],
+    window: usize,
     located: Located,
     names: FunctionNames,
     file_ids: FxHashMap<Arc<str>, u32>,
@@ -149,7 +153,7 @@ impl Search<'_> {
             None => self.chains(&mut info.own, &mut info.shared, &unit, &targets),
         };
         let also: Vec<u64> = chains.iter().flatten().map(|call| call.site.0).collect();
-        let lines = lines::lines(&mut info.own, &unit, &targets, &also);
+        let lines = lines::lines(&mut info.own, &unit, &targets, &also, self.window);
         self.keep(indexes, &chains, &names, &lines);
         Some(whole && !lines.damaged)
     }
@@ -162,7 +166,7 @@ impl Search<'_> {
         unit: &Unit,
         targets: &[u64],
     ) -> (Vec<Chain>, Vec<NameId>, bool) {
-        let (chains, whole) = entries::chains(sections, unit, targets);
+        let (chains, whole) = entries::chains(sections, unit, targets, self.window);
         let calls = chains.iter().flatten();
         let names = calls.map(|call| self.names.id(sections, shared, unit, call.entry)).collect();
         (chains, names, whole)

@@ -23,7 +23,7 @@ fn a_section_is_the_same_unpacked() {
         (CompressionFormat::Zstandard, zstded(&text)),
     ] {
         let spool = unpack(format, &packed, text.len() as u64).expect("unpacked");
-        assert!(matches!(spool, Spool::Disk(_)), "{spool:?}");
+        assert!(matches!(spool, Bytes::File(_)), "{spool:?}");
         assert!(contents(&spool) == text, "{format:?}");
     }
 }
@@ -115,7 +115,7 @@ fn a_file_that_cannot_be_read_is_the_systems_error() {
         uncompressed_size: 10,
     };
     match inflate(&writable, &section, &disk(), &Limits::default()) {
-        Err(Failure::Io(error)) => assert_eq!(error.raw_os_error(), Some(libc::EBADF)),
+        Err(Failure::Io) => {}
         result => panic!("{result:?}"),
     }
 }
@@ -134,7 +134,7 @@ fn what_has_no_disk_goes_to_memory_within_the_budget() {
     ] {
         let spool = unpack_to(dir, CompressionFormat::Zlib, &zlibbed(&text), 10_007, &limits);
         let spool = spool.unwrap_or_else(|failure| panic!("{dir:?}: {failure:?}"));
-        assert_eq!(spool.memory(), 10_007, "{dir:?}");
+        assert!(matches!(&spool, Bytes::Memory(bytes) if bytes.len() == 10_007), "{dir:?}");
         assert!(contents(&spool) == text, "{dir:?}");
         let tighter = Limits { memory: 10_006, ..limits };
         let result = unpack_to(dir, CompressionFormat::Zlib, &zlibbed(&text), 10_007, &tighter);
@@ -223,7 +223,7 @@ fn zstded(bytes: &[u8]) -> Vec<u8> {
     compress_to_vec(bytes, CompressionLevel::Fastest)
 }
 
-fn unpack(format: CompressionFormat, packed: &[u8], size: u64) -> Result<Spool, Failure> {
+fn unpack(format: CompressionFormat, packed: &[u8], size: u64) -> Result<Bytes, Failure> {
     unpack_to(&disk(), format, packed, size, &Limits { spare_disk: 1 << 20, ..Limits::default() })
 }
 
@@ -233,7 +233,7 @@ fn unpack_to(
     packed: &[u8],
     size: u64,
     limits: &Limits,
-) -> Result<Spool, Failure> {
+) -> Result<Bytes, Failure> {
     let section = CompressedFileRange {
         format,
         offset: 0,
@@ -243,11 +243,11 @@ fn unpack_to(
     inflate(&file(packed), &section, dir, limits)
 }
 
-fn is_damaged(result: &Result<Spool, Failure>) -> bool {
+fn is_damaged(result: &Result<Bytes, Failure>) -> bool {
     matches!(result, Err(Failure::Damaged))
 }
 
-fn contents(spool: &Spool) -> Vec<u8> {
+fn contents(spool: &Bytes) -> Vec<u8> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4_099]);
     loop {
         match spool.read_at(bytes.len() as u64, &mut chunk).expect("read") {

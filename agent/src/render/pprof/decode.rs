@@ -152,13 +152,12 @@ impl<'m> Reader<'m> {
                 let function = functions.get(&line.function_id).copied();
                 let function =
                     function.ok_or_else(|| invalid("a location is in a function that is not there"))?;
+                let (name, file) = (self.name(function.name)?, self.name(function.filename)?);
                 Ok(Frame::named(Function {
-                    name: self.name(function.name)?,
                     system_name: self.name(function.system_name)?,
-                    file: self.name(function.filename)?,
-                    line: u32::try_from(line.line).unwrap_or(0),
                     address: location.address,
                     inlined: index != last,
+                    ..Function::new(name, file, u32::try_from(line.line).unwrap_or(0))
                 }))
             })
             .collect()

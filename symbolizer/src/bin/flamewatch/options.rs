@@ -1,0 +1,136 @@
+//! The command line, and the help that replaces a manual.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Tools for what flamewatch and other profilers have written down.
+#[derive(Debug, Parser)]
+#[command(name = "flamewatch", version, arg_required_else_help = true)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Give names, files, lines and inlined functions to the addresses in profiles, dumps and traces
+    #[command(after_help = EXAMPLES, long_about = ABOUT)]
+    Symbolize(Symbolize),
+}
+
+const ABOUT: &str = "\
+Give names, files, lines and inlined functions to the addresses in profiles, dumps and traces.
+
+Reads, and tells apart by content:
+  pprof       profile.proto, gzipped or not: a copy of it in which every location has functions that can have
+  heap        jemalloc heap_v2 dumps: collapsed stacks, bytes in use, scaled up for sampling as jeprof does
+  perf        the text of `perf script`, of a recording with call graphs: collapsed stacks, samples
+  addresses   hexadecimal addresses, one a line or as arguments: lines like those of `addr2line -afip`
+
+A file is used only when it is proved to be what ran: by its build id, else by its inode. What cannot be proved
+keeps its address, and a message at the end says which file is missing and where it was looked for.
+
+Exit status: 0 when done (what has no name is told on standard error), 1 when the input cannot be read,
+2 when the command line makes no sense.";
+
+const EXAMPLES: &str = "\
+Examples:
+  A profile without names, from a machine that has no debug info, to go tool pprof:
+    flamewatch symbolize --debug-dir ./builds raw.pb.gz --output named.pb.gz
+
+  A heap dump of jemalloc as a flame graph, as a table, and for go tool pprof:
+    flamewatch symbolize jeprof.1.0.f.heap > heap.folded
+    flamewatch symbolize --to top jeprof.1.0.f.heap
+    flamewatch symbolize --to pprof jeprof.1.0.f.heap --output heap.pb.gz
+
+  The same dump on another machine, where only the file itself can be vouched for:
+    flamewatch symbolize --binary target/release/shop jeprof.1.0.f.heap
+
+  Inlined functions and readable names for perf:
+    perf record -g ./shop && perf script | flamewatch symbolize > cpu.folded
+
+  Addresses as a file counts them, as a process counts them, as a process counted them once:
+    flamewatch symbolize --binary ./shop 0x1a2b3 0x1a2c0
+    flamewatch symbolize --pid 4711 0x55d0c0001a2b
+    grep -o '0x[0-9a-f]*' crash.log | flamewatch symbolize --maps crash.maps
+";
+
+#[derive(Args, Debug)]
+pub(crate) struct Symbolize {
+    /// Files to read, `-` for standard input, or addresses that begin with 0x; without any, standard input
+    #[arg(value_name = "FILE|ADDRESS")]
+    pub(crate) inputs: Vec<String>,
+
+    /// What the files are, instead of finding out
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+
+    /// What to write: by default pprof from pprof, and folded from heap and perf
+    #[arg(long, value_name = "FORM", conflicts_with = "json")]
+    pub(crate) to: Option<Form>,
+
+    /// Write one JSON object a line for each stack or address
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Which of a profile's values folded and top show, such as inuse_objects; by default the profile's own default
+    #[arg(long, value_name = "NAME")]
+    pub(crate) value: Option<String>,
+
+    /// Write to FILE, which is replaced at once when all is done, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Look for executables and debug info in DIR too; may be given again
+    #[arg(long, value_name = "DIR")]
+    pub(crate) debug_dir: Vec<PathBuf>,
+
+    /// The file that plain addresses are of. For other inputs, take PATH for the module with this file name, whose
+    /// identity you vouch for unless the input has its build id; may be given again
+    #[arg(long, value_name = "PATH")]
+    pub(crate) binary: Vec<PathBuf>,
+
+    /// Plain addresses are of a process whose /proc/PID/maps was saved in FILE
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "binary"])]
+    pub(crate) maps: Option<PathBuf>,
+
+    /// Plain addresses are of the running process PID
+    #[arg(long, value_name = "PID", conflicts_with = "binary")]
+    pub(crate) pid: Option<u32>,
+
+    /// Plain addresses are return addresses, as a backtrace has them: look at the call before each
+    #[arg(long)]
+    pub(crate) return_addresses: bool,
+
+    /// Take the files at the paths in the input for those that ran, where the input has no build id and the inode
+    /// is another. A file that was replaced since then gives wrong names
+    #[arg(long)]
+    pub(crate) trust_paths: bool,
+
+    /// Say nothing about what has no name
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// What an input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Pprof,
+    Heap,
+    Perf,
+    Addresses,
+}
+
+/// What a profile is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// profile.proto, gzipped
+    Pprof,
+    /// a line a stack, outermost function first: `main;work;malloc 4096`
+    Folded,
+    /// a table of functions, as `go tool pprof -top` has it
+    Top,
+    /// a JSON object a stack, the same as --json
+    Json,
+}

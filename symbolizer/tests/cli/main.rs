@@ -1,0 +1,15 @@
+//! The program `flamewatch`, run on what real programs write: this test program's own memory, a real heap dump of
+//! it, small C programs built on the spot. What it writes is read by the real `go tool pprof`.
+
+mod addresses;
+mod bad;
+mod heap;
+mod perf;
+mod pprof;
+#[path = "../../src/bin/flamewatch/proto.rs"]
+mod proto;
+mod run;
+
+/// So that this program can write a heap dump of itself; see `heap`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
