@@ -27,8 +27,8 @@ addr2line) from start to end. Peak is the whole process's resident memory; growt
 library is asked. The tools take turns within a round; the tables show medians (least .. most).
 """
 EPILOG = """\
-Without --binary, cargo-nextest is built once with full debug info (5 to 15 minutes on 2 cores). Debian: llvm and
-binutils have the programs; a program that is missing is left out and said so. Exit status 1 when a goal is missed.
+Without --binary, cargo-nextest is built once with full debug info (20 minutes on 2 busy cores). Debian: llvm
+and binutils have the programs; one that is missing is left out and said so. Exit status 1 when a goal is missed.
 """
 
 
@@ -82,8 +82,10 @@ def main():
     names = present(asked.tool)
     tools.TARGET.mkdir(parents=True, exist_ok=True)
     tools.build(names)
-    print(f"{elf.path.name}: {elf.path.stat().st_size / 2**20:,.0f} MiB, debug info {elf.debug_bytes / 2**20:,.0f} MiB, "
-          f"text {(elf.text[1] - elf.text[0]) / 2**20:,.1f} MiB, {sum(1 for _ in elf.units()):,} units with code")
+    sizes = (elf.path.stat().st_size, elf.debug_bytes, elf.text[1] - elf.text[0])
+    file, debug, text = (f"{size / 2**20:,.1f} MiB" for size in sizes)
+    units = sum(1 for _ in elf.units())
+    print(f"{elf.path.name}: {file}, debug info {debug}, text {text}, {units:,} units with code")
     print("tools: " + ", ".join(f"{name} {version}" for name, version in tools.versions(names).items()))
     if asked.agree:
         print("\n".join(agree.compare(elf, names, asked.agree, asked.seed, asked.examples)))

@@ -45,7 +45,8 @@ class Elf:
     def _code_segment(self, offset, size, count):
         """Start, end and file offset of the executable segment, in whole pages, as the kernel would map it."""
         for index in range(count):
-            kind, flags, file_offset, address, _, file_size = struct.unpack("<IIQQQQ", self._at(offset + index * size, 40))
+            header = struct.unpack("<IIQQQQ", self._at(offset + index * size, 40))
+            kind, flags, file_offset, address, _, file_size = header
             if kind == PT_LOAD and flags & PF_X:
                 end = -(-(address + file_size) // PAGE) * PAGE
                 return address // PAGE * PAGE, end, file_offset // PAGE * PAGE

@@ -55,8 +55,8 @@ def missing(by_tool, tool):
 
 def best_peer(by_tool, what):
     """The peer with the least median and that median, or none."""
-    peers = ((spread(runs, what), tool) for tool, runs in by_tool.items() if tool != "ours" and not missing(by_tool, tool))
-    known = [(found.median, tool) for found, tool in peers if found]
+    peers = [tool for tool in by_tool if tool != "ours" and not missing(by_tool, tool)]
+    known = [(found.median, tool) for tool in peers if (found := spread(by_tool[tool], what))]
     return min(known, default=None)
 
 
