@@ -158,7 +158,7 @@ fn range<'bytes, Section: SectionHeader<Endian = Endianness>>(
         memory_size: section.sh_size(endian).into(),
         offset,
         size,
-        executable: section.sh_flags(endian).0 & u64::from(elf::SHF_EXECINSTR.0) != 0,
+        executable: section.sh_flags(endian).0 & elf::SHF_EXECINSTR.0 != 0,
         compression: None,
     };
     match section.compression(endian, headers) {

@@ -36,6 +36,8 @@ pub enum Source {
     Symtab,
     /// The dynamic symbol table: only what a library exports has a name.
     Dynsym,
+    /// The map that a just-in-time compiler writes for perf: code without a file.
+    PerfMap,
     /// Nowhere: the name says which byte of which file it is.
     ModuleOffset,
 }

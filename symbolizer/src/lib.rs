@@ -36,6 +36,7 @@ mod module;
 pub mod name;
 mod names;
 mod owner;
+mod perf_map;
 mod places;
 mod report;
 mod resolved;

@@ -24,6 +24,12 @@ impl Names {
         Frame { name: self.text(place), ..self.nowhere() }
     }
 
+    /// A function that was compiled at run time.
+    pub(crate) fn compiled(&mut self, name: &str) -> Frame {
+        let (name, mangled) = self.function(name);
+        Frame { name, mangled, source: Source::PerfMap, ..self.nowhere() }
+    }
+
     /// A frame about which nothing is known.
     pub(crate) fn nowhere(&mut self) -> Frame {
         let empty = self.text("");

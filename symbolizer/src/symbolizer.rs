@@ -12,6 +12,7 @@ use crate::engine;
 use crate::frame::Frame;
 use crate::module::{Module, ModuleMap};
 use crate::names::Names;
+use crate::perf_map;
 use crate::places::Places;
 use crate::report::{ModuleReport, Reason, Report};
 use crate::resolved::Resolved;
@@ -128,7 +129,7 @@ impl Symbolizer {
                 self.name_module(module, map.is_of_this_process(), targets, &mut batch);
             }
         }
-        batch.place_homeless(&homeless, &distinct);
+        batch.place_homeless(&homeless, &distinct, map.is_of_this_process());
         let index = addresses.iter().filter_map(|address| distinct.binary_search(&address.lookup()).ok());
         Resolved { index: index.collect(), answers: batch.answers, report: batch.report }
     }
@@ -243,14 +244,26 @@ impl Batch {
         }
     }
 
-    fn place_homeless(&mut self, homeless: &[usize], distinct: &[u64]) {
+    /// Addresses in no file: code compiled at run time, if its compiler wrote down what it is, or no code at all.
+    fn place_homeless(&mut self, homeless: &[usize], distinct: &[u64], this_process: bool) {
+        let addresses: Vec<u64> = homeless.iter().filter_map(|index| distinct.get(*index)).copied().collect();
         let mut report = ModuleReport { reason: Some(Reason::NoModule), ..ModuleReport::default() };
-        for index in homeless {
-            let address = distinct.get(*index).copied().unwrap_or_default();
-            let frame = self.names.place(&format!("{address:#x}"));
+        let compiled = match this_process && !addresses.is_empty() {
+            true => perf_map::names(std::process::id(), &addresses).unwrap_or_default(),
+            false => Vec::new(),
+        };
+        let mut compiled = compiled.into_iter();
+        for (index, address) in homeless.iter().zip(addresses) {
+            let frame = match compiled.next().flatten() {
+                Some(name) => self.names.compiled(&name),
+                None => self.names.place(&format!("{address:#x}")),
+            };
             self.answer(*index, Arc::from([frame]), &mut report);
         }
-        if report.unnamed > 0 {
+        if report.unnamed == 0 {
+            report.reason = None;
+        }
+        if report.named + report.unnamed > 0 {
             self.report.modules.push(report);
         }
     }

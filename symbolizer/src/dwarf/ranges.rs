@@ -110,7 +110,8 @@ fn new_list(
                 (low, low.wrapping_add(cursor.uleb()?))
             }
             constants::DW_RLE_offset_pair if base == tombstone => {
-                (cursor.skip_leb()?, cursor.skip_leb()?);
+                cursor.skip_leb()?;
+                cursor.skip_leb()?;
                 (0, 0)
             }
             constants::DW_RLE_offset_pair => {

@@ -8,7 +8,7 @@ use flamewatch_symbolizer::ModuleMap;
 use prost::Message as _;
 
 use crate::proto;
-use crate::run::{address_of, compiled, folder, own_path, symbolize};
+use crate::run::{address_of, compiled, folder, own_offset, own_path, symbolize};
 
 #[inline(never)]
 fn landmark(value: u64) -> u64 {
@@ -121,6 +121,28 @@ fn what_has_names_keeps_them() {
     assert_eq!(again.profile(), named, "naming twice is naming once");
     let folded = symbolize(&["--to", "folded"], &ran.out);
     assert_eq!(folded.text(), "cli::pprof::landmark;told before;cli::pprof::landmark 10007\n");
+}
+
+/// What flamewatch writes of a stripped program: the byte before the return address in the name of a function.
+#[test]
+fn a_place_in_the_form_of_a_function_gets_a_name() {
+    let mut profile = raw();
+    let own = own_path();
+    let name = own.rsplit('/').next().expect("a name");
+    profile.string_table.push(format!("{name}+{:#x}", own_offset(here())));
+    profile.function.push(proto::Function { id: 1, name: 8, ..Default::default() });
+    profile.location[0].line.push(proto::Line { function_id: 1, ..Default::default() });
+    profile.location[0].address = here() + 1;
+    profile.mapping[0].has_functions = true;
+    let named = symbolize(&["--to", "folded"], &profile.encode_to_vec());
+    let text = String::from_utf8(named.out).expect("UTF-8");
+    assert_eq!(text, "cli::pprof::landmark;0x10;cli::pprof::landmark 10007\n");
+
+    profile.string_table[6] = format!("/srv/gone/{name}");
+    let unnamed = symbolize(&[], &profile.encode_to_vec());
+    assert_eq!(unnamed.profile().location, profile.location);
+    assert!(!unnamed.profile().mapping[0].has_functions, "that was not true");
+    assert!(unnamed.err.contains("warning: 2 of 2 addresses have no name"), "{}", unnamed.err);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Gives the locations of a profile that have no function the functions that stand there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use flamewatch_symbolizer::Frame;
 
 use crate::belief;
 use crate::finder::Finder;
+use crate::nameless;
 use crate::naming::{self, Answer, Place};
 use crate::profile::Profile;
 use crate::proto;
@@ -23,7 +24,7 @@ pub(crate) struct Filled {
 
 /// Fills in what is missing in `profile`, and nothing else.
 pub(crate) fn fill(profile: &mut Profile, finder: &Finder<'_>) -> Filled {
-    let (nameless, places): (Vec<usize>, Vec<Place>) = nameless(profile).into_iter().unzip();
+    let (nameless, places): (Vec<usize>, Vec<Place>) = nameless::find(profile).into_iter().unzip();
     let answer = naming::name(finder, &profile.modules, &places);
     let doubted = belief::doubted(profile, &nameless, &places, &answer);
     let mut tables = Tables::of(&mut profile.message);
@@ -46,7 +47,8 @@ pub(crate) fn fill(profile: &mut Profile, finder: &Finder<'_>) -> Filled {
             mapping.build_id = build_id;
         }
     }
-    say_what_is_true(&mut profile.message);
+    let unnamed: HashSet<usize> = nameless::find(profile).into_iter().map(|(index, _)| index).collect();
+    say_what_is_true(&mut profile.message, &unnamed);
     let paths = doubted.iter().filter_map(|module| profile.modules.get(*module));
     let doubted = paths.map(|module| module.path.clone()).collect();
     Filled { covered: covered(profile, &nameless, &places, &answer), answer, doubted }
@@ -63,42 +65,6 @@ fn covered(profile: &Profile, nameless: &[usize], places: &[Place], answer: &Ans
         }
     }
     covered
-}
-
-/// The locations without a function, by position, and where they are. What lies in no file but has a name in the
-/// input needs no other.
-fn nameless(profile: &Profile) -> Vec<(usize, Place)> {
-    let message = &profile.message;
-    let named: HashMap<u64, bool> = message
-        .function
-        .iter()
-        .map(|function| (function.id, function.name != 0 || function.system_name != 0))
-        .collect();
-    let is_named = |location: &proto::Location| {
-        location.line.iter().any(|line| named.get(&line.function_id).copied().unwrap_or(false))
-    };
-    let mut nameless = Vec::new();
-    for (index, location) in message.location.iter().enumerate().filter(|(_, location)| !is_named(location)) {
-        if location.mapping_id != 0 || !profile.printed.contains_key(&location.id) {
-            nameless.push((index, place(message, location)));
-        }
-    }
-    nameless
-}
-
-/// Where a location is: in the mapping that it names, else in the one that holds its address.
-fn place(message: &proto::Profile, location: &proto::Location) -> Place {
-    let named = |mapping: &proto::Mapping| mapping.id == location.mapping_id;
-    let holds =
-        |mapping: &proto::Mapping| (mapping.memory_start..mapping.memory_limit).contains(&location.address);
-    // Ids count from 1 in nearly every profile.
-    let guess = usize::try_from(location.mapping_id.wrapping_sub(1)).ok();
-    let guess = guess.filter(|guess| message.mapping.get(*guess).is_some_and(named));
-    let module = match location.mapping_id {
-        0 => message.mapping.iter().position(holds),
-        _ => guess.or_else(|| message.mapping.iter().position(named)),
-    };
-    Place { module, address: location.address }
 }
 
 fn set(
@@ -131,18 +97,18 @@ fn printed_lines(tables: &mut Tables, message: &mut proto::Profile, names: &[Str
 
 /// Says of a mapping only what is true of every location in it: a reader that believes `has_functions` asks nobody
 /// for names. What was said before and is still so stays.
-fn say_what_is_true(message: &mut proto::Profile) {
+fn say_what_is_true(message: &mut proto::Profile, unnamed: &HashSet<usize>) {
     let functions: HashMap<u64, &proto::Function> =
         message.function.iter().map(|function| (function.id, function)).collect();
     let mut inside: HashMap<u64, [bool; 4]> = HashMap::new();
-    for location in &message.location {
+    for (index, location) in message.location.iter().enumerate() {
         let known = |has: fn(&proto::Function) -> bool| {
             let has =
                 |line: &proto::Line| functions.get(&line.function_id).is_some_and(|function| has(function));
             !location.line.is_empty() && location.line.iter().all(has)
         };
         let all = inside.entry(location.mapping_id).or_insert([true, true, true, false]);
-        all[0] &= known(|function| function.name != 0);
+        all[0] &= !unnamed.contains(&index) && known(|function| function.name != 0);
         all[1] &= known(|function| function.filename != 0);
         all[2] &= !location.line.is_empty() && location.line.iter().all(|line| line.line != 0);
         all[3] |= location.line.len() > 1;

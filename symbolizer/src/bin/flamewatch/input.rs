@@ -8,8 +8,8 @@ use flate2::read::MultiGzDecoder;
 use crate::failure::Failure;
 use crate::options::Format;
 
-/// The most bytes of one input, after decompression: 256 MiB. A heap dump of 100,000 stacks has some 40 MiB, and
-/// profiles are a tenth of that.
+/// The most bytes of one input, after decompression: 256 MiB, which half a million stacks of a heap dump fill with 30
+/// addresses each.
 const MAX_INPUT: u64 = 256 << 20;
 
 /// How an input begins, which is enough to tell what it is.

@@ -11,6 +11,7 @@ mod folded;
 mod heap;
 mod input;
 mod json;
+mod nameless;
 mod naming;
 mod options;
 mod output;

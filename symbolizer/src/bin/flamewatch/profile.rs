@@ -8,13 +8,14 @@ use flamewatch_symbolizer::{Module, Segment};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message as _;
+use prost::encoding::decode_varint;
 
 use crate::failure::Failure;
 use crate::proto;
 
-/// The most samples, locations, functions and strings together: 4 Mi. The smallest is two bytes long and takes some
-/// hundred in memory, so that no input makes more than 400 MiB of them.
-const MAX_ENTRIES: usize = 4 << 20;
+/// The most memory that a profile may take when it is read, by the estimate of `cost`: 1 GiB. An empty sample is two
+/// bytes long and takes some hundred, so that the size of the input alone bounds nothing.
+const MAX_COST: usize = 1 << 30;
 
 /// Stacks, and the files that their addresses lie in.
 #[derive(Debug, Default)]
@@ -31,9 +32,10 @@ impl Profile {
     /// Reads `profile.proto`.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Failure> {
         let invalid = |why: &str| Failure::new(format!("it is not a pprof profile: {why}"));
-        if entries(bytes).is_some_and(|entries| entries > MAX_ENTRIES) {
+        if cost(bytes).is_some_and(|cost| cost > MAX_COST) {
+            let most = MAX_COST >> 20;
             return Err(Failure::new(format!(
-                "it has more than {MAX_ENTRIES} entries, the most that are read"
+                "it would take more than {most} MiB of memory, the most it may"
             )));
         }
         let message = proto::Profile::decode(bytes).map_err(|error| invalid(&error.to_string()))?;
@@ -93,23 +95,35 @@ fn check(message: &proto::Profile) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// How many fields the message has at its outermost level; `None` when it is not one. Cheap, and before any memory
-/// is spent on them.
-fn entries(mut bytes: &[u8]) -> Option<usize> {
-    let mut entries = 0_usize;
+/// About how many bytes the message takes in memory; `None` when it is none. Cheap, and before any is spent: a hundred
+/// for an entry and its tables, forty for what is in samples and locations, eight for each number packed there.
+fn cost(mut bytes: &[u8]) -> Option<usize> {
+    let mut cost = 0_usize;
     while !bytes.is_empty() {
-        let tag = prost::encoding::decode_varint(&mut bytes).ok()?;
-        let length = match tag & 7 {
-            0 => prost::encoding::decode_varint(&mut bytes).ok().map(|_| 0)?,
-            1 => 8,
-            2 => usize::try_from(prost::encoding::decode_varint(&mut bytes).ok()?).ok()?,
-            5 => 4,
-            _ => return None,
-        };
-        bytes = bytes.get(length..)?;
-        entries += 1;
+        let (number, content) = field(&mut bytes)?;
+        cost = cost.saturating_add(100 + content.len());
+        let mut inside = if matches!(number, 2 | 4) { content } else { &[] };
+        while !inside.is_empty() {
+            let (_, content) = field(&mut inside)?;
+            cost = cost.saturating_add(40 + content.len().saturating_mul(8));
+        }
     }
-    Some(entries)
+    Some(cost)
+}
+
+/// Takes one field off `bytes`: its number, and its content unless it is a number.
+fn field<'b>(bytes: &mut &'b [u8]) -> Option<(u64, &'b [u8])> {
+    let tag = decode_varint(bytes).ok()?;
+    let length = match tag & 7 {
+        0 => decode_varint(bytes).ok().map(|_| 0)?,
+        1 => 8,
+        2 => usize::try_from(decode_varint(bytes).ok()?).ok()?,
+        5 => 4,
+        _ => return None,
+    };
+    let (content, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some((tag >> 3, content))
 }
 
 #[cfg(test)]
@@ -145,13 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_counted_before_they_are_read() {
-        assert_eq!(entries(&valid().encode_to_vec()), Some(6));
-        assert_eq!(entries(b"\x12\x00\x12\x00"), Some(2));
-        assert_eq!(entries(b"\x12\x09"), None);
-        let bomb = b"\x12\x00".repeat(MAX_ENTRIES + 1);
+    fn memory_is_estimated_before_it_is_spent() {
+        assert_eq!(cost(b"\x12\x00\x12\x00"), Some(200));
+        // A sample with three numbers, packed; a string of two bytes.
+        assert_eq!(cost(b"\x12\x05\x0a\x03\x01\x02\x03\x32\x02ab"), Some(100 + 5 + 40 + 24 + 100 + 2));
+        assert_eq!(cost(b"\x12\x09"), None);
+        let bomb = b"\x12\x00".repeat(MAX_COST / 100 + 1);
         let failure = Profile::decode(&bomb).expect_err("too many");
-        assert!(failure.to_string().contains("entries"), "{failure}");
+        assert!(failure.to_string().contains("memory"), "{failure}");
     }
 
     #[test]
