@@ -23,7 +23,12 @@ fn measured() -> Result<(), String> {
     let bias = bias(&request)?;
     measure::run(
         &request,
-        &Target { path: Path::new("/proc/self/exe"), segment: request.segment, bias: Some(bias) },
+        &Target {
+            path: Path::new("/proc/self/exe"),
+            segment: request.segment,
+            bias: Some(bias),
+            linker_names: false,
+        },
     )
 }
 

@@ -25,7 +25,11 @@ fn main() -> ExitCode {
 
 fn resolve() -> Result<(), String> {
     let request = Request::from_env()?;
-    measure::run(&request, &Target { path: &request.binary, segment: request.segment, bias: None })
+    let linker_names = request.dump.is_some();
+    measure::run(
+        &request,
+        &Target { path: &request.binary, segment: request.segment, bias: None, linker_names },
+    )
 }
 
 fn demangle_lines() -> io::Result<()> {

@@ -12,6 +12,8 @@ pub struct Target<'request> {
     pub segment: Segment,
     /// In process: what to add to an address of the file to get one of this process.
     pub bias: Option<u64>,
+    /// Names as the linker knows them, where the tool tells: for comparing who names what, not who spells it how.
+    pub linker_names: bool,
 }
 
 /// A tool that names addresses.

@@ -13,6 +13,7 @@ pub struct Ours {
     symbolizer: Symbolizer,
     map: ModuleMap,
     bias: u64,
+    linker_names: bool,
 }
 
 impl Engine for Ours {
@@ -22,7 +23,7 @@ impl Engine for Ours {
             None => map_of_file(target)?,
         };
         let symbolizer = Symbolizer::default();
-        Ok(Self { symbolizer, map, bias: target.bias.unwrap_or(0) })
+        Ok(Self { symbolizer, map, bias: target.bias.unwrap_or(0), linker_names: target.linker_names })
     }
 
     fn resolve(&mut self, addresses: &[u64], sink: &mut impl Sink) -> Result<(), String> {
@@ -30,7 +31,8 @@ impl Engine for Ours {
             addresses.iter().map(|address| Addr::Pc(address.wrapping_add(self.bias))).collect();
         for frames in self.symbolizer.resolve(&self.map, &addresses).iter() {
             for frame in frames {
-                sink.frame(&frame.name, &frame.file, frame.line);
+                let raw = self.linker_names && !frame.mangled.is_empty();
+                sink.frame(if raw { &frame.mangled } else { &frame.name }, &frame.file, frame.line);
             }
             sink.end();
         }

@@ -1,4 +1,5 @@
-"""Who says what: the answers of all tools for the same addresses, compared frame by frame."""
+"""Who says what: the answers of all tools for the same addresses, compared frame by frame. Names are compared by the
+function they mean; that ours are spelled shorter is on purpose."""
 
 import json
 import os.path
@@ -48,21 +49,29 @@ def by_library(name, elf, addresses):
     if "error" in figure:
         raise SystemExit(f"{name}: {figure['error']}")
     with open(dump, newline="\n") as lines:
-        return [chain(tuple(part.split("\t")) for part in line.rstrip("\n").split("\x1e") if part) for line in lines]
+        split = [[part.split("\t") for part in line.rstrip("\n").split("\x1e") if part] for line in lines]
+    names = readable(name for frames in split for name, _, _ in frames)
+    return [chain((names[name], file, line) for name, file, line in frames) for frames in split]
 
 
 def by_program(elf, addresses):
-    """llvm-symbolizer, with raw names that go through the same demangler as everybody's."""
+    """llvm-symbolizer, with raw names."""
     command = [tools.program_path("llvm-symbolizer"), f"--obj={elf.path}", "--inlines", "--no-demangle"]
     text = "".join(f"0x{line}" for line in open(addresses))
     command.append("--output-style=JSON")
     said = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
     symbols = [json.loads(line).get("Symbol", []) for line in said.splitlines()]
-    raw = sorted({symbol["FunctionName"] for found in symbols for symbol in found})
-    demangler = [str(tools.TARGET / "tools" / "ours" / "offline"), "demangle"]
-    readable = subprocess.run(demangler, input="\n".join(raw), capture_output=True, text=True, check=True).stdout
-    names = dict(zip(raw, readable.split("\n")))
+    names = readable(symbol["FunctionName"] for found in symbols for symbol in found)
     return [chain((names[s["FunctionName"]], s["FileName"], s["Line"]) for s in found) for found in symbols]
+
+
+def readable(raw):
+    """Names by raw names, from one demangler for all: how a tool spells names is not compared here, only which
+    function it means. One that is readable already stays as it is."""
+    raw = sorted(set(raw))
+    demangler = [str(tools.TARGET / "tools" / "ours" / "offline"), "demangle"]
+    said = subprocess.run(demangler, input="\n".join(raw), capture_output=True, text=True, check=True).stdout
+    return dict(zip(raw, said.split("\n")))
 
 
 def chain(parts):
