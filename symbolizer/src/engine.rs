@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::binary::Binary;
 use crate::companions::Companions;
-use crate::dwarf::{self, DebugInfo, Located, Split};
+use crate::dwarf::{self, DebugInfo, Located, Place, Split};
 use crate::frame::{Frame, Source};
 use crate::module::Module;
 use crate::names::{Function, Names};
@@ -58,21 +58,26 @@ fn answer(
 
 /// The frames that the debug info has, with a symbol's name where it has none.
 fn joined(
-    located: Located,
+    mut located: Located,
     tables: &[(&Binary, Source)],
     wanted: &[u64],
     names: &mut Names,
 ) -> Vec<Arc<[Frame]>> {
-    let table = Table::of(&located, names);
-    let is_open =
-        |index: usize| table.outermost(&located, index).is_none_or(|(_, mangled)| mangled.is_empty());
-    let open: Vec<usize> = (0..wanted.len()).filter(|index| is_open(*index)).collect();
-    let addresses: Vec<u64> = open.iter().filter_map(|index| wanted.get(*index)).copied().collect();
+    let places = std::mem::take(&mut located.frames);
+    let table = Table::of(located, names);
+    let is_open = |places: &[Place]| table.outermost(places).is_none_or(|(_, mangled)| mangled.is_empty());
+    let all = wanted.iter().zip(&places).enumerate();
+    let open: Vec<(usize, u64)> = all
+        .filter(|(_, (_, places))| is_open(places))
+        .map(|(index, (address, _))| (index, *address))
+        .collect();
+    let addresses: Vec<u64> = open.iter().map(|(_, address)| *address).collect();
     let mut symbols = open.into_iter().zip(symtab::symbols(tables, &addresses)).peekable();
-    let frames = (0..wanted.len()).map(|index| {
-        let mut frames = table.frames(&located, index);
-        if let Some((_, Some(symbol))) = symbols.next_if(|(open, _)| *open == index) {
-            add_symbol(&mut frames, &symbol, names);
+    // Each is given back as soon as its frames are there: a large batch is never held twice.
+    let frames = places.into_iter().enumerate().map(|(index, places)| {
+        let mut frames = table.frames(&places);
+        if let Some((_, Some(symbol))) = symbols.next_if(|((open, _), _)| *open == index) {
+            add_symbol(&mut frames, symbol, names);
         }
         frames.into()
     });
@@ -87,20 +92,16 @@ struct Table {
 }
 
 impl Table {
-    fn of(located: &Located, names: &mut Names) -> Self {
-        let functions = located.names.iter().map(|name| name.as_ref().map(|name| names.function(name)));
-        let functions = functions.collect();
-        let files = located.files.iter().map(|file| names.text(file)).collect();
-        Self { functions, files, nowhere: names.nowhere() }
+    fn of(located: Located, names: &mut Names) -> Self {
+        let functions = located.names.into_iter().map(|name| name.map(|name| names.function(&name)));
+        Self { functions: functions.collect(), files: located.files, nowhere: names.nowhere() }
     }
 
-    fn outermost(&self, located: &Located, index: usize) -> Option<&Function> {
-        let name = located.frames.get(index)?.last()?.name?;
-        self.functions.get(name as usize)?.as_ref()
+    fn outermost(&self, places: &[Place]) -> Option<&Function> {
+        self.functions.get(places.last()?.name? as usize)?.as_ref()
     }
 
-    fn frames(&self, located: &Located, index: usize) -> Vec<Frame> {
-        let places = located.frames.get(index).map_or(&[][..], |places| places);
+    fn frames(&self, places: &[Place]) -> Vec<Frame> {
         let frames = places.iter().enumerate().map(|(depth, place)| {
             let function = place.name.and_then(|name| self.functions.get(name as usize)?.as_ref());
             let (name, mangled) = function
@@ -122,14 +123,14 @@ impl Table {
 
 /// The outermost frame is the function that was compiled, which is what a symbol names: it takes the symbol's name
 /// when the debug info has none, or only the plain one (`line-tables-only`).
-fn add_symbol(frames: &mut Vec<Frame>, symbol: &symtab::Symbol, names: &mut Names) {
+fn add_symbol(frames: &mut Vec<Frame>, symbol: symtab::Symbol, names: &mut Names) {
     if frames.is_empty() {
         frames.push(names.nowhere());
     }
     if let Some(outermost) = frames.last_mut()
         && (!outermost.is_named() || name::is_mangled(&symbol.name))
     {
-        (outermost.name, outermost.mangled) = names.function(&symbol.name);
+        (outermost.name, outermost.mangled) = names.function(&Arc::from(symbol.name));
         outermost.source = symbol.source;
     }
 }
@@ -137,7 +138,6 @@ fn add_symbol(frames: &mut Vec<Frame>, symbol: &symtab::Symbol, names: &mut Name
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dwarf::Place;
     use crate::symtab::Symbol;
 
     const MANGLED: &str = "_ZN4shop4leaf17h0123456789abcdefE";
@@ -153,9 +153,10 @@ mod tests {
             ..Located::default()
         };
         let mut names = Names::default();
-        let mut frames = Table::of(&located, &mut names).frames(&located, 0);
+        let places = located.frames[0].clone();
+        let mut frames = Table::of(located, &mut names).frames(&places);
         if let Some(name) = symbol {
-            add_symbol(&mut frames, &Symbol { name: name.to_owned(), source: Source::Symtab }, &mut names);
+            add_symbol(&mut frames, Symbol { name: name.to_owned(), source: Source::Symtab }, &mut names);
         }
         let shown: Vec<_> =
             frames.iter().map(|frame| (&*frame.name, &*frame.mangled, frame.inlined, frame.source)).collect();

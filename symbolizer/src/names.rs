@@ -26,7 +26,7 @@ impl Names {
 
     /// A function that was compiled at run time.
     pub(crate) fn compiled(&mut self, name: &str) -> Frame {
-        let (name, mangled) = self.function(name);
+        let (name, mangled) = self.function(&Arc::from(name));
         Frame { name, mangled, source: Source::PerfMap, ..self.nowhere() }
     }
 
@@ -45,17 +45,16 @@ impl Names {
     }
 
     /// The readable name and the linker's, the latter empty when they are equal.
-    pub(crate) fn function(&mut self, raw: &str) -> Function {
+    pub(crate) fn function(&mut self, raw: &Arc<str>) -> Function {
         if let Some(known) = self.functions.get(raw) {
             return known.clone();
         }
         let readable = name::readable(raw);
         // The debug info's own `{closure#0}` is readable as something else too, but no name of the linker's.
-        let of_linker = readable != raw && name::is_linkers(raw);
-        let mangled = if of_linker { raw } else { "" };
-        let function = (self.text(&readable), self.text(mangled));
-        let raw = self.text(raw);
-        self.functions.insert(raw, function.clone());
+        let of_linker = *readable != **raw && name::is_linkers(raw);
+        let mangled = if of_linker { raw.clone() } else { self.text("") };
+        let function = (self.text(&readable), mangled);
+        self.functions.insert(raw.clone(), function.clone());
         function
     }
 

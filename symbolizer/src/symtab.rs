@@ -33,7 +33,8 @@ pub(crate) fn symbols(tables: &[(&Binary, Source)], wanted: &[u64]) -> Vec<Optio
         };
         let mut search = Search::for_each(&addresses);
         table.each(|names, entry| search.offer(names, entry));
-        let entries = search.found(binary);
+        let mut entries = search.found(binary);
+        drop_ended(&mut table, &mut entries);
         let places = found.iter_mut().filter(|symbol: &&mut Option<Symbol>| symbol.is_none());
         for (place, entry) in places.zip(entries) {
             *place = entry
@@ -60,6 +61,8 @@ struct Table {
     symbols: Section,
     names: Section,
     is_64: bool,
+    /// By section, whether it holds code.
+    executable: Vec<bool>,
 }
 
 /// A function or a label in a table.
@@ -69,6 +72,8 @@ struct Entry {
     address: u64,
     size: u64,
     section: u16,
+    /// False for what has no type, as labels in hand-written assembly.
+    is_function: bool,
     is_global: bool,
     is_weak: bool,
 }
@@ -87,6 +92,7 @@ impl Table {
             symbols: section(table, NEARBY)?,
             names: section(names, SCATTERED)?,
             is_64: binary.elf.is_64,
+            executable: binary.elf.sections.iter().map(|section| section.executable).collect(),
         })
     }
 
@@ -95,7 +101,10 @@ impl Table {
         let size = if self.is_64 { SYMBOL_64 } else { SYMBOL_32 };
         let mut at = 0;
         while let Some(bytes) = self.symbols.exactly(at, size) {
-            if let Some(entry) = entry(bytes, self.is_64) {
+            let in_code = |entry: &Entry| {
+                entry.is_function || self.executable.get(usize::from(entry.section)).copied().unwrap_or(false)
+            };
+            if let Some(entry) = entry(bytes, self.is_64).filter(in_code) {
                 each(&mut self.names, entry);
             }
             at += size as u64;
@@ -110,7 +119,8 @@ fn entry(bytes: &[u8], is_64: bool) -> Option<Entry> {
     let (info, section_at) = if is_64 { (*bytes.get(4)?, 6) } else { (*bytes.get(12)?, 14) };
     let section = u16::from_le_bytes(*bytes.get(section_at..)?.first_chunk()?);
     let (kind, binding) = (elf::SymbolType(info & 15), elf::SymbolBind(info >> 4));
-    if !matches!(kind, elf::STT_FUNC | elf::STT_GNU_IFUNC) || section == 0 {
+    let is_function = matches!(kind, elf::STT_FUNC | elf::STT_GNU_IFUNC);
+    if !(is_function || kind == elf::STT_NOTYPE) || section == 0 {
         return None;
     }
     let (address, size) = if is_64 { (long(8)?, long(16)?) } else { (word(4)?.into(), word(8)?.into()) };
@@ -119,22 +129,24 @@ fn entry(bytes: &[u8], is_64: bool) -> Option<Entry> {
         address,
         size,
         section,
+        is_function,
         is_global: binding != elf::STB_LOCAL,
         is_weak: binding == elf::STB_WEAK,
     })
 }
 
-/// How good a candidate is, the greatest being the best: the innermost start, the name that others link against before its local aliases.
-type Rank = (u64, bool, bool);
+/// How good a candidate is, the greatest being the best: a function, the innermost start, the name that others link against before its local aliases.
+type Rank = (bool, u64, bool, bool);
 
 impl Entry {
     const fn rank(&self) -> Rank {
-        (self.address, self.is_global, !self.is_weak)
+        (self.is_function, self.address, self.is_global, !self.is_weak)
     }
 
-    /// Where a symbol starts, and whether it says where it ends: of two that start together that one wins.
-    const fn start(&self) -> (u64, bool) {
-        (self.address, self.size > 0)
+    /// Where a symbol starts, and whether it says where it ends: of two that start together that one wins, then one
+    /// that says it is a function, then one that others link against.
+    const fn start(&self) -> (u64, bool, bool, bool) {
+        (self.address, self.size > 0, self.is_function, self.is_global)
     }
 }
 
@@ -202,8 +214,32 @@ impl<'wanted> Search<'wanted> {
     }
 }
 
+/// Drops labels that stand inside a function: past its end, which is where they were found, they name nothing.
+fn drop_ended(table: &mut Table, found: &mut [Option<Entry>]) {
+    let is_label = |entry: &&Entry| entry.size == 0;
+    let mut labels: Vec<(u64, bool)> =
+        found.iter().flatten().filter(is_label).map(|label| (label.address, false)).collect();
+    if labels.is_empty() {
+        return;
+    }
+    labels.sort_unstable();
+    labels.dedup();
+    table.each(|_, entry| {
+        let from = labels.partition_point(|(address, _)| *address < entry.address);
+        let end = entry.address.saturating_add(entry.size);
+        let inside = labels.iter_mut().skip(from).take_while(|(address, _)| *address < end);
+        inside.for_each(|(_, ended)| *ended = true);
+    });
+    let ended = |address: u64| labels.binary_search(&(address, true)).is_ok();
+    for entry in found {
+        *entry = entry.filter(|entry| entry.size > 0 || !ended(entry.address));
+    }
+}
+
 /// The symbol's name; `None` for one without.
 fn text(names: &mut Section, entry: Entry) -> Option<String> {
     let name = String::from_utf8_lossy(names.string(entry.name.into())?).into_owned();
-    (!name.is_empty()).then_some(name)
+    // `$x` and `$d` on ARM tell code from data within a function, and name nothing.
+    let is_marker = !entry.is_function && name.starts_with('$') && name.len() <= 3;
+    (!name.is_empty() && !is_marker).then_some(name)
 }

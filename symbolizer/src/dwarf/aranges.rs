@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use super::cursor::Cursor;
 use crate::section::Section;
 
+/// So many memberships for each address. An address lies in one unit, or in a few by mistake; damage makes thousands.
+const MAX_PAIRS: usize = 64;
 /// The longest header of a set.
 const MAX_HEADER: usize = 32;
 
@@ -53,7 +55,7 @@ fn set(section: &mut Section, offset: u64, targets: &[u64], found: &mut Membersh
         if (low, length) == (0, 0) {
             break;
         }
-        if low != 0 {
+        if low != 0 && found.pairs.len() < targets.len().saturating_mul(MAX_PAIRS) {
             let from = targets.partition_point(|target| *target < low);
             let inside = targets.iter().enumerate().skip(from);
             let inside = inside.take_while(|(_, target)| **target - low < length);

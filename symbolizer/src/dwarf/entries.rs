@@ -26,6 +26,8 @@ pub(super) type Chain = Vec<Call>;
 /// A function in a chain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
+    /// Where its own entry is.
+    own: u64,
     /// The entry to begin with when looking for its name.
     pub(super) entry: Entry,
     /// Where it was called, for one that was inlined: file, line, column.
@@ -184,7 +186,7 @@ impl Pass<'_> {
                 if owner.is_none_or(|(_, known)| known < depth) {
                     covers = true;
                     *owner = Some((offset, depth));
-                    *chain = vec![Call { entry: found.entry(offset), site: (0, 0, 0) }];
+                    *chain = vec![Call { own: offset, entry: found.entry(offset), site: (0, 0, 0) }];
                 }
             }
         });
@@ -209,9 +211,10 @@ impl Pass<'_> {
                 let owned =
                     owners.get(index).is_some_and(|owner| owner.is_some_and(|(own, _)| own == function));
                 if let Some(chain) = chains.get_mut(index).filter(|_| owned) {
-                    let call = Call { entry: found.entry(offset), site: found.site };
-                    // Ranges that overlap must not make one call two.
-                    if chain.last().is_none_or(|last| last.entry != call.entry || last.site != call.site) {
+                    let call = Call { own: offset, entry: found.entry(offset), site: found.site };
+                    // Ranges that overlap must not make one call two. (A function that is inlined into itself at
+                    // one call site makes two that look the same.)
+                    if chain.last().is_none_or(|last| last.own != offset) {
                         chain.push(call);
                     }
                 }

@@ -8,8 +8,8 @@ use super::form::Value;
 use super::sections::Sections;
 use super::unit::{Code, Unit};
 
-/// A list longer than this is damage.
-const MAX_RANGES: usize = 1 << 20;
+/// So many entries of lists are read for one unit. Damage can make every entry refer to the longest list there is.
+pub(super) const MAX_RANGES: u32 = 4 << 20;
 /// The longest entry of a list: a kind and two numbers.
 const MAX_ENTRY: usize = 21;
 
@@ -68,7 +68,7 @@ fn old_list(
     let width = unit.header.encoding.address_size;
     let all_ones = if width == 4 { u64::from(u32::MAX) } else { u64::MAX };
     let mut base = unit.low_pc;
-    for _ in 0..MAX_RANGES {
+    while sections.spend_range() {
         let mut cursor = Cursor::new(sections.ranges.exactly(offset, usize::from(width) * 2)?);
         match (cursor.unsigned(width)?, cursor.unsigned(width)?) {
             (0, 0) => return Some(()),
@@ -91,7 +91,7 @@ fn new_list(
     let width = unit.header.encoding.address_size;
     let tombstone = if width == 4 { u64::from(u32::MAX) } else { u64::MAX };
     let mut base = unit.low_pc;
-    for _ in 0..MAX_RANGES {
+    while sections.spend_range() {
         let mut cursor = Cursor::new(sections.rnglists.at(offset, MAX_ENTRY));
         let mut index = |index: u64| unit.address(&mut sections.addr, Value::AddressIndex(index));
         let (low, high) = match gimli::DwRle(cursor.u8()?) {

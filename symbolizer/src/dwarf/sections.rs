@@ -1,6 +1,7 @@
 //! The sections of one file that debug info is spread over.
 
 use super::form::Text;
+use super::ranges;
 use crate::section::Section;
 
 /// A file's debug sections; one that it does not have is empty.
@@ -19,6 +20,8 @@ pub(crate) struct Sections {
     pub(super) rnglists: Section,
     pub(super) str: Section,
     pub(super) str_offsets: Section,
+    /// How many entries of range lists may still be read for the unit in hand.
+    pub(super) ranges_left: u32,
 }
 
 impl Sections {
@@ -37,12 +40,19 @@ impl Sections {
             rnglists: section("rnglists", NEARBY),
             str: section("str", SCATTERED),
             str_offsets: section("str_offsets", NEARBY),
+            ranges_left: ranges::MAX_RANGES,
         }
     }
 
     /// True when there is something to read.
     pub(crate) const fn has_info(&self) -> bool {
         self.info.size() > 0
+    }
+
+    /// False when the unit in hand has read more of range lists than it can have.
+    pub(super) const fn spend_range(&mut self) -> bool {
+        self.ranges_left = self.ranges_left.saturating_sub(1);
+        self.ranges_left > 0
     }
 
     /// The string at `text`; `entry` are the bytes that a string inside of the entry stands in.

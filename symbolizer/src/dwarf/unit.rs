@@ -5,6 +5,7 @@ use gimli::constants;
 use super::abbreviations::Abbreviations;
 use super::cursor::Cursor;
 use super::form::{self, Encoding, Text, Value};
+use super::ranges;
 use super::sections::{Sections, StringOffsets};
 use crate::section::Section;
 
@@ -141,6 +142,7 @@ impl Unit {
         if !header.can_be_read() {
             return None;
         }
+        sections.ranges_left = ranges::MAX_RANGES;
         let abbreviations = Abbreviations::read(&mut sections.abbrev, header.abbreviations, header.encoding)?;
         let left = usize::try_from(header.end - header.entries).unwrap_or(usize::MAX);
         let mut least = ROOT;
