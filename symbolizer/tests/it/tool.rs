@@ -32,7 +32,10 @@ pub(crate) fn run_in(directory: &Path, name: &str, arguments: &str) -> String {
     run(Command::new(name).args(arguments.split_whitespace()).current_dir(directory))
 }
 
-/// The compiler that compiled these tests.
+/// The compiler that compiled these tests. It takes the flags of a nightly one: a name mangled in the way that is not
+/// the default needs one.
 pub(crate) fn rustc() -> Command {
-    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    command.env("RUSTC_BOOTSTRAP", "1");
+    command
 }

@@ -52,22 +52,26 @@ impl Form {
     /// Compiles the program with these flags, separated by blanks: for `rustc`, and for `g++`.
     #[track_caller]
     pub(crate) fn compile(name: &str, rust: &str, cpp: &str) -> Self {
-        let form = Self { has_library: true, ..Self::without_library(name, rust, cpp) };
-        form.rustc(
-            "lib.rs",
-            &format!("{rust} --crate-name truth_library --crate-type cdylib -o libtruth.so"),
-        );
-        form
+        Self::program(name, rust, cpp).with_library(rust)
     }
 
     /// The program alone: one that is linked statically can load no library.
     #[track_caller]
-    pub(crate) fn without_library(name: &str, rust: &str, cpp: &str) -> Self {
+    pub(crate) fn program(name: &str, rust: &str, cpp: &str) -> Self {
         let form = Self { directory: empty_directory(name), has_library: false };
         let source = source("cpp.cc");
-        tool::run_in(&form.directory, "g++", &format!("-O2 -fPIC {cpp} -c -o cpp.o {}", source.display()));
+        form.tool("g++", &format!("-O2 -fPIC {cpp} -c -o cpp.o {}", source.display()));
         form.rustc("main.rs", &format!("{rust} --crate-name truth -o truth"));
         form
+    }
+
+    /// The program and the library, compiled with these flags.
+    #[track_caller]
+    pub(crate) fn with_library(mut self, rust: &str) -> Self {
+        let flags = format!("{rust} --crate-name truth_library --crate-type cdylib -o libtruth.so");
+        self.rustc("lib.rs", &flags);
+        self.has_library = true;
+        self
     }
 
     /// A copy of the form with all debug info, which is compiled once, to be made into another.
