@@ -89,26 +89,45 @@ fn check_compressed(how: &str) {
 
 #[test]
 fn in_a_package_beside_the_program() {
-    for version in ["4", "5"] {
-        let rust = format!("-C debuginfo=2 -C split-debuginfo=packed -C dwarf-version={version}");
-        let cpp = format!("-g -gsplit-dwarf -gdwarf-{version}");
-        let form = Form::compile(&format!("packed-{version}"), &rust, &cpp);
-        FILES.iter().for_each(|file| assert!(package(&form, file).exists(), "{file} has its package"));
-        // What is left lying about would be found in the package's place.
-        remove_objects(&form);
-        check_all(&form);
-    }
+    check_package(4);
+}
+
+#[test]
+fn in_a_package_of_dwarf_5() {
+    check_package(5);
+}
+
+#[track_caller]
+fn check_package(version: u32) {
+    let form = split("packed", version);
+    FILES.iter().for_each(|file| assert!(package(&form, file).exists(), "{file} has its package"));
+    // What is left lying about would be found in the package's place.
+    objects(&form).iter().for_each(|object| std::fs::remove_file(object).expect("removed"));
+    check_all(&form);
 }
 
 #[test]
 fn in_objects_where_they_were_compiled() {
-    for version in ["4", "5"] {
-        let rust = format!("-C debuginfo=2 -C split-debuginfo=unpacked -C dwarf-version={version}");
-        let cpp = format!("-g -gsplit-dwarf -gdwarf-{version}");
-        let form = Form::compile(&format!("unpacked-{version}"), &rust, &cpp);
-        assert!(objects(&form).len() > 2, "{:?}", objects(&form));
-        check_all(&form);
-    }
+    check_objects(4);
+}
+
+#[test]
+fn in_objects_of_dwarf_5() {
+    check_objects(5);
+}
+
+#[track_caller]
+fn check_objects(version: u32) {
+    let form = split("unpacked", version);
+    assert!(objects(&form).len() > 2, "{:?}", objects(&form));
+    check_all(&form);
+}
+
+#[track_caller]
+fn split(how: &str, version: u32) -> Form {
+    let rust = format!("-C debuginfo=2 -C split-debuginfo={how} -C dwarf-version={version}");
+    let cpp = format!("-g -gsplit-dwarf -gdwarf-{version}");
+    Form::compile(&format!("{how}-{version}"), &rust, &cpp)
 }
 
 /// As `rustc` calls it, and `dwp` and the debuggers: `truth.dwp`, but `libtruth.so.dwp`.
@@ -122,10 +141,6 @@ fn objects(form: &Form) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(&form.directory).expect("a directory");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "dwo")).collect()
-}
-
-fn remove_objects(form: &Form) {
-    objects(form).iter().for_each(|object| std::fs::remove_file(object).expect("removed"));
 }
 
 /// Moves the debug info and the symbols of both files into `<file>.debug`.
