@@ -1,8 +1,12 @@
-//! The symbolizer against real files: its own test program, and small C programs built on the spot.
+//! The symbolizer against real files: its own test program, small C programs, and a program in many forms, all built
+//! on the spot.
 
 mod batch;
 mod c;
 mod chain;
 mod exact;
+mod forms;
 mod hostile;
 mod sys;
+mod tool;
+mod truth;
