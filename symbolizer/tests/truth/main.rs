@@ -54,7 +54,7 @@ fn nest_of_three(mut trail: Trail) {
 
 #[inline(never)]
 fn closure(mut trail: Trail) {
-    let closure = |trail: &mut Trail| leaf(trail.at("truth::closure::{{closure}}"));
+    let closure = |trail: &mut Trail| leaf(trail.at("truth::closure::{closure}"));
     let called: &dyn Fn(&mut Trail) = black_box(&closure);
     called(&mut trail);
 }
@@ -83,7 +83,7 @@ impl Shape for Square {
 }
 
 async fn fetch(mut trail: Trail) {
-    middle(trail.at("truth::fetch::{{closure}}"));
+    middle(trail.at("truth::fetch::{closure}"));
 }
 
 fn poll_by_hand(trail: Trail) {
