@@ -3,6 +3,9 @@
 
 mod c;
 mod chain;
+mod child;
+mod confined;
+mod deploy;
 mod exact;
 mod forms;
 mod hostile;
