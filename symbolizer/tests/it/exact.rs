@@ -36,6 +36,7 @@ fn a_program_at_any_address_and_one_at_a_fixed_address() {
     check_chain(&c::program("pie", &["-g", "-O1", "-pie"]));
     check_chain(&c::program("no-pie", &["-g", "-O1", "-no-pie"]));
     check_chain(&c::program("static", &["-g", "-O1", "-static"]));
+    check_chain(&c::program("static-pie", &["-g", "-O1", "-static-pie"]));
 }
 
 #[test]

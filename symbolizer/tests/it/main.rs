@@ -4,6 +4,9 @@
 mod batch;
 mod c;
 mod chain;
+mod child;
+mod confined;
+mod deploy;
 mod exact;
 mod forms;
 mod hostile;
