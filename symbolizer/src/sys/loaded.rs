@@ -9,6 +9,18 @@ const EXPECTED_MODULES: usize = 256;
 const MAX_BUILD_ID: usize = 64;
 /// Notes are tens of bytes.
 const MAX_NOTES: usize = 64 * 1024;
+/// A module has about a dozen program headers.
+const MAX_HEADERS: usize = 128;
+const NO_HEADER: libc::Elf64_Phdr = libc::Elf64_Phdr {
+    p_type: 0,
+    p_flags: 0,
+    p_offset: 0,
+    p_vaddr: 0,
+    p_paddr: 0,
+    p_filesz: 0,
+    p_memsz: 0,
+    p_align: 0,
+};
 /// The vDSO is two pages.
 const MAX_VDSO: usize = 1 << 20;
 const NT_GNU_BUILD_ID: u32 = 3;
@@ -44,6 +56,9 @@ pub(crate) fn vdso(start: u64, end: u64) -> Option<Vec<u8>> {
 struct Found {
     ids: Vec<BuildId>,
     turned_away: usize,
+    /// For a copy of a module's program headers, and of its notes.
+    headers: Vec<libc::Elf64_Phdr>,
+    notes: Vec<u8>,
 }
 
 struct BuildId {
@@ -54,22 +69,49 @@ struct BuildId {
 
 impl Found {
     fn with_room_for(modules: usize) -> Self {
-        Self { ids: Vec::with_capacity(modules), turned_away: 0 }
+        Self {
+            ids: Vec::with_capacity(modules),
+            turned_away: 0,
+            headers: vec![NO_HEADER; MAX_HEADERS],
+            notes: vec![0; MAX_NOTES],
+        }
     }
 
-    fn add(&mut self, text: u64, id: &[u8]) {
-        let mut bytes = [0; MAX_BUILD_ID];
-        let Some(room) = bytes.get_mut(..id.len()) else { return };
-        if self.ids.len() == self.ids.capacity() {
-            self.turned_away += 1;
+    /// Takes down the module whose program headers stand at `headers`.
+    fn look_at(&mut self, base: u64, headers: u64, count: usize) {
+        let Some(room) = self.headers.get_mut(..count) else { return };
+        if !copy_headers(headers, room) {
             return;
         }
-        room.copy_from_slice(id);
-        self.ids.push(BuildId { text, bytes, length: id.len() });
+        let text =
+            room.iter().find(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0);
+        let Some(text) = text.map(|text| base.wrapping_add(text.p_vaddr)) else { return };
+        for header in room.iter().filter(|header| header.p_type == libc::PT_NOTE) {
+            let length = usize::try_from(header.p_filesz).unwrap_or(usize::MAX);
+            let Some(notes) = self.notes.get_mut(..length) else { continue };
+            if !copy(base.wrapping_add(header.p_vaddr), notes) {
+                continue;
+            }
+            if let Some(id) = build_id(notes, if header.p_align == 8 { 8 } else { 4 }) {
+                let Some(id) = BuildId::new(text, id) else { return };
+                if self.ids.len() == self.ids.capacity() {
+                    self.turned_away += 1;
+                } else {
+                    self.ids.push(id);
+                }
+                return;
+            }
+        }
     }
 }
 
 impl BuildId {
+    fn new(text: u64, id: &[u8]) -> Option<Self> {
+        let mut bytes = [0; MAX_BUILD_ID];
+        bytes.get_mut(..id.len())?.copy_from_slice(id);
+        Some(Self { text, bytes, length: id.len() })
+    }
+
     fn hex(&self) -> String {
         self.bytes.iter().take(self.length).fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
@@ -90,46 +132,29 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, found: *
     let info = unsafe { &*info };
     // SAFETY: `look` passed a `Found` that nobody else refers to during the call.
     let found = unsafe { &mut *found.cast::<Found>() };
-    if info.dlpi_phdr.is_null() {
-        return 0;
-    }
-    // SAFETY: `dlpi_phdr` points to `dlpi_phnum` program headers, dl_iterate_phdr(3).
-    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
-    let text =
-        headers.iter().find(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0);
-    if let Some(text) = text {
-        let id = headers.iter().filter(|header| header.p_type == libc::PT_NOTE).find_map(|header| {
-            let notes = notes(info.dlpi_addr, header, headers)?;
-            build_id(notes, if header.p_align == 8 { 8 } else { 4 })
-        });
-        if let Some(id) = id {
-            found.add(info.dlpi_addr.wrapping_add(text.p_vaddr), id);
-        }
-    }
+    found.look_at(info.dlpi_addr, info.dlpi_phdr.addr() as u64, usize::from(info.dlpi_phnum));
     0
 }
 
-/// The notes that `note` describes, if they lie in a segment that is loaded and readable.
-fn notes<'loaded>(
-    base: libc::Elf64_Addr,
-    note: &libc::Elf64_Phdr,
-    headers: &'loaded [libc::Elf64_Phdr],
-) -> Option<&'loaded [u8]> {
-    let end = note.p_vaddr.checked_add(note.p_filesz)?;
-    let loaded = headers.iter().any(|load| {
-        load.p_type == libc::PT_LOAD
-            && load.p_flags & libc::PF_R != 0
-            && load.p_vaddr <= note.p_vaddr
-            && end <= load.p_vaddr.saturating_add(load.p_filesz)
-    });
-    let length = usize::try_from(note.p_filesz).ok()?;
-    let start = usize::try_from(base.wrapping_add(note.p_vaddr)).ok()?;
-    if !loaded || length > MAX_NOTES || start == 0 {
-        return None;
-    }
-    // SAFETY: the range lies in a readable PT_LOAD segment of a module that the loader cannot unload while it holds
-    // its lock for our callback; the slice is not kept longer than that.
-    Some(unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(start), length) })
+/// Copies the program headers at `address`.
+fn copy_headers(address: u64, room: &mut [libc::Elf64_Phdr]) -> bool {
+    let bytes = size_of_val(room);
+    // SAFETY: an `Elf64_Phdr` is eight numbers without padding (elf(5)): its bytes may be looked at as such, and any
+    // bytes are one. The slice covers exactly `room`, which is borrowed mutably for as long.
+    copy(address, unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<u8>(), bytes) })
+}
+
+/// Fills `room` from this process's memory at `address`; false when not all of it is there. The system copies, because
+/// a library that was cut short on disk is still mapped, and to read past its end is a bus error.
+fn copy(address: u64, room: &mut [u8]) -> bool {
+    let Ok(start) = usize::try_from(address) else { return false };
+    let local = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
+    let remote = libc::iovec { iov_base: std::ptr::without_provenance_mut(start), iov_len: room.len() };
+    // SAFETY: process_vm_readv(2) writes to `local`, which is `room`, at most its length, and only looks at
+    // `remote`: an address that is not mapped is an error it returns. getpid(2) has no preconditions.
+    let copied =
+        unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+    usize::try_from(copied) == Ok(room.len())
 }
 
 /// The GNU build id among `notes`, whose descriptors are padded to `align` bytes (elf(5), "Notes").
