@@ -27,6 +27,7 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_URL` | the debug port's address as people reach it, for links in alerts | the bound address |
 /// | `FLAMEWATCH_SLACK_WEBHOOK` | the Slack incoming webhook that gets alerts | none |
 /// | `FLAMEWATCH_DIR` | the folder that keeps alerts and their profiles | none |
+/// | `FLAMEWATCH_DEBUG_DIR` | the folder with debug files of stripped binaries | `/usr/lib/debug` alone |
 /// | `FLAMEWATCH_TICK` | how often the gauges are read | `5s` |
 /// | `FLAMEWATCH_WARM_UP` | how long after the start no rule is judged | `2m` |
 /// | `FLAMEWATCH_HOLD` | how long a rule must hold before it fires | `2m` |
@@ -102,6 +103,13 @@ impl Builder {
     /// The folder that keeps alerts and their profiles. Default: none.
     pub fn dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.config.dir = Some(path.into());
+        self
+    }
+
+    /// One more folder with separate debug files, for a service that ships stripped: `<dir>/.build-id/ab/cdef….debug`,
+    /// or the file that the binary names, in the same place below `dir`. `/usr/lib/debug` is looked at after it.
+    pub fn debug_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.debug_dir = Some(path.into());
         self
     }
 

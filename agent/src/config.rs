@@ -45,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) url: Option<String>,
     pub(crate) slack_webhook: Option<Secret>,
     pub(crate) dir: Option<PathBuf>,
+    pub(crate) debug_dir: Option<PathBuf>,
     pub(crate) tick: Duration,
     pub(crate) warm_up: Duration,
     pub(crate) hold: Duration,
@@ -87,6 +88,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_CLEAR_HOLD", "a duration such as 10m"),
     ("FLAMEWATCH_COOLDOWN", "a duration such as 1h"),
     ("FLAMEWATCH_CPU_HZ", "a whole number from 1 to 999"),
+    ("FLAMEWATCH_DEBUG_DIR", "a folder with separate debug files"),
     ("FLAMEWATCH_DIR", "a folder for alerts and their profiles"),
     ("FLAMEWATCH_FD_GROWTH", "file descriptors a minute such as 30, or off"),
     ("FLAMEWATCH_GROWTH_WINDOW", "a duration from 10s to 1day"),
@@ -115,6 +117,7 @@ impl Default for Config {
             url: None,
             slack_webhook: None,
             dir: None,
+            debug_dir: None,
             tick: DEFAULT_TICK,
             warm_up: DEFAULT_WARM_UP,
             hold: DEFAULT_HOLD,
@@ -150,6 +153,7 @@ impl Config {
             http_url(text).is_some()
         })?;
         env.read("FLAMEWATCH_DIR", &mut self.dir, |text| Some(Some(PathBuf::from(text))))?;
+        env.read("FLAMEWATCH_DEBUG_DIR", &mut self.debug_dir, |text| Some(Some(PathBuf::from(text))))?;
         env.read("FLAMEWATCH_TICK", &mut self.tick, |text| {
             duration(text, Duration::from_millis(100), 5 * minute)
         })?;

@@ -1,6 +1,7 @@
 //! Where profiles are asked for: by the debug port, and by the agent itself when a rule fires.
 //! Collecting and naming run on the agent's worker threads, so that its own loop never waits for them.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,11 @@ impl Desk {
             identity,
             status: Mutex::default(),
         }
+    }
+
+    /// The same desk, which also looks for separate debug files in `debug_dir`.
+    pub(crate) fn looking_in(self, debug_dir: Option<&Path>) -> Self {
+        Self { resolver: Arc::new(Resolver::looking_in(debug_dir)), ..self }
     }
 
     /// Every source, in the order pages list them.

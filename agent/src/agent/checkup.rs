@@ -1,5 +1,7 @@
 //! The check-up behind [`crate::doctor()`]: what works in this process, measured and not assumed.
 
+use std::path::Path;
+
 use crate::Unit;
 use crate::config::Config;
 use crate::doctor::{Check, Report};
@@ -30,23 +32,23 @@ pub fn doctor() -> Report {
         "built without the `heap` feature",
         "enable `flamewatch/full`",
     ));
-    report.checks.push(names());
+    report.checks.push(names(config.debug_dir.as_deref()));
     report.checks.push(memory_limit());
     report.checks.push(slack(&config));
     report
 }
 
 /// Whether an address of ours gets a name, a file and a line.
-fn names() -> Check {
+fn names(debug_dir: Option<&Path>) -> Check {
     let here = doctor as *const () as usize as u64;
     let mut profile = crate::profile::Profile::new("doctor", []);
     profile.add([crate::profile::Frame::Address(crate::profile::Addr::Pc(here))], &[], 1);
-    let named = Resolver::default().name(&profile, || false);
+    let named = Resolver::looking_in(debug_dir).name(&profile, || false);
     let function = named.frames().find_map(|frame| match frame {
         crate::profile::Frame::Named(function) => Some(function.clone()),
         _ => None,
     });
-    let advice = "set `debug = 1` in [profile.release] and do not strip the binary";
+    let advice = "set `debug = 1` in [profile.release], and do not strip the binary or point FLAMEWATCH_DEBUG_DIR at its debug file";
     match function {
         Some(function) if function.name.contains("doctor") && function.line > 0 => {
             Check::ok("names", "functions have names, files and lines")

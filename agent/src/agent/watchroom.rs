@@ -91,8 +91,9 @@ impl Watchroom {
         let url = port
             .as_ref()
             .map(|port| config.url.clone().unwrap_or_else(|| format!("http://{}", port.address())));
+        let desk = Desk::new(equipment.sources(), identity).looking_in(config.debug_dir.as_deref());
         Ok(Self {
-            desk: Arc::new(Desk::new(equipment.sources(), identity)),
+            desk: Arc::new(desk),
             guard: Some(Guard { lookout, baselines, warm_up: config.warm_up }),
             rounds: JoinSet::new(),
             late: 0,

@@ -88,6 +88,11 @@ impl Builder {
     }
 
     /// Does nothing in this build.
+    pub fn debug_dir(self, _path: impl Into<PathBuf>) -> Self {
+        self
+    }
+
+    /// Does nothing in this build.
     pub fn tick(self, _tick: Duration) -> Self {
         self
     }

@@ -5,6 +5,7 @@ mod slices;
 mod turns;
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use flamewatch_symbolizer::{Addr, Frame as Answer, ModuleMap, Symbolizer};
 
@@ -22,6 +23,13 @@ pub(crate) struct Resolver {
 }
 
 impl Resolver {
+    /// A resolver that also looks for separate debug files in `debug_dir`.
+    pub(crate) fn looking_in(debug_dir: Option<&Path>) -> Self {
+        let builder = Symbolizer::builder();
+        let builder = debug_dir.into_iter().fold(builder, |builder, dir| builder.debug_dir(dir));
+        Self { symbolizer: builder.build(), turns: Turns::default() }
+    }
+
     /// From here on unpacks compressed debug info into at most `bytes` of memory a file where there is no disk to
     /// unpack it to. A file that needs more gives names from its symbol table.
     pub(crate) fn limit_memory(&self, bytes: u64) {
