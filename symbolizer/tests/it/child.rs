@@ -37,8 +37,7 @@ impl Copy {
 
     #[track_caller]
     fn at(program: PathBuf, test: &str) -> Self {
-        let _ = std::fs::remove_file(&program);
-        std::fs::copy(std::env::current_exe().expect("a path"), &program).expect("copied");
+        tool::copy(&std::env::current_exe().expect("a path"), &program);
         let copy = Self { program, test: test.to_owned() };
         copy.allow(0o755);
         copy

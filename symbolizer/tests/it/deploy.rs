@@ -9,6 +9,18 @@ use flamewatch_symbolizer::{Addr, ModuleMap, Reason};
 use crate::{c, child, sys};
 
 #[test]
+fn a_deleted_executable_still_has_its_names() {
+    const TEST: &str = "deploy::a_deleted_executable_still_has_its_names";
+    if child::is_for(TEST) {
+        fs::remove_file(std::env::current_exe().expect("a path")).expect("deleted");
+        return child::check_own_chain();
+    }
+    let copy = child::Copy::of_this_program(TEST);
+    copy.check(&mut copy.command());
+    assert!(!copy.program.exists(), "it was deleted while it ran");
+}
+
+#[test]
 fn a_replaced_executable_still_has_its_names() {
     const TEST: &str = "deploy::a_replaced_executable_still_has_its_names";
     if child::is_for(TEST) {
@@ -18,8 +30,8 @@ fn a_replaced_executable_still_has_its_names() {
     }
     let copy = child::Copy::of_this_program(TEST);
     copy.check(&mut copy.command());
-    let next = fs::metadata(&copy.program).expect("there").len();
-    assert!(next < fs::metadata(std::env::current_exe().expect("a path")).expect("there").len() / 4);
+    let own = fs::read(std::env::current_exe().expect("a path")).expect("a file");
+    assert!(own != fs::read(&copy.program).expect("a file"), "it was replaced while it ran");
 }
 
 /// Without start files the library has nothing to run when the process ends, which would not survive this.
@@ -84,7 +96,7 @@ fn a_library_that_is_being_written_over_is_survived() {
                 fs::write(&path, &whole).expect("written over");
             }
         });
-        for _ in 0..500 {
+        for _ in 0..3000 {
             let (frame, _) = child::frame(&map, address);
             assert!(&*frame.name == "right" || frame.name.starts_with("libwriting.so+0x"), "{frame:?}");
         }

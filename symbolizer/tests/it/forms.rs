@@ -1,16 +1,12 @@
 //! One program whose addresses are known from its source, in every form that debug info comes in.
 //! First the forms that hold all of it, which must give all of it; then what can give a part only.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use flamewatch_symbolizer::{Builder, Source, Symbolizer};
+use flamewatch_symbolizer::{Source, Symbolizer};
 
+use crate::debug_dir::{place_of, with_debug_dir};
 use crate::truth::{Call, FILES, Form, Told};
-
-/// A symbolizer that also looks for debug info in `directory`.
-fn with_debug_dir(directory: &Path) -> Symbolizer {
-    Symbolizer::builder().debug_dir(directory).build()
-}
 
 /// Every name, line and chain of every point.
 #[track_caller]
@@ -192,12 +188,8 @@ fn stripped_with_a_build_id_only() {
 /// Moves `<file>.debug` to `debug-root/.build-id/ab/cdef….debug`.
 #[track_caller]
 fn move_by_build_id(form: &Form, file: &str) {
-    let id = build_id(form, file);
-    let (first, rest) = id.split_at(2);
-    let below = form.directory.join("debug-root/.build-id").join(first);
-    std::fs::create_dir_all(&below).expect("a directory");
-    let debug = form.directory.join(format!("{file}.debug"));
-    std::fs::rename(debug, below.join(format!("{rest}.debug"))).expect("moved");
+    let place = place_of(&form.directory.join("debug-root"), &build_id(form, file));
+    std::fs::rename(form.directory.join(format!("{file}.debug")), place).expect("moved");
 }
 
 #[track_caller]
@@ -220,14 +212,9 @@ fn what_two_stripped_files_share_moved_to_a_third() {
     let form = Form::copy("dwz-stripped");
     form.tool("dwz", "-m truth.alt -M truth.alt truth libtruth.so");
     split_off(&form);
-    let alt = form.directory.join("truth.alt");
-    let id = build_id(&form, "truth.alt");
-    std::fs::rename(alt, form.directory.join("truth.alt.debug")).expect("renamed");
     FILES.iter().for_each(|file| move_by_build_id(&form, file));
-    let below = form.directory.join("debug-root/.build-id").join(&id[..2]);
-    std::fs::create_dir_all(&below).expect("a directory");
-    let place = below.join(format!("{}.debug", &id[2..]));
-    std::fs::rename(form.directory.join("truth.alt.debug"), place).expect("moved");
+    let place = place_of(&form.directory.join("debug-root"), &build_id(&form, "truth.alt"));
+    std::fs::rename(form.directory.join("truth.alt"), place).expect("moved");
     check_all_with(&form.run(), &with_debug_dir(&form.directory.join("debug-root")));
 }
 
@@ -358,17 +345,5 @@ fn objects_of_another_build_are_not_used() {
             let place = |call: &Call| frame.file.ends_with(&call.file) && frame.line == call.line;
             assert!(point.chain.iter().any(place), "{}: {frames:#?}", point.name);
         }
-    }
-}
-
-/// Stands in for the builder's own method of this name, which is preferred where there is one.
-#[allow(dead_code, reason = "the builder has a method of its own")]
-trait DebugDir: Sized {
-    fn debug_dir(self, directory: impl Into<PathBuf>) -> Self;
-}
-
-impl DebugDir for Builder {
-    fn debug_dir(self, _directory: impl Into<PathBuf>) -> Self {
-        self
     }
 }

@@ -1,7 +1,5 @@
 //! Files that change under a running process, and addresses that are none.
 
-use std::process::Command;
-
 use flamewatch_symbolizer::{Addr, Frame, ModuleMap, Reason, Symbolizer};
 
 use crate::{c, sys};
@@ -45,27 +43,6 @@ fn a_library_moved_into_place_again_is_used() {
     std::fs::copy(&path, &copy).expect("copied");
     std::fs::rename(copy, &path).expect("moved");
     assert_eq!(&*frame(address).0.name, "moved", "another inode, but the same build");
-}
-
-#[test]
-fn a_deleted_executable_still_has_its_names() {
-    const CHILD: &str = "FLAMEWATCH_TEST_DELETED_CHILD";
-    let own = std::env::current_exe().expect("a path");
-    if std::env::var_os(CHILD).is_some() {
-        std::fs::remove_file(&own).expect("deleted");
-        let (frame, reason) = frame(a_deleted_executable_still_has_its_names as fn() as usize as u64);
-        assert!(frame.name.ends_with("a_deleted_executable_still_has_its_names"), "{frame:?}");
-        assert_eq!((frame.line > 0, reason), (true, None));
-        return;
-    }
-    let copy = c::scratch("deleted-executable");
-    std::fs::copy(&own, &copy).expect("copied");
-    let mut child = Command::new(&copy);
-    child.args(["--exact", "hostile::a_deleted_executable_still_has_its_names"]).env(CHILD, "1");
-    let output = child.output().expect("the copy runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
-    assert!(!copy.exists(), "it was deleted while it ran");
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod c;
 mod chain;
 mod child;
 mod confined;
+mod corruption;
+mod debug_dir;
 mod deploy;
 mod exact;
 mod forms;

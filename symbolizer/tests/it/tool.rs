@@ -32,6 +32,13 @@ pub(crate) fn run_in(directory: &Path, name: &str, arguments: &str) -> String {
     run(Command::new(name).args(arguments.split_whitespace()).current_dir(directory))
 }
 
+/// Copies a program, to be run. Another process does it: what this one has open for writing is open as well in the
+/// child that another test starts in the same moment, and such a file is not run ("text file busy").
+#[track_caller]
+pub(crate) fn copy(from: &Path, to: &Path) {
+    run(Command::new("cp").arg("--remove-destination").arg(from).arg(to));
+}
+
 /// The compiler that compiled these tests. It takes the flags of a nightly one: a name mangled in the way that is not
 /// the default needs one.
 pub(crate) fn rustc() -> Command {

@@ -61,7 +61,7 @@ impl Form {
         let form = Self { directory: empty_directory(name), has_library: false };
         let source = source("cpp.cc");
         form.tool("g++", &format!("-O2 -fPIC {cpp} -c -o cpp.o {}", source.display()));
-        form.rustc("main.rs", &format!("{rust} --crate-name truth -o truth"));
+        form.rustc("program.rs", &format!("{rust} --crate-name truth -o truth"));
         form
     }
 
@@ -69,7 +69,7 @@ impl Form {
     #[track_caller]
     pub(crate) fn with_library(mut self, rust: &str) -> Self {
         let flags = format!("{rust} --crate-name truth_library --crate-type cdylib -o libtruth.so");
-        self.rustc("lib.rs", &flags);
+        self.rustc("library.rs", &flags);
         self.has_library = true;
         self
     }
@@ -81,7 +81,7 @@ impl Form {
         let full = FULL.get_or_init(|| Self::compile("full-to-copy", "-C debuginfo=2", "-g -gdwarf-4"));
         let form = Self { directory: empty_directory(name), has_library: true };
         for file in FILES {
-            std::fs::copy(full.directory.join(file), form.directory.join(file)).expect("copied");
+            tool::copy(&full.directory.join(file), &form.directory.join(file));
         }
         form
     }

@@ -1,4 +1,4 @@
-//! The library that the program of `main.rs` loads while it runs: two points, one of them in the very C++ code that
+//! The library that the program of `program.rs` loads while it runs: two points, one of them in the very C++ code that
 //! the program has too.
 
 mod sys;

@@ -1,6 +1,6 @@
 //! A program that knows what stands at twelve of its own addresses. Each is printed as a line of JSON: the name of
 //! the point, the address, whether it is a return address or one being executed, and the functions that stand there,
-//! innermost first, each with file and line. What is mapped follows. The argument is the library of `lib.rs`.
+//! innermost first, each with file and line. What is mapped follows. The argument is the library of `library.rs`.
 //! The tests compile it in many forms; it belongs to no package.
 
 mod sys;
