@@ -77,7 +77,7 @@ impl Section {
 
     /// The bytes from `offset` up to the next zero byte.
     pub(crate) fn string(&mut self, offset: u64) -> Option<&[u8]> {
-        let mut least = self.read_ahead;
+        let mut least = self.read_ahead.max(SCATTERED);
         loop {
             let bytes = self.at(offset, least);
             let (length, end) = (bytes.len(), bytes.iter().position(|byte| *byte == 0));
@@ -154,5 +154,6 @@ mod tests {
         assert_eq!(section.string(size), None);
         let mut endless = Section::new(Rc::new(Bytes::Memory(vec![b'x'; 1 << 20])), 0, 1 << 20, 512);
         assert_eq!(endless.string(5), None);
+        assert_eq!(Section::empty().string(5), None);
     }
 }

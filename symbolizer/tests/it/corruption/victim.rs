@@ -48,7 +48,7 @@ impl Victim {
             tool::run_in(&directory, "objcopy", &arguments);
         }
         let library = directory.join("units.so");
-        Self::new(name, &library, library.clone(), Symbolizer::default())
+        Self::new(name, &library, library.clone(), Symbolizer::builder().cache_budget(0).build())
     }
 
     fn with_debug_file() -> Self {
@@ -65,7 +65,12 @@ impl Victim {
 
     fn with_object() -> Self {
         let directory = compile("object", "-gdwarf-5 -gsplit-dwarf");
-        Self::new("object", &directory.join("units.so"), directory.join("unit_b.dwo"), Symbolizer::default())
+        Self::new(
+            "object",
+            &directory.join("units.so"),
+            directory.join("unit_b.dwo"),
+            Symbolizer::builder().cache_budget(0).build(),
+        )
     }
 
     fn with_shared_part() -> Self {
@@ -73,7 +78,7 @@ impl Victim {
         tool::run_in(&directory, "cp", "units.so same.so");
         tool::run_in(&directory, "dwz", "-m units.alt -M units.alt units.so same.so");
         let (library, alt) = (directory.join("units.so"), directory.join("units.alt"));
-        Self::new("shared-part", &library, alt, Symbolizer::default())
+        Self::new("shared-part", &library, alt, Symbolizer::builder().cache_budget(0).build())
     }
 
     fn new(name: &'static str, library: &Path, damaged: PathBuf, symbolizer: Symbolizer) -> Self {
