@@ -45,6 +45,8 @@ pub struct CacheStats {
     pub used: u64,
     /// Addresses that were forgotten, or never remembered, for want of room.
     pub forgotten: u64,
+    /// Addresses that could not be kept on disk, where that is asked for.
+    pub unkept: u64,
 }
 
 #[derive(Debug, Default)]
@@ -114,6 +116,7 @@ impl Cache {
             bytes: self.young.bytes + self.old.bytes,
             used: self.used,
             forgotten: self.forgotten,
+            unkept: 0,
         }
     }
 }
@@ -201,7 +204,8 @@ mod tests {
         let mut cache = Cache::of_bytes(DEFAULT_CACHE_BUDGET);
         cache.insert("abc", 0, &frames);
         cache.insert("abc", 0, &frames);
-        let expected = CacheStats { addresses: 1, bytes: entry_bytes(&frames), used: 0, forgotten: 0 };
+        let expected =
+            CacheStats { addresses: 1, bytes: entry_bytes(&frames), used: 0, forgotten: 0, unkept: 0 };
         assert_eq!(cache.stats(), expected);
         assert_eq!(Cache::of_bytes(10).stats(), CacheStats::default());
     }

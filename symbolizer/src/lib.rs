@@ -45,6 +45,7 @@ mod resolved;
 mod scratch;
 mod section;
 mod separate;
+mod shelf;
 mod symbolizer;
 mod symtab;
 mod sys;

@@ -1,7 +1,8 @@
 //! Addresses in, frames out: sorts a batch by module, answers from memory what it can, and has each module's file
 //! asked once for the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +17,7 @@ use crate::perf_map;
 use crate::places::Places;
 use crate::report::{ModuleReport, Reason, Report};
 use crate::resolved::Resolved;
+use crate::shelf::{Answer, Shelf};
 #[cfg(feature = "debuginfod")]
 use crate::{Error, ErrorKind};
 
@@ -36,6 +38,10 @@ const LEAST_WINDOW: usize = 16 << 10;
 pub struct Symbolizer {
     places: Places,
     memory_budget: AtomicU64,
+    shelf: Option<Shelf>,
+    /// The builds whose answers on disk are remembered already.
+    taken_down: Mutex<HashSet<String>>,
+    unkept: AtomicU64,
     cache: Mutex<Cache>,
 }
 
@@ -45,6 +51,7 @@ pub struct Symbolizer {
 pub struct Builder {
     places: Places,
     cache_budget: usize,
+    cache_dir: Option<PathBuf>,
 }
 
 impl Builder {
@@ -70,9 +77,17 @@ impl Builder {
         self
     }
 
+    /// Keeps answers from debug info in files below `dir` as well, for the next process of the same build: a file a
+    /// build, at most as large as [`Builder::cache_budget`], of the 64 builds that were used last; readable by nobody
+    /// else. Default: nothing is written.
+    pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.cache_dir = Some(dir.into());
+        self
+    }
+
     /// One more directory with separate debug files, looked at before `/usr/lib/debug`: for
     /// `<dir>/.build-id/ab/cdef….debug`, and for the file that a stripped one names, in the same place below `dir`.
-    pub fn debug_dir(mut self, dir: impl Into<std::path::PathBuf>) -> Self {
+    pub fn debug_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.places.debug_dirs.push(dir.into());
         self
     }
@@ -84,7 +99,7 @@ impl Builder {
     /// # Errors
     /// `Invalid` when `urls` has no `http` or `https` address without query and password.
     #[cfg(feature = "debuginfod")]
-    pub fn debuginfod(mut self, urls: &str, cache: impl Into<std::path::PathBuf>) -> Result<Self, Error> {
+    pub fn debuginfod(mut self, urls: &str, cache: impl Into<PathBuf>) -> Result<Self, Error> {
         let servers = crate::debuginfod::Server::list(urls);
         if servers.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, "there is no debuginfod server among the addresses"));
@@ -97,6 +112,9 @@ impl Builder {
     #[must_use]
     pub fn build(self) -> Symbolizer {
         Symbolizer {
+            shelf: self.cache_dir.map(|dir| Shelf::new(dir, self.cache_budget as u64)),
+            taken_down: Mutex::default(),
+            unkept: AtomicU64::new(0),
             memory_budget: AtomicU64::new(self.places.memory_budget),
             places: self.places,
             cache: Mutex::new(Cache::of_bytes(self.cache_budget)),
@@ -116,7 +134,7 @@ type Targets = Vec<(usize, u64)>;
 impl Symbolizer {
     /// A symbolizer with other settings than the defaults.
     pub fn builder() -> Builder {
-        Builder { places: Places::default(), cache_budget: DEFAULT_CACHE_BUDGET }
+        Builder { places: Places::default(), cache_budget: DEFAULT_CACHE_BUDGET, cache_dir: None }
     }
 
     /// Names `addresses`, which lie in the modules of `map`. Never fails: what has no name becomes `module+offset`
@@ -161,7 +179,7 @@ impl Symbolizer {
     /// What is remembered.
     #[must_use]
     pub fn cache_stats(&self) -> CacheStats {
-        self.cache().stats()
+        CacheStats { unkept: self.unkept.load(Ordering::Relaxed), ..self.cache().stats() }
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -176,6 +194,7 @@ impl Symbolizer {
             ..ModuleReport::default()
         };
         let mut unknown = Targets::new();
+        self.take_down(module);
         let mut cache = self.cache();
         report.reason = cache.reason(&build);
         for (index, offset) in targets {
@@ -191,6 +210,25 @@ impl Symbolizer {
             self.name_unknown(module, this_process, &unknown, batch, &mut report);
         }
         batch.report.modules.push(report);
+    }
+
+    /// Remembers what is kept on disk of this build.
+    fn take_down(&self, module: &Module) {
+        let Some(shelf) = self.shelf.as_ref().filter(|_| !module.build_id.is_empty()) else { return };
+        let mut taken_down = self.taken_down.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken_down.insert(module.build_id.clone()) {
+            let answers = shelf.load(&module.build_id);
+            let mut cache = self.cache();
+            answers.iter().for_each(|(offset, frames)| cache.insert(&module.build_id, *offset, frames));
+        }
+    }
+
+    /// Keeps on disk what was found out about this build.
+    fn put_up(&self, module: &Module, answers: &[Answer]) {
+        let Some(shelf) = self.shelf.as_ref() else { return };
+        if shelf.keep(&module.build_id, answers).is_err() {
+            self.unkept.fetch_add(answers.len() as u64, Ordering::Relaxed);
+        }
     }
 
     fn name_unknown(
@@ -216,13 +254,19 @@ impl Symbolizer {
         if remember {
             cache.set_reason(&build, reason);
         }
+        let mut found = Vec::new();
         for ((index, offset), frames) in unknown.iter().zip(answers) {
             let frames = batch.named_or_placed(frames, || format!("{}+{offset:#x}", module.name()));
             if remember {
                 cache.insert(&build, *offset, &frames);
             }
+            if self.shelf.is_some() && reason.is_none() {
+                found.push((*offset, frames.clone()));
+            }
             batch.answer(*index, frames, report);
         }
+        drop(cache);
+        self.put_up(module, &found);
     }
 }
 

@@ -2,6 +2,7 @@
 //! and as another reader of the same debug info gives them.
 
 use std::fs;
+use std::path::PathBuf;
 
 use addr2line::Loader;
 use flamewatch_symbolizer::{Addr, Frame, ModuleMap, Reason, Resolved, Source, Symbolizer};
@@ -40,6 +41,28 @@ fn what_is_remembered_is_the_answer_again() {
     assert_eq!(symbolizer.cache_stats().used, addresses.len() as u64);
     assert_eq!(frames(&second), frames(&first));
     assert_eq!(format!("{:?}", second.report()), format!("{:?}", first.report()));
+}
+
+/// The next process of the same build reads no debug info for what is kept.
+#[test]
+fn what_is_kept_on_disk_is_the_answer_again() {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("kept-{}", std::process::id()));
+    let map = ModuleMap::current().expect("a map");
+    let addresses = everywhere(&map);
+    let builder = Symbolizer::builder().cache_budget(64 << 20).cache_dir(&dir);
+    let (first, second) = (builder.clone().build(), builder.build());
+    let found = first.resolve(&map, &addresses);
+    let again = second.resolve(&map, &addresses);
+    assert_eq!(frames(&again), frames(&found));
+    let from_disk = usize::try_from(second.cache_stats().used).expect("few");
+    assert!(from_disk > addresses.len() / 2, "{:?}", second.cache_stats());
+    assert_eq!((first.cache_stats().used, first.cache_stats().unkept), (0, 0));
+    fs::remove_dir_all(&dir).expect("ours");
+    fs::write(&dir, "no directory").expect("written");
+    let blocked = Symbolizer::builder().cache_dir(&dir).build();
+    assert_eq!(frames(&blocked.resolve(&map, &addresses)), frames(&found));
+    assert!(blocked.cache_stats().unkept > 0, "{:?}", blocked.cache_stats());
+    fs::remove_file(&dir).expect("ours");
 }
 
 /// addr2line is another reading of the same standard, by other people.
