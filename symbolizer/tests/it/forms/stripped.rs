@@ -18,8 +18,12 @@ fn split_off(form: &Form) {
 
 #[test]
 fn stripped_with_a_link_to_the_file_beside_it() {
-    let form = linked("debuglink");
-    check_all(&form);
+    check_all(&linked("debuglink"));
+}
+
+#[test]
+fn stripped_with_a_link_to_a_file_in_the_directory_for_such() {
+    let form = linked("debuglink-below");
     std::fs::create_dir(form.directory.join(".debug")).expect("a directory");
     form.each("mv", "{}.debug .debug/");
     check_all(&form);
