@@ -39,10 +39,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     run(Command::new("cp").arg("--remove-destination").arg(from).arg(to));
 }
 
-/// The compiler that compiled these tests. It takes the flags of a nightly one: a name mangled in the way that is not
-/// the default needs one.
+/// The compiler that compiled these tests.
 pub(crate) fn rustc() -> Command {
-    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    command.env("RUSTC_BOOTSTRAP", "1");
-    command
+    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }

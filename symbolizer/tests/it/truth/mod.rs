@@ -122,6 +122,10 @@ impl Form {
     fn rustc(&self, main: &str, flags: &str) {
         let mut command = tool::rustc();
         command.args(format!("{RUST} {flags}").split_whitespace()).current_dir(&self.directory);
+        if flags.contains(" -Z") {
+            // Flags of a nightly compiler. Elsewhere it would change the defaults.
+            command.env("RUSTC_BOOTSTRAP", "1");
+        }
         let object = format!("link-arg={}", self.directory.join("cpp.o").display());
         tool::run(command.arg("-C").arg(object).arg(source(main)));
     }
