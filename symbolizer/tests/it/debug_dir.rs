@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use flamewatch_symbolizer::{Builder, Symbolizer};
+use flamewatch_symbolizer::Symbolizer;
 
 /// A symbolizer that also looks for debug info in `directory`.
 pub(crate) fn with_debug_dir(directory: &Path) -> Symbolizer {
@@ -15,16 +15,4 @@ pub(crate) fn place_of(directory: &Path, build_id: &str) -> PathBuf {
     let below = directory.join(".build-id").join(first);
     std::fs::create_dir_all(&below).expect("a directory");
     below.join(format!("{rest}.debug"))
-}
-
-/// Stands in for the builder's own method of this name, which is preferred where there is one.
-#[allow(dead_code, reason = "the builder has a method of its own")]
-trait DebugDir: Sized {
-    fn debug_dir(self, directory: impl Into<PathBuf>) -> Self;
-}
-
-impl DebugDir for Builder {
-    fn debug_dir(self, _directory: impl Into<PathBuf>) -> Self {
-        self
-    }
 }
