@@ -10,6 +10,7 @@ use gimli::{DebugCuIndex, LittleEndian, UnitIndex};
 use crate::binary::Binary;
 use crate::dwarf::{Sections, Split};
 use crate::frame::Source;
+use crate::index::Index;
 use crate::places::Places;
 use crate::separate::{self, Origin};
 
@@ -61,6 +62,13 @@ impl<'module> Companions<'module> {
         let separate = self.debug.as_ref().map(|file| (file, Source::Symtab));
         let mini = self.mini.as_ref().map(|file| (file, Source::Symtab));
         own.into_iter().chain(separate).chain(mini).chain([(self.binary, Source::Dynsym)]).collect()
+    }
+
+    /// The index of the module, if there is one: for a file whose debug info is nowhere.
+    pub(crate) fn index(&self) -> Option<Index> {
+        let build_id = &self.binary.elf.build_id;
+        let candidates = self.places.debug_dirs().indexes(self.origin(), build_id);
+        candidates.into_iter().find_map(|path| Index::open(&path, build_id))
     }
 
     fn separate(&self) -> Option<Binary> {

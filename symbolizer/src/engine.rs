@@ -1,17 +1,19 @@
-//! Names the addresses of one file: debug info first, symbol tables for what it leaves open. What it opens and
+//! Names the addresses of one file: from debug info or an index of it, symbol tables for what it leaves open. What it opens and
 //! parses lives no longer than the call.
 
 use std::sync::Arc;
 
 use crate::binary::Binary;
 use crate::companions::Companions;
-use crate::dwarf::{self, DebugInfo, Located, Split};
+use crate::dwarf::{self, DebugInfo, Sections, Split};
 use crate::frame::{Frame, Source};
+use crate::index::Index;
 use crate::module::Module;
 use crate::names::{Function, Names};
 use crate::places::Places;
+use crate::raw::{Raw, RawName};
 use crate::report::Reason;
-use crate::{name, symtab};
+use crate::symtab;
 
 /// The frames at each of `offsets` (sorted offsets in the file), innermost first; none for what has no name and no
 /// line. The reason says what stood in the way of a better answer.
@@ -39,8 +41,25 @@ fn answer(
     names: &mut Names,
 ) -> (Vec<Arc<[Frame]>>, Option<Reason>) {
     let mut companions = Companions::of(binary, &module.path, places);
-    let (own, shared) = (companions.info().debug_sections(""), companions.shared());
-    let has_info = own.has_info();
+    let own = companions.info().debug_sections("");
+    let index = if own.has_info() { None } else { companions.index() };
+    let (raw, reason) = match index {
+        Some(mut index) => from_index(&mut index, &companions, wanted),
+        None => from_debug_info(&mut companions, own, places, wanted, names),
+    };
+    let table = Table::of(&raw, names);
+    ((0..wanted.len()).map(|index| table.frames(&raw, index).into()).collect(), reason)
+}
+
+/// What the debug info has, with a symbol's name where it has none.
+fn from_debug_info(
+    companions: &mut Companions<'_>,
+    own: Sections,
+    places: &Places,
+    wanted: &[u64],
+    names: &mut Names,
+) -> (Raw, Option<Reason>) {
+    let (has_info, shared) = (own.has_info(), companions.shared());
     let split = &mut |split: &Split, directory: Option<&str>| companions.split(split, directory);
     let located = dwarf::locate(DebugInfo { own, shared, window: places.window, split }, wanted);
     let tables = companions.symbol_tables();
@@ -52,59 +71,39 @@ fn answer(
         () if located.missing_splits > 0 => Some(Reason::SplitMissing),
         () => None,
     };
-    (joined(located, &tables, wanted, names), reason)
+    let mut raw = Raw::from(located);
+    raw.add_symbols(&tables, wanted, names);
+    (raw, reason)
 }
 
-/// The frames that the debug info has, with a symbol's name where it has none.
-fn joined(
-    located: Located,
-    tables: &[(&Binary, Source)],
-    wanted: &[u64],
-    names: &mut Names,
-) -> Vec<Arc<[Frame]>> {
-    let table = Table::of(&located, names);
-    let is_open =
-        |index: usize| table.outermost(&located, index).is_none_or(|(_, mangled)| mangled.is_empty());
-    let open: Vec<usize> = (0..wanted.len()).filter(|index| is_open(*index)).collect();
-    let addresses: Vec<u64> = open.iter().filter_map(|index| wanted.get(*index)).copied().collect();
-    let mut symbols = open.into_iter().zip(symtab::symbols(tables, &addresses)).peekable();
-    let frames = (0..wanted.len()).map(|index| {
-        let mut frames = table.frames(&located, index);
-        if let Some((_, Some(symbol))) = symbols.next_if(|(open, _)| *open == index) {
-            add_symbol(&mut frames, &symbol, names);
-        }
-        frames.into()
-    });
-    frames.collect()
+/// What was written down before the file was stripped; symbols only for what is damaged in it.
+fn from_index(index: &mut Index, companions: &Companions<'_>, wanted: &[u64]) -> (Raw, Option<Reason>) {
+    let (mut raw, damaged) = index.locate(wanted);
+    raw.fill_gaps(&companions.symbol_tables(), wanted);
+    (raw, damaged.then_some(Reason::Damaged))
 }
 
 /// The names and files of an answer, each made readable once.
 struct Table {
-    functions: Vec<Option<Function>>,
+    functions: Vec<Option<(Function, Source)>>,
     files: Vec<Arc<str>>,
     nowhere: Frame,
 }
 
 impl Table {
-    fn of(located: &Located, names: &mut Names) -> Self {
-        let functions = located.names.iter().map(|name| name.as_ref().map(|name| names.function(name)));
-        let functions = functions.collect();
-        let files = located.files.iter().map(|file| names.text(file)).collect();
+    fn of(raw: &Raw, names: &mut Names) -> Self {
+        let mut function = |name: &RawName| (names.function(&name.text), name.source);
+        let functions = raw.names.iter().map(|name| name.as_ref().map(&mut function)).collect();
+        let files = raw.files.iter().map(|file| names.text(file)).collect();
         Self { functions, files, nowhere: names.nowhere() }
     }
 
-    fn outermost(&self, located: &Located, index: usize) -> Option<&Function> {
-        let name = located.frames.get(index)?.last()?.name?;
-        self.functions.get(name as usize)?.as_ref()
-    }
-
-    fn frames(&self, located: &Located, index: usize) -> Vec<Frame> {
-        let places = located.frames.get(index).map_or(&[][..], |places| places);
+    fn frames(&self, raw: &Raw, index: usize) -> Vec<Frame> {
+        let places = raw.frames.get(index).map_or(&[][..], |places| places);
         let frames = places.iter().enumerate().map(|(depth, place)| {
             let function = place.name.and_then(|name| self.functions.get(name as usize)?.as_ref());
-            let (name, mangled) = function
-                .cloned()
-                .unwrap_or_else(|| (self.nowhere.name.clone(), self.nowhere.mangled.clone()));
+            let nothing = || (self.nowhere.name.clone(), self.nowhere.mangled.clone());
+            let (name, mangled) = function.map_or_else(nothing, |(function, _)| function.clone());
             Frame {
                 name,
                 mangled,
@@ -112,31 +111,17 @@ impl Table {
                 line: place.line,
                 column: place.column,
                 inlined: depth + 1 < places.len(),
-                source: if function.is_some() { Source::Dwarf } else { Source::ModuleOffset },
+                source: function.map_or(Source::ModuleOffset, |(_, source)| *source),
             }
         });
         frames.collect()
     }
 }
 
-/// The outermost frame is the function that was compiled, which is what a symbol names: it takes the symbol's name
-/// when the debug info has none, or only the plain one (`line-tables-only`).
-fn add_symbol(frames: &mut Vec<Frame>, symbol: &symtab::Symbol, names: &mut Names) {
-    if frames.is_empty() {
-        frames.push(names.nowhere());
-    }
-    if let Some(outermost) = frames.last_mut()
-        && (!outermost.is_named() || name::is_mangled(&symbol.name))
-    {
-        (outermost.name, outermost.mangled) = names.function(&symbol.name);
-        outermost.source = symbol.source;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dwarf::Place;
+    use crate::dwarf::{Located, Place};
     use crate::symtab::Symbol;
 
     const MANGLED: &str = "_ZN4shop4leaf17h0123456789abcdefE";
@@ -152,10 +137,11 @@ mod tests {
             ..Located::default()
         };
         let mut names = Names::default();
-        let mut frames = Table::of(&located, &mut names).frames(&located, 0);
+        let mut raw = Raw::from(located);
         if let Some(name) = symbol {
-            add_symbol(&mut frames, &Symbol { name: name.to_owned(), source: Source::Symtab }, &mut names);
+            raw.add_symbol(0, &Symbol { name: name.to_owned(), source: Source::Symtab });
         }
+        let frames = Table::of(&raw, &mut names).frames(&raw, 0);
         let shown: Vec<_> =
             frames.iter().map(|frame| (&*frame.name, &*frame.mangled, frame.inlined, frame.source)).collect();
         assert_eq!(shown, expected);
