@@ -5,4 +5,5 @@ mod c;
 mod chain;
 mod exact;
 mod hostile;
+mod index;
 mod sys;
