@@ -10,8 +10,8 @@ use gimli::{DebugCuIndex, LittleEndian, UnitIndex};
 use crate::binary::Binary;
 use crate::dwarf::{Sections, Split};
 use crate::frame::Source;
+use crate::index::Index;
 use crate::places::Places;
-#[cfg(feature = "debuginfod")]
 use crate::report::Reason;
 use crate::separate::{self, Origin};
 
@@ -57,12 +57,24 @@ impl<'module> Companions<'module> {
         self.debug.as_ref().unwrap_or(self.binary)
     }
 
+    /// What stood in the way of reading the debug info, if something did.
+    pub(crate) fn trouble(&self) -> Option<Reason> {
+        self.info().trouble.get().or_else(|| self.binary.trouble.get())
+    }
+
     /// Its symbol tables, the best first.
     pub(crate) fn symbol_tables(&self) -> Vec<(&Binary, Source)> {
         let own = [(self.binary, Source::Symtab)];
         let separate = self.debug.as_ref().map(|file| (file, Source::Symtab));
         let mini = self.mini.as_ref().map(|file| (file, Source::Symtab));
         own.into_iter().chain(separate).chain(mini).chain([(self.binary, Source::Dynsym)]).collect()
+    }
+
+    /// The index of the module, if there is one: for a file whose debug info is nowhere.
+    pub(crate) fn index(&self) -> Option<Index> {
+        let build_id = &self.binary.elf.build_id;
+        let candidates = self.places.debug_dirs().indexes(self.origin(), build_id);
+        candidates.into_iter().find_map(|path| Index::open(&path, build_id))
     }
 
     fn separate(&self) -> Option<Binary> {

@@ -1,17 +1,19 @@
-//! Names the addresses of one file: debug info first, symbol tables for what it leaves open. What it opens and
-//! parses lives no longer than the call.
+//! Names the addresses of one file: from debug info or an index of it, from symbol tables what that leaves open. What
+//! it opens and parses lives no longer than the call.
 
 use std::sync::Arc;
 
 use crate::binary::Binary;
 use crate::companions::Companions;
-use crate::dwarf::{self, DebugInfo, Located, Place, Split};
+use crate::dwarf::{self, DebugInfo, Place, Sections, Split};
 use crate::frame::{Frame, Source};
+use crate::index::Index;
 use crate::module::Module;
 use crate::names::{Function, Names};
 use crate::places::Places;
+use crate::raw::{Raw, RawName};
 use crate::report::Reason;
-use crate::{name, symtab};
+use crate::symtab;
 
 /// The frames at each of `offsets` (sorted offsets in the file), innermost first; none for what has no name and no
 /// line. The reason says what stood in the way of a better answer.
@@ -39,12 +41,31 @@ fn answer(
     names: &mut Names,
 ) -> (Vec<Arc<[Frame]>>, Option<Reason>) {
     let mut companions = Companions::of(binary, &module.path, places);
-    let (own, shared) = (companions.info().debug_sections(""), companions.shared());
-    let has_info = own.has_info();
+    let own = companions.info().debug_sections("");
+    let index = if own.has_info() { None } else { companions.index() };
+    let (raw, reason) = match index {
+        Some(mut index) => from_index(&mut index, &companions, wanted),
+        None => from_debug_info(&mut companions, own, places, wanted, names),
+    };
+    // Each is given back as soon as its frames are there: a large batch is never held twice.
+    let Raw { names: functions, files, frames } = raw;
+    let table = Table::of(functions, files, names);
+    (frames.into_iter().map(|places| table.frames(&places).into()).collect(), reason)
+}
+
+/// What the debug info has, with a symbol's name where it has none.
+fn from_debug_info(
+    companions: &mut Companions<'_>,
+    own: Sections,
+    places: &Places,
+    wanted: &[u64],
+    names: &mut Names,
+) -> (Raw, Option<Reason>) {
+    let (has_info, shared) = (own.has_info(), companions.shared());
     let split = &mut |split: &Split, directory: Option<&str>| companions.split(split, directory);
     let located = dwarf::locate(DebugInfo { own, shared, window: places.window, split }, wanted);
     let tables = companions.symbol_tables();
-    let trouble = companions.info().trouble.get().or(binary.trouble.get());
+    let trouble = companions.trouble();
     let reason = match () {
         () if trouble.is_some() => trouble,
         () if !has_info && !symtab::any_function(&tables) => Some(Reason::Stripped),
@@ -53,60 +74,37 @@ fn answer(
         () if located.missing_splits > 0 => Some(Reason::SplitMissing),
         () => None,
     };
-    (joined(located, &tables, wanted, names), reason)
+    let mut raw = Raw::from(located);
+    raw.add_symbols(&tables, wanted, names);
+    (raw, reason)
 }
 
-/// The frames that the debug info has, with a symbol's name where it has none.
-fn joined(
-    mut located: Located,
-    tables: &[(&Binary, Source)],
-    wanted: &[u64],
-    names: &mut Names,
-) -> Vec<Arc<[Frame]>> {
-    let places = std::mem::take(&mut located.frames);
-    let table = Table::of(located, names);
-    let is_open = |places: &[Place]| table.outermost(places).is_none_or(|(_, mangled)| mangled.is_empty());
-    let all = wanted.iter().zip(&places).enumerate();
-    let open: Vec<(usize, u64)> = all
-        .filter(|(_, (_, places))| is_open(places))
-        .map(|(index, (address, _))| (index, *address))
-        .collect();
-    let addresses: Vec<u64> = open.iter().map(|(_, address)| *address).collect();
-    let mut symbols = open.into_iter().zip(symtab::symbols(tables, &addresses)).peekable();
-    // Each is given back as soon as its frames are there: a large batch is never held twice.
-    let frames = places.into_iter().enumerate().map(|(index, places)| {
-        let mut frames = table.frames(&places);
-        if let Some((_, Some(symbol))) = symbols.next_if(|((open, _), _)| *open == index) {
-            add_symbol(&mut frames, symbol, names);
-        }
-        frames.into()
-    });
-    frames.collect()
+/// What was written down before the file was stripped; symbols only for what is damaged in it.
+fn from_index(index: &mut Index, companions: &Companions<'_>, wanted: &[u64]) -> (Raw, Option<Reason>) {
+    let (mut raw, damaged) = index.locate(wanted);
+    raw.fill_gaps(&companions.symbol_tables(), wanted);
+    (raw, damaged.then_some(Reason::Damaged))
 }
 
 /// The names and files of an answer, each made readable once.
 struct Table {
-    functions: Vec<Option<Function>>,
+    functions: Vec<Option<(Function, Source)>>,
     files: Vec<Arc<str>>,
     nowhere: Frame,
 }
 
 impl Table {
-    fn of(located: Located, names: &mut Names) -> Self {
-        let functions = located.names.into_iter().map(|name| name.map(|name| names.function(&name)));
-        Self { functions: functions.collect(), files: located.files, nowhere: names.nowhere() }
-    }
-
-    fn outermost(&self, places: &[Place]) -> Option<&Function> {
-        self.functions.get(places.last()?.name? as usize)?.as_ref()
+    fn of(functions: Vec<Option<RawName>>, files: Vec<Arc<str>>, names: &mut Names) -> Self {
+        let mut function = |name: RawName| (names.function(&name.text), name.source);
+        let functions = functions.into_iter().map(|name| name.map(&mut function)).collect();
+        Self { functions, files, nowhere: names.nowhere() }
     }
 
     fn frames(&self, places: &[Place]) -> Vec<Frame> {
         let frames = places.iter().enumerate().map(|(depth, place)| {
             let function = place.name.and_then(|name| self.functions.get(name as usize)?.as_ref());
-            let (name, mangled) = function
-                .cloned()
-                .unwrap_or_else(|| (self.nowhere.name.clone(), self.nowhere.mangled.clone()));
+            let nothing = || (self.nowhere.name.clone(), self.nowhere.mangled.clone());
+            let (name, mangled) = function.map_or_else(nothing, |(function, _)| function.clone());
             Frame {
                 name,
                 mangled,
@@ -114,30 +112,17 @@ impl Table {
                 line: place.line,
                 column: place.column,
                 inlined: depth + 1 < places.len(),
-                source: if function.is_some() { Source::Dwarf } else { Source::ModuleOffset },
+                source: function.map_or(Source::ModuleOffset, |(_, source)| *source),
             }
         });
         frames.collect()
     }
 }
 
-/// The outermost frame is the function that was compiled, which is what a symbol names: it takes the symbol's name
-/// when the debug info has none, or only the plain one (`line-tables-only`).
-fn add_symbol(frames: &mut Vec<Frame>, symbol: symtab::Symbol, names: &mut Names) {
-    if frames.is_empty() {
-        frames.push(names.nowhere());
-    }
-    if let Some(outermost) = frames.last_mut()
-        && (!outermost.is_named() || name::is_mangled(&symbol.name))
-    {
-        (outermost.name, outermost.mangled) = names.function(&Arc::from(symbol.name));
-        outermost.source = symbol.source;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dwarf::Located;
     use crate::symtab::Symbol;
 
     const MANGLED: &str = "_ZN4shop4leaf17h0123456789abcdefE";
@@ -153,11 +138,12 @@ mod tests {
             ..Located::default()
         };
         let mut names = Names::default();
-        let places = located.frames[0].clone();
-        let mut frames = Table::of(located, &mut names).frames(&places);
+        let mut raw = Raw::from(located);
         if let Some(name) = symbol {
-            add_symbol(&mut frames, Symbol { name: name.to_owned(), source: Source::Symtab }, &mut names);
+            raw.add_symbol(0, &Symbol { name: name.to_owned(), source: Source::Symtab });
         }
+        let Raw { names: functions, files, frames } = raw;
+        let frames = Table::of(functions, files, &mut names).frames(&frames[0]);
         let shown: Vec<_> =
             frames.iter().map(|frame| (&*frame.name, &*frame.mangled, frame.inlined, frame.source)).collect();
         assert_eq!(shown, expected);

@@ -14,7 +14,7 @@ pub enum ErrorKind {
     Io,
 }
 
-/// Why there is no [`ModuleMap`](crate::ModuleMap). Naming addresses never fails; it reports.
+/// Why there is no [`ModuleMap`](crate::ModuleMap) or no [`index`](crate::index). Naming addresses never fails; it reports.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -27,7 +27,6 @@ impl Error {
         Self { kind, context, source: None }
     }
 
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has a file to fail on"))]
     pub(crate) fn because(mut self, source: std::io::Error) -> Self {
         self.source = Some(source);
         self

@@ -32,8 +32,18 @@ impl Directories {
 
     /// The debug file of the binary with this build id. Empty for an id that is too short to be one.
     pub(crate) fn by_build_id(&self, build_id: &[u8]) -> Vec<PathBuf> {
+        self.of_build(build_id, "debug")
+    }
+
+    /// The index of `binary`, which has this build id.
+    pub(crate) fn indexes(&self, binary: Origin<'_>, build_id: &[u8]) -> Vec<PathBuf> {
+        let near = [binary.path, binary.canonical].into_iter().map(|path| with_suffix(path, ".fwi"));
+        distinct(near.chain(self.of_build(build_id, "fwi")))
+    }
+
+    fn of_build(&self, build_id: &[u8], kind: &str) -> Vec<PathBuf> {
         let Some((first, rest @ [_, ..])) = build_id.split_first() else { return Vec::new() };
-        let name = format!(".build-id/{}/{}.debug", hex(&[*first]), hex(rest));
+        let name = format!(".build-id/{}/{}.{kind}", hex(&[*first]), hex(rest));
         self.0.iter().map(|directory| directory.join(&name)).collect()
     }
 
@@ -100,8 +110,12 @@ fn below(global: &Path, directory: &Path) -> PathBuf {
 }
 
 fn package(file: &Path) -> PathBuf {
+    with_suffix(file, ".dwp")
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(".dwp");
+    name.push(suffix);
     name.into()
 }
 

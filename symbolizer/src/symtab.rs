@@ -56,6 +56,22 @@ pub(crate) fn any_function(tables: &[(&Binary, Source)]) -> bool {
     })
 }
 
+/// Hands every address at which another symbol may begin to count to `note`.
+pub(crate) fn bounds(tables: &[(&Binary, Source)], note: &mut dyn FnMut(u64)) {
+    for (binary, source) in tables {
+        for section in binary.elf.sections.iter().filter(|section| section.executable) {
+            note(section.address);
+            note(section.address.saturating_add(section.memory_size));
+        }
+        if let Some(mut table) = Table::open(binary, *source) {
+            table.each(|_, entry| {
+                note(entry.address);
+                note(entry.address.saturating_add(entry.size));
+            });
+        }
+    }
+}
+
 /// A symbol table and its strings.
 struct Table {
     symbols: Section,

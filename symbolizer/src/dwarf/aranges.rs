@@ -21,18 +21,44 @@ pub(super) struct Membership {
 
 /// Looks `targets` (sorted addresses) up. A set that cannot be read ends the table: nothing tells where the next is.
 pub(super) fn membership(section: &mut Section, targets: &[u64]) -> Membership {
-    let mut found = Membership::default();
+    let (mut pairs, mut units) = (Vec::new(), BTreeSet::new());
+    each(section, &mut units, |unit, low, length| {
+        if pairs.len() >= targets.len().saturating_mul(MAX_PAIRS) {
+            return;
+        }
+        let from = targets.partition_point(|target| *target < low);
+        let inside = targets.iter().enumerate().skip(from);
+        let inside = inside.take_while(|(_, target)| **target - low < length);
+        pairs.extend(inside.map(|(index, _)| (unit, index)));
+    });
+    Membership { pairs, units }
+}
+
+/// Hands both ends of every range of the table to `note`.
+pub(super) fn bounds(section: &mut Section, note: &mut dyn FnMut(u64)) {
+    each(section, &mut BTreeSet::new(), |_, low, length| {
+        note(low);
+        note(low.saturating_add(length));
+    });
+}
+
+fn each(section: &mut Section, units: &mut BTreeSet<u64>, mut range: impl FnMut(u64, u64, u64)) {
     let mut offset = 0;
     while offset < section.size() {
-        match set(section, offset, targets, &mut found) {
+        match set(section, offset, units, &mut range) {
             Some(next) => offset = next,
             None => break,
         }
     }
-    found
 }
 
-fn set(section: &mut Section, offset: u64, targets: &[u64], found: &mut Membership) -> Option<u64> {
+/// Hands each range of the set at `offset`, by its unit, start and length, to `range`; says where the next set is.
+fn set(
+    section: &mut Section,
+    offset: u64,
+    units: &mut BTreeSet<u64>,
+    range: &mut impl FnMut(u64, u64, u64),
+) -> Option<u64> {
     let size = section.size();
     let mut cursor = Cursor::new(section.at(offset, MAX_HEADER));
     let (length, offset_size) = match cursor.u32()? {
@@ -48,18 +74,15 @@ fn set(section: &mut Section, offset: u64, targets: &[u64], found: &mut Membersh
     // The first pair stands at a multiple of a pair's length from the beginning of the set.
     let pair = usize::from(width) * 2;
     let mut at = offset + cursor.position().next_multiple_of(pair) as u64;
-    found.units.insert(unit);
+    units.insert(unit);
     while at + pair as u64 <= end {
         let mut cursor = Cursor::new(section.exactly(at, pair)?);
         let (low, length) = (cursor.unsigned(width)?, cursor.unsigned(width)?);
         if (low, length) == (0, 0) {
             break;
         }
-        if low != 0 && found.pairs.len() < targets.len().saturating_mul(MAX_PAIRS) {
-            let from = targets.partition_point(|target| *target < low);
-            let inside = targets.iter().enumerate().skip(from);
-            let inside = inside.take_while(|(_, target)| **target - low < length);
-            found.pairs.extend(inside.map(|(index, _)| (unit, index)));
+        if low != 0 {
+            range(unit, low, length);
         }
         at += pair as u64;
     }

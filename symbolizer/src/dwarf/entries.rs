@@ -66,9 +66,30 @@ pub(super) fn chains(
         owners: vec![None; targets.len()],
         functions: Vec::new(),
         depth: 1,
+        bounds: None,
     };
     let whole = !unit.has_children || pass.run(sections).is_some();
     (pass.chains, whole)
+}
+
+/// Hands both ends of every range of a function or an inlined call to `note`. `None` when the unit is damaged.
+pub(super) fn bounds(
+    sections: &mut Sections,
+    unit: &Unit,
+    window: usize,
+    note: &mut dyn FnMut(u64),
+) -> Option<()> {
+    let mut pass = Pass {
+        unit,
+        targets: &[],
+        window,
+        chains: Vec::new(),
+        owners: Vec::new(),
+        functions: Vec::new(),
+        depth: 1,
+        bounds: Some(note),
+    };
+    if unit.has_children { pass.run(sections) } else { Some(()) }
 }
 
 struct Pass<'unit> {
@@ -82,6 +103,8 @@ struct Pass<'unit> {
     /// The functions around the entry being looked at that cover a target: depth and offset.
     functions: Vec<(u32, u64)>,
     depth: u32,
+    /// Where only the ends of the ranges go, when nothing else is asked for.
+    bounds: Option<&'unit mut dyn FnMut(u64)>,
 }
 
 /// What stopped the pass over a piece.
@@ -150,6 +173,9 @@ impl Pass<'_> {
         let abbreviation = *self.unit.abbreviations.get(code)?;
         let offset = at + offset as u64;
         match abbreviation.kind {
+            Kind::Function | Kind::Inlined if self.bounds.is_some() => {
+                self.both_ends(sections, cursor, &abbreviation)?;
+            }
             Kind::Function => self.function(sections, cursor, &abbreviation, offset)?,
             Kind::Inlined if !self.functions.is_empty() => {
                 self.inlined(sections, cursor, &abbreviation, offset)?;
@@ -163,6 +189,22 @@ impl Pass<'_> {
             self.depth += 1;
         }
         (self.depth < MAX_DEPTH).then_some(self.depth)
+    }
+
+    fn both_ends(
+        &mut self,
+        sections: &mut Sections,
+        cursor: &mut Cursor<'_>,
+        abbreviation: &Abbreviation,
+    ) -> Option<()> {
+        let found = self.read(cursor, abbreviation)?;
+        if let Some(note) = &mut self.bounds {
+            let _ = ranges::each(sections, self.unit, found.code, |low, high| {
+                note(low);
+                note(high);
+            });
+        }
+        Some(())
     }
 
     fn function(

@@ -49,28 +49,46 @@ pub(super) fn lines(
 ) -> Lines {
     let mut lines = Lines { rows: vec![None; targets.len()], ..Lines::default() };
     let Some(offset) = unit.lines else { return lines };
-    lines.damaged = read(sections, unit, offset, (targets, also), window, &mut lines).is_none();
+    let mut wanted = Wanted::Rows { targets, also, lines: &mut lines };
+    let whole = read(sections, unit, offset, window, &mut wanted);
+    lines.damaged = whole.is_none();
     lines
+}
+
+/// Hands every address at which the row changes to `note`. `None` when the program is damaged.
+pub(super) fn bounds(
+    sections: &mut Sections,
+    unit: &Unit,
+    window: usize,
+    note: &mut dyn FnMut(u64),
+) -> Option<()> {
+    let Some(offset) = unit.lines else { return Some(()) };
+    read(sections, unit, offset, window, &mut Wanted::Bounds(note))
+}
+
+/// What a pass over a program is for.
+enum Wanted<'pass> {
+    Rows { targets: &'pass [u64], also: &'pass [u64], lines: &'pass mut Lines },
+    Bounds(&'pass mut dyn FnMut(u64)),
 }
 
 fn read(
     sections: &mut Sections,
     unit: &Unit,
     offset: u64,
-    (targets, also): (&[u64], &[u64]),
     window: usize,
-    lines: &mut Lines,
+    wanted: &mut Wanted<'_>,
 ) -> Option<()> {
     let length = length(&mut sections.line, offset)?;
     let mut line = std::mem::replace(&mut sections.line, Section::empty());
     let done = if length <= window as u64 / 2 {
         let bytes = line.exactly(offset, usize::try_from(length).ok()?);
         let section = bytes.map(|bytes| DebugLine::new(bytes, LittleEndian));
-        section.and_then(|section| program(sections, unit, &section, targets, also, lines))
+        section.and_then(|section| program(sections, unit, &section, wanted))
     } else {
         line.read_ahead(NEARBY);
         let section = DebugLine::from(Paged::new(&mut line, offset, length));
-        let done = program(sections, unit, &section, targets, also, lines);
+        let done = program(sections, unit, &section, wanted);
         drop(section);
         line.read_ahead(0);
         done
@@ -94,12 +112,14 @@ fn program<R: Reader<Offset = usize>>(
     sections: &mut Sections,
     unit: &Unit,
     section: &DebugLine<R>,
-    targets: &[u64],
-    also: &[u64],
-    lines: &mut Lines,
+    wanted: &mut Wanted<'_>,
 ) -> Option<()> {
     let address_size = unit.header.encoding.address_size;
     let program = section.program(DebugLineOffset(0), address_size, None, None).ok()?;
+    let (targets, also, lines) = match wanted {
+        Wanted::Rows { targets, also, lines } => (targets, also, lines),
+        Wanted::Bounds(note) => return changes(program, note),
+    };
     let header = program.header().clone();
     let whole = rows(program, targets, &mut lines.rows);
     let wanted = lines.rows.iter().flatten().map(|row| row.file).chain(also.iter().copied());
@@ -139,6 +159,22 @@ fn rows<R: Reader<Offset = usize>>(
             next += 1;
         }
         before = if row.end_sequence() { None } else { Some((Row::of(row), next)) };
+    }
+    Some(())
+}
+
+fn changes<R: Reader<Offset = usize>>(
+    program: IncompleteLineProgram<R>,
+    note: &mut dyn FnMut(u64),
+) -> Option<()> {
+    let mut rows = program.rows();
+    let mut before = None;
+    while let Some((_, row)) = rows.next_row().ok()? {
+        let now = if row.end_sequence() { None } else { Some(Row::of(row)) };
+        if now != before {
+            note(row.address());
+        }
+        before = now;
     }
     Some(())
 }

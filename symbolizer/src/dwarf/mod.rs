@@ -3,6 +3,7 @@
 
 mod abbreviations;
 mod aranges;
+mod bounds;
 mod cursor;
 mod entries;
 mod form;
@@ -15,6 +16,7 @@ mod unit;
 
 use std::sync::Arc;
 
+pub(crate) use bounds::bounds;
 use entries::Chain;
 use lines::Lines;
 use names::{FunctionNames, NameId};
@@ -50,7 +52,7 @@ pub(crate) struct Located {
 }
 
 /// A frame, in numbers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Among the names.
     pub(crate) name: Option<NameId>,

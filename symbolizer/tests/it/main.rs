@@ -12,6 +12,7 @@ mod deploy;
 mod exact;
 mod forms;
 mod hostile;
+mod index;
 mod sys;
 mod tool;
 mod truth;

@@ -9,6 +9,7 @@ mod fill;
 mod finder;
 mod folded;
 mod heap;
+mod index;
 mod input;
 mod json;
 mod nameless;
@@ -34,8 +35,11 @@ use clap::Parser as _;
 use options::{Command, Options};
 
 fn main() -> ExitCode {
-    let Options { command: Command::Symbolize(options) } = Options::parse();
-    match symbolize::run(&options) {
+    let done = match Options::parse().command {
+        Command::Symbolize(options) => symbolize::run(&options),
+        Command::Index(options) => index::run(&options),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // With standard error closed there is nobody to tell.

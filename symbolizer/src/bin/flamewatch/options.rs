@@ -17,7 +17,24 @@ pub(crate) enum Command {
     /// Give names, files, lines and inlined functions to the addresses in profiles, dumps and traces
     #[command(after_help = EXAMPLES, long_about = ABOUT)]
     Symbolize(Symbolize),
+
+    /// Write down what a binary's debug info says, in a small file beside it, before the binary is stripped
+    #[command(after_help = INDEX_EXAMPLE, long_about = ABOUT_INDEX)]
+    Index(Index),
 }
+
+const ABOUT_INDEX: &str = "\
+Write down what a binary's debug info says, in a small file beside it, before the binary is stripped.
+
+The index has functions, inlined functions, files and lines for every address. It is found by its place, beside the
+stripped binary as BINARY.fwi or in a debug directory as .build-id/ab/cdef....fwi, and used only for the build whose
+build id it carries.";
+
+const INDEX_EXAMPLE: &str = "\
+Example:
+  cargo build --release && flamewatch index target/release/shop && strip target/release/shop
+  (then ship shop and shop.fwi, side by side)
+";
 
 const ABOUT: &str = "\
 Give names, files, lines and inlined functions to the addresses in profiles, dumps and traces.
@@ -55,6 +72,17 @@ Examples:
     flamewatch symbolize --pid 4711 0x55d0c0001a2b
     grep -o '0x[0-9a-f]*' crash.log | flamewatch symbolize --maps crash.maps
 ";
+
+#[derive(Args, Debug)]
+pub(crate) struct Index {
+    /// The executable or library, with its debug info
+    #[arg(value_name = "BINARY")]
+    pub(crate) binary: PathBuf,
+
+    /// Write to FILE, which is replaced at once when all is done, instead of BINARY.fwi
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
 
 #[derive(Args, Debug)]
 pub(crate) struct Symbolize {

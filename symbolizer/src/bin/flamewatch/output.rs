@@ -1,6 +1,6 @@
 //! Where an answer goes: to standard output, or to a file that is there whole or not at all.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// Writes `bytes` to the file at `path`, or to standard output.
 pub(crate) fn write(bytes: &[u8], path: Option<&Path>) -> Result<(), Failure> {
     match path {
-        Some(path) => to_file(bytes, path)
+        Some(path) => to_file(path, |file| file.write_all(bytes))
             .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display()))),
         None => to_stdout(bytes),
     }
@@ -33,15 +33,22 @@ fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
-fn to_file(bytes: &[u8], path: &Path) -> io::Result<()> {
+/// Has `write` fill a new file, which then takes the place of the one at `path`.
+pub(crate) fn to_file<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     // A pipe or a device can only be written to, and a link is followed rather than replaced.
     if fs::symlink_metadata(path).is_ok_and(|about| !about.is_file()) {
-        return fs::write(path, bytes);
+        return write(&mut File::create(path)?);
     }
     let mut name = path.file_name().ok_or_else(|| io::Error::other("it is no file name"))?.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let beside = path.with_file_name(name);
-    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    let mut written = File::create(&beside).map_err(E::from).and_then(|mut file| write(&mut file));
+    if written.is_ok() {
+        written = fs::rename(&beside, path).map_err(E::from);
+    }
     if written.is_err() {
         // The first error is the one to tell.
         let _ = fs::remove_file(&beside);
