@@ -92,3 +92,18 @@ fn noise_with_the_right_checksum_never_panics() {
     }
     assert!(felt > 1000, "{felt} were found out");
 }
+
+/// zlib's own sum holds for a whole block in another's place; ours does not.
+#[test]
+fn a_block_in_the_place_of_another_is_damage() {
+    let other: Vec<u8> = STRETCHES.iter().map(|byte| if *byte == 7 { 8 } else { *byte }).collect();
+    let mut index = index(&[(Kind::Stretches, 100, STRETCHES), (Kind::Stretches, 200, &other)]);
+    let [first, second] = index.stretches[..] else { panic!("two blocks") };
+    assert_eq!(first.length, second.length);
+    let (at, length) = (usize::try_from(index.blocks_at).expect("small"), first.length as usize);
+    let Bytes::Memory(bytes) = &mut index.bytes else { panic!("in memory") };
+    bytes.copy_within(at + length..at + 2 * length, at);
+    let (raw, damaged) = index.locate(&[100, 200]);
+    assert!(damaged && raw.frames[0].is_empty());
+    assert_eq!(raw.frames[1][0].line, 8);
+}
