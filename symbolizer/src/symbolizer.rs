@@ -86,7 +86,8 @@ impl Builder {
     }
 
     /// One more directory with separate debug files, looked at before `/usr/lib/debug`: for
-    /// `<dir>/.build-id/ab/cdef….debug`, and for the file that a stripped one names, in the same place below `dir`.
+    /// `<dir>/.build-id/ab/cdef….debug` (or `….fwi`, an [`index`](crate::index)), and for the file that a stripped one
+    /// names, in the same place below `dir`.
     pub fn debug_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.places.debug_dirs.push(dir.into());
         self

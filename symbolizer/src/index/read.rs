@@ -194,3 +194,6 @@ fn exactly(bytes: &Bytes, offset: u64, length: usize) -> Option<Vec<u8>> {
     }
     Some(room)
 }
+
+#[cfg(test)]
+mod tests;

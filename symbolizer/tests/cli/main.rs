@@ -4,6 +4,7 @@
 mod addresses;
 mod bad;
 mod heap;
+mod index;
 mod perf;
 mod pprof;
 #[path = "../../src/bin/flamewatch/proto.rs"]

@@ -88,6 +88,7 @@ fn a_stripped_program_in_c_is_answered_for_as_before() {
         ("index-pie", &["-g", "-O2", "-pie"][..]),
         ("index-static", &["-g", "-O1", "-static", "-gdwarf-4"]),
         ("index-sections", &["-g", "-O1", "-ffunction-sections", "-Wl,--gc-sections", "-gz=zlib"]),
+        ("index-split", &["-g", "-O1", "-gsplit-dwarf"]),
     ] {
         check_same(&copied(name, &c::program(name, &[flags, &["-Wl,--build-id"]].concat())), 1);
     }
@@ -187,4 +188,29 @@ fn what_has_no_debug_info_or_no_build_id_has_no_index() {
     refused("index-no-id", &["-g", "-Wl,--build-id=none"], no_id);
     let error = index::write(Path::new("/nowhere"), &mut Vec::new()).expect_err("no file");
     assert_eq!(error.kind(), ErrorKind::Io);
+}
+
+/// An index whose table is damaged would be told of, if it were asked.
+#[test]
+fn debug_info_comes_before_an_index() {
+    let program = copied("order", &c::program("index-order", &["-g", "-O1", "-Wl,--build-id"]));
+    let map = map(&program);
+    let addresses = addresses(&map, 1);
+    let (full, _) = answers(&map, &addresses, Symbolizer::builder());
+    let index = indexed(&program);
+    let mut bytes = fs::read(&index).expect("an index");
+    // The header has 100 bytes.
+    bytes[100] ^= 1;
+    fs::write(&index, bytes).expect("written");
+    assert_eq!(answers(&map, &addresses, Symbolizer::builder()), (full.clone(), None), "its own");
+
+    let (first, rest) = map.modules()[0].build_id.split_at(2);
+    let debug = folder("order-debug");
+    let place = debug.join(".build-id").join(first);
+    fs::create_dir_all(&place).expect("a folder");
+    fs::copy(&program, place.join(format!("{rest}.debug"))).expect("copied");
+    c::strip(&program, "--strip-all");
+    let separate = answers(&map, &addresses, Symbolizer::builder().debug_dir(&debug));
+    assert_eq!(separate, (full, None), "a separate file's");
+    assert_eq!(answers(&map, &addresses, Symbolizer::builder()).1, Some(Reason::Damaged), "the index");
 }
