@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::binary::Binary;
 use crate::companions::Companions;
 use crate::dwarf::{self, DebugInfo, Place, Sections, Split};
+use crate::file::binary::Binary;
 use crate::frame::{Frame, Source};
 use crate::index::Index;
 use crate::module::Module;

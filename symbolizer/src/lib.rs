@@ -19,22 +19,15 @@
 //! ```
 
 mod addr;
-mod binary;
-mod bytes;
 mod cache;
-mod checksum;
 mod companions;
-#[cfg(feature = "debuginfod")]
-mod debuginfod;
 mod dwarf;
-mod elf;
 mod engine;
 mod error;
+mod file;
 mod frame;
 pub mod index;
-mod inflate;
 mod maps;
-mod mini;
 mod module;
 pub mod name;
 mod names;
@@ -44,9 +37,6 @@ mod places;
 mod raw;
 mod report;
 mod resolved;
-mod scratch;
-mod section;
-mod separate;
 mod shelf;
 mod symbolizer;
 mod symtab;

@@ -115,7 +115,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::scratch::Folder;
+    use crate::file::scratch::Folder;
     use crate::sys::counting;
 
     const MAP: &str = "1000 10 first\n1010 8 LazyCompile:*checkout /srv/shop.js:88\n2000 100 second\n";

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::DEFAULT_MEMORY_BUDGET;
-use crate::separate::Directories;
+use crate::companions::separate::Directories;
 
 /// The places, and what may be spent.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Places {
     pub(crate) memory_budget: u64,
     /// Servers to ask for what is on no disk, and where to keep what they send.
     #[cfg(feature = "debuginfod")]
-    pub(crate) servers: Option<(Vec<crate::debuginfod::Server>, PathBuf)>,
+    pub(crate) servers: Option<(Vec<crate::companions::debuginfod::Server>, PathBuf)>,
     /// How much of a unit is held at a time, in bytes.
     pub(crate) window: usize,
 }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::binary::Binary;
 use crate::dwarf::{Located, Place};
+use crate::file::binary::Binary;
 use crate::frame::Source;
 use crate::names::Names;
 use crate::symtab::Symbol;

@@ -165,7 +165,7 @@ fn parse(line: &str, names: &mut Names) -> Option<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Folder;
+    use crate::file::scratch::Folder;
 
     const ID: &str = "00112233445566778899";
 

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Addr;
-use crate::binary::Binary;
 use crate::cache::{self, Cache, CacheStats, DEFAULT_CACHE_BUDGET};
 use crate::engine;
+use crate::file::binary::Binary;
 use crate::frame::Frame;
 use crate::module::{Module, ModuleMap};
 use crate::names::Names;
@@ -101,7 +101,7 @@ impl Builder {
     /// `Invalid` when `urls` has no `http` or `https` address without query and password.
     #[cfg(feature = "debuginfod")]
     pub fn debuginfod(mut self, urls: &str, cache: impl Into<PathBuf>) -> Result<Self, Error> {
-        let servers = crate::debuginfod::Server::list(urls);
+        let servers = crate::companions::debuginfod::Server::list(urls);
         if servers.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, "there is no debuginfod server among the addresses"));
         }

@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 
 use object::elf;
 
-use crate::binary::Binary;
-use crate::elf::SectionRange;
+use crate::file::binary::Binary;
+use crate::file::elf::SectionRange;
+use crate::file::section::{NEARBY, SCATTERED, Section};
 use crate::frame::Source;
-use crate::section::{NEARBY, SCATTERED, Section};
 
 /// A symbol in a file of 32 or 64 bits (elf(5), "String and symbol tables").
 const SYMBOL_32: usize = 16;

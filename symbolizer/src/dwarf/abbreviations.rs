@@ -5,7 +5,7 @@ use gimli::{DwAt, DwForm, constants};
 
 use super::cursor::Cursor;
 use super::form::{self, Encoding, Length};
-use crate::section::{NEARBY, Section};
+use crate::file::section::{NEARBY, Section};
 
 /// A unit with more is damaged.
 const MAX_ABBREVIATIONS: usize = 1 << 20;

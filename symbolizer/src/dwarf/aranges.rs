@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::cursor::Cursor;
-use crate::section::Section;
+use crate::file::section::Section;
 
 /// So many memberships for each address. An address lies in one unit, or in a few by mistake; damage makes thousands.
 const MAX_PAIRS: usize = 64;

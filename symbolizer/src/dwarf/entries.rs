@@ -121,7 +121,7 @@ impl Pass<'_> {
         let (mut at, end) = (self.unit.body, self.unit.header.end);
         let mut margin = MARGIN;
         // The sections that the pass asks while it goes through the piece.
-        let mut info = std::mem::replace(&mut sections.info, crate::section::Section::empty());
+        let mut info = std::mem::replace(&mut sections.info, crate::file::section::Section::empty());
         let whole = loop {
             let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
             let piece = info.at(at, left.min(self.window.max(margin)));

@@ -14,7 +14,7 @@ use super::form::Text;
 use super::paged::Paged;
 use super::sections::{Sections, StringOffsets};
 use super::unit::Unit;
-use crate::section::{NEARBY, Section};
+use crate::file::section::{NEARBY, Section};
 
 /// Longer paths are damage.
 const MAX_PATH: usize = 4096;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use gimli::{Error, LittleEndian, Reader, ReaderOffsetId, Result};
 
-use crate::section::Section;
+use crate::file::section::Section;
 
 /// The most that is handed out in one piece: a table of files, a path.
 const MAX_PIECE: usize = 1 << 20;

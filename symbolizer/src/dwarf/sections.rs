@@ -2,7 +2,7 @@
 
 use super::form::Text;
 use super::ranges;
-use crate::section::Section;
+use crate::file::section::Section;
 
 /// A file's debug sections; one that it does not have is empty.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Sections {
 impl Sections {
     /// Opens each section by its name without `.debug_`; the second argument says how much to read ahead.
     pub(crate) fn open(mut section: impl FnMut(&str, usize) -> Section) -> Self {
-        use crate::section::{NEARBY, SCATTERED};
+        use crate::file::section::{NEARBY, SCATTERED};
         Self {
             info: section("info", 0),
             entries: section("info", SCATTERED),

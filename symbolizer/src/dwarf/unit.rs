@@ -7,7 +7,7 @@ use super::cursor::Cursor;
 use super::form::{self, Encoding, Text, Value};
 use super::ranges;
 use super::sections::{Sections, StringOffsets};
-use crate::section::Section;
+use crate::file::section::Section;
 
 /// The longest header.
 const MAX_HEADER: usize = 48;

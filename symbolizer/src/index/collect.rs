@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::write::Writer;
-use crate::binary::Binary;
 use crate::companions::Companions;
 use crate::dwarf::{self, DebugInfo, Split};
+use crate::file::binary::Binary;
 use crate::names::Names;
 use crate::places::Places;
 use crate::raw::Raw;
@@ -84,8 +84,9 @@ struct Waiting {
 impl Waiting {
     fn of(binary: &Binary) -> Self {
         let segments = binary.elf.segments.iter().filter(|segment| segment.executable);
-        let bounds =
-            |segment: &crate::elf::Load| (segment.address, segment.address.saturating_add(segment.file_size));
+        let bounds = |segment: &crate::file::elf::Load| {
+            (segment.address, segment.address.saturating_add(segment.file_size))
+        };
         let code: Vec<_> = segments.map(bounds).collect();
         let addresses = code.iter().map(|(start, _)| *start).collect();
         Self { code, addresses, limit: LEAST_WAITING }

@@ -9,8 +9,8 @@ use flate2::read::ZlibDecoder;
 
 use super::block::{Damaged, Input, Stretch};
 use super::format::{HEADER, Header, Kind, MAX_BLOCK, MAX_BLOCKS, MAX_PACKED, RECORD, Record};
-use crate::bytes::Bytes;
 use crate::dwarf::Place;
+use crate::file::bytes::Bytes;
 use crate::raw::Raw;
 
 /// An index that belongs to the module.

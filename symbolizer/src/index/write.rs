@@ -17,8 +17,9 @@ use super::format::{
     HEADER, Header, KINDS, Kind, MAX_BLOCK, MAX_BLOCKS, MAX_DEPTH, RECORD, Record, source_code,
 };
 use crate::dwarf::Place;
+use crate::file::scratch;
 use crate::raw::{Raw, RawName};
-use crate::{Error, ErrorKind, scratch};
+use crate::{Error, ErrorKind};
 
 /// A block is closed after so many entries or bytes.
 const ENTRIES: usize = 2048;

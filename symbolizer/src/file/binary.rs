@@ -9,17 +9,17 @@ use std::rc::Rc;
 
 use object::CompressedFileRange;
 
-use crate::bytes::Bytes;
-use crate::checksum;
 use crate::dwarf::Sections;
-use crate::elf::Elf;
-use crate::inflate::{Failure, Limits, Packed, inflate};
-use crate::mini;
+use crate::file::bytes::Bytes;
+use crate::file::checksum;
+use crate::file::elf::Elf;
+use crate::file::inflate::{Failure, Limits, Packed, inflate};
+use crate::file::mini;
+use crate::file::scratch;
+use crate::file::section::Section;
 use crate::module::Module;
 use crate::places::Places;
 use crate::report::Reason;
-use crate::scratch;
-use crate::section::Section;
 use crate::sys;
 
 /// An object file, its tables read.

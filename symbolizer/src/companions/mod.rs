@@ -2,18 +2,22 @@
 //! share (dwz), split units (`.dwo`), a package of them (`.dwp`), and the symbols packed into a stripped file.
 //! Each is opened when it is first asked for, and proved to belong to the module.
 
+#[cfg(feature = "debuginfod")]
+pub(crate) mod debuginfod;
+pub(crate) mod separate;
+
 use std::fs;
 use std::path::PathBuf;
 
 use gimli::{DebugCuIndex, LittleEndian, UnitIndex};
 
-use crate::binary::Binary;
+use self::separate::Origin;
 use crate::dwarf::{Sections, Split};
+use crate::file::binary::Binary;
 use crate::frame::Source;
 use crate::index::Index;
 use crate::places::Places;
 use crate::report::Reason;
-use crate::separate::{self, Origin};
 
 /// A package's index is some 60 bytes a unit; a larger one is damaged.
 const MAX_INDEX: usize = 16 << 20;
@@ -99,7 +103,7 @@ impl<'module> Companions<'module> {
     /// The debug file as a server has it, if the program names servers.
     #[cfg(feature = "debuginfod")]
     fn fetched(&self) -> Option<Binary> {
-        use crate::debuginfod::{Kind, Limits, fetch};
+        use crate::companions::debuginfod::{Kind, Limits, fetch};
         let (servers, cache) = self.places.servers.as_ref()?;
         let build_id: String = self.binary.elf.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
         let Ok(path) = fetch(servers, &build_id, Kind::Debuginfo, cache, &Limits::default()) else {

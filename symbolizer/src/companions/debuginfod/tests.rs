@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use super::*;
-use crate::scratch::Folder;
+use crate::file::scratch::Folder;
 
 const ID: &str = "0123456789abcdef0123456789abcdef01234567";
 const FOUND: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\ndebug info";

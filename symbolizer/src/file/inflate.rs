@@ -13,8 +13,8 @@ use object::{CompressedFileRange, CompressionFormat};
 use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-use crate::bytes::Bytes;
-use crate::scratch::{self, Disk};
+use crate::file::bytes::Bytes;
+use crate::file::scratch::{self, Disk};
 
 /// The largest section that is unpacked by default.
 pub(crate) const DEFAULT_SECTION_BYTES: u64 = 4 << 30;

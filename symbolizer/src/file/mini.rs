@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read, Write};
 
 use lzma_rust2::XzReader;
 
-use crate::inflate::Failure;
+use crate::file::inflate::Failure;
 
 /// The most that is unpacked by default: the symbols of a million functions whose names have 40 bytes.
 pub(crate) const DEFAULT_BYTES: u64 = 64 << 20;

@@ -5,7 +5,7 @@ use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{CompressionHeader, FileHeader, ProgramHeader, SectionHeader};
 use object::{CompressedFileRange, CompressionFormat, Endianness, FileKind};
 
-use crate::bytes::{Bytes, Headers, Readable};
+use crate::file::bytes::{Bytes, Headers, Readable};
 
 /// `.debug_info` compressed as GNU tools did before ELF had a flag for it: "ZLIB", then the size.
 const GNU_COMPRESSED: u64 = 12;

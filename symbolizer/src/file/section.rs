@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::bytes::Bytes;
+use crate::file::bytes::Bytes;
 
 /// How much is read at a time where the next question is likely to be near this one.
 pub(crate) const NEARBY: usize = 64 << 10;

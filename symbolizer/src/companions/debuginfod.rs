@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ureq::http::{Response, StatusCode, Uri};
 
-use crate::inflate::DEFAULT_SPARE_DISK;
-use crate::scratch::{self, Disk};
+use crate::file::inflate::DEFAULT_SPARE_DISK;
+use crate::file::scratch::{self, Disk};
 
 /// How long a fetch may take by default, all servers together.
 pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
