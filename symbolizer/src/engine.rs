@@ -15,6 +15,9 @@ use crate::raw::{Raw, RawName};
 use crate::report::Reason;
 use crate::symtab;
 
+/// So many names are made readable before others may have the processor, some tenths of a millisecond.
+const NAMES_AT_ONCE: usize = 128;
+
 /// The frames at each of `offsets` (sorted offsets in the file), innermost first; none for what has no name and no
 /// line. The reason says what stood in the way of a better answer.
 pub(crate) fn name_offsets(
@@ -95,8 +98,13 @@ struct Table {
 
 impl Table {
     fn of(functions: Vec<Option<RawName>>, files: Vec<Arc<str>>, names: &mut Names) -> Self {
-        let mut function = |name: RawName| (names.function(&name.text), name.source);
-        let functions = functions.into_iter().map(|name| name.map(&mut function)).collect();
+        let function = |(index, name): (usize, Option<RawName>)| {
+            if index % NAMES_AT_ONCE == 0 {
+                std::thread::yield_now();
+            }
+            name.map(|name| (names.function(&name.text), name.source))
+        };
+        let functions = functions.into_iter().enumerate().map(function).collect();
         Self { functions, files, nowhere: names.nowhere() }
     }
 

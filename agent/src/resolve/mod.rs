@@ -14,18 +14,28 @@ use self::turns::Turns;
 use crate::Unit;
 use crate::profile::{Frame, Function, Mapping, Profile};
 
+/// How much of the debug info is held at a time, in bytes: between two pieces the symbolizer lets others go first, and
+/// a piece of this size takes about a millisecond.
+const WINDOW: usize = 512 << 10;
+
 /// Names profiles of this process, and remembers what it has named. Shared by whoever wants names: it works in slices,
 /// one at a time, and who wants few names goes before who wants many.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Resolver {
     symbolizer: Symbolizer,
     turns: Turns,
 }
 
+impl Default for Resolver {
+    fn default() -> Self {
+        Self::looking_in(None)
+    }
+}
+
 impl Resolver {
     /// A resolver that also looks for separate debug files in `debug_dir`.
     pub(crate) fn looking_in(debug_dir: Option<&Path>) -> Self {
-        let builder = Symbolizer::builder();
+        let builder = Symbolizer::builder().window(WINDOW);
         let builder = debug_dir.into_iter().fold(builder, |builder, dir| builder.debug_dir(dir));
         Self { symbolizer: builder.build(), turns: Turns::default() }
     }
