@@ -21,7 +21,7 @@ const MIN_WIDTH: f64 = 0.03;
 
 /// What the colors of [`color`] mean.
 const LEGEND: &str =
-    "orange: your code, yellow: dependencies, blue: runtime, green: std and system, pink: allocator";
+    "orange: yours, yellow: dependencies, blue: runtime, green: std, system, pink: allocator";
 
 pub(super) fn write(
     profile: &Profile,
