@@ -20,8 +20,7 @@ const WIDTH: usize = 1200;
 const MIN_WIDTH: f64 = 0.03;
 
 /// What the colors of [`color`] mean.
-const LEGEND: &str =
-    "orange: yours, yellow: dependencies, blue: runtime, green: std, system, pink: allocator";
+const LEGEND: &str = "orange: yours, yellow: dependencies, blue: runtime, green: std/system, pink: allocator";
 
 pub(super) fn write(
     profile: &Profile,
