@@ -73,7 +73,7 @@ mod tests {
     use crate::profile::{Profile, ValueType};
 
     const ALLOC: &str = "/rustc/59807616e1fa/library/alloc/src/";
-    const REGISTRY: &str = "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/";
+    const REGISTRY: &str = "/root/.cargo/registry/src/index.example.org-1949cf8c6b5b557f/";
     const JEMALLOC: &str = "/app/target/release/build/tikv-jemalloc-sys-af20afda0361d1fd/out/build/";
 
     /// The stack of `Vec::push` in a debug build, as jemalloc recorded it and the symbolizer named it.

@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn whose_code_it_is_decides_the_color_and_black_text_is_legible_on_it() {
-        let registry = "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let registry = "/root/.cargo/registry/src/index.example.org-1949cf8c6b5b557f";
         let frames = [
             ("shop::put", "src/main.rs".to_owned()),
             ("serde_json::to_vec", format!("{registry}/serde_json-1.0.154/src/ser.rs")),

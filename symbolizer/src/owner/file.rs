@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn packages() {
-        let registry = "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let registry = "/root/.cargo/registry/src/index.example.org-1949cf8c6b5b557f";
         let check_in =
             |file: &str, name, version| check(&format!("{registry}/{file}"), package_of(name, version));
         check_in("serde_json-1.0.154/src/de.rs", "serde_json", "1.0.154");

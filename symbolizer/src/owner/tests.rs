@@ -3,7 +3,7 @@
 use super::*;
 
 const ALLOC: &str = "/rustc/59807616e1fa/library/alloc/src/";
-const REGISTRY: &str = "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/";
+const REGISTRY: &str = "/root/.cargo/registry/src/index.example.org-1949cf8c6b5b557f/";
 const JEMALLOC: &str = "/app/target/release/build/tikv-jemalloc-sys-af20afda0361d1fd/out/build/";
 
 #[track_caller]
