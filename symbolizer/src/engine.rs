@@ -15,9 +15,6 @@ use crate::raw::{Raw, RawName};
 use crate::report::Reason;
 use crate::symtab;
 
-/// So many names are made readable before others may have the processor, some tenths of a millisecond.
-const NAMES_AT_ONCE: usize = 128;
-
 /// The frames at each of `offsets` (sorted offsets in the file), innermost first; none for what has no name and no
 /// line. The reason says what stood in the way of a better answer.
 pub(crate) fn name_offsets(
@@ -44,7 +41,7 @@ fn answer(
     names: &mut Names,
 ) -> (Vec<Arc<[Frame]>>, Option<Reason>) {
     let mut companions = Companions::of(binary, &module.path, places);
-    let own = companions.info().debug_sections("");
+    let own = Sections::of(companions.info(), "");
     let index = if own.has_info() { None } else { companions.index() };
     let (raw, reason) = match index {
         Some(mut index) => from_index(&mut index, &companions, wanted),
@@ -98,13 +95,8 @@ struct Table {
 
 impl Table {
     fn of(functions: Vec<Option<RawName>>, files: Vec<Arc<str>>, names: &mut Names) -> Self {
-        let function = |(index, name): (usize, Option<RawName>)| {
-            if index % NAMES_AT_ONCE == 0 {
-                std::thread::yield_now();
-            }
-            name.map(|name| (names.function(&name.text), name.source))
-        };
-        let functions = functions.into_iter().enumerate().map(function).collect();
+        let mut function = |name: RawName| (names.function(&name.text), name.source);
+        let functions = functions.into_iter().map(|name| name.map(&mut function)).collect();
         Self { functions, files, nowhere: names.nowhere() }
     }
 

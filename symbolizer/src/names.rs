@@ -10,6 +10,9 @@ use crate::name;
 /// A function's readable name and the linker's.
 pub(crate) type Function = (Arc<str>, Arc<str>);
 
+/// So many names are made readable before others may have the processor.
+const NAMES_AT_ONCE: usize = 128;
+
 /// The names and files seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
@@ -48,6 +51,9 @@ impl Names {
     pub(crate) fn function(&mut self, raw: &Arc<str>) -> Function {
         if let Some(known) = self.functions.get(raw) {
             return known.clone();
+        }
+        if self.functions.len().is_multiple_of(NAMES_AT_ONCE) {
+            std::thread::yield_now();
         }
         let readable = name::readable(raw);
         // The debug info's own `{closure#0}` is readable as something else too, but no name of the linker's.

@@ -104,8 +104,9 @@ impl<'module> Companions<'module> {
     #[cfg(feature = "debuginfod")]
     fn fetched(&self) -> Option<Binary> {
         use crate::companions::debuginfod::{Kind, Limits, fetch};
+        use crate::file::elf::hex;
         let (servers, cache) = self.places.servers.as_ref()?;
-        let build_id: String = self.binary.elf.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let build_id = hex(&self.binary.elf.build_id);
         let Ok(path) = fetch(servers, &build_id, Kind::Debuginfo, cache, &Limits::default()) else {
             self.binary.trouble.set(Some(Reason::ServerFailed));
             return None;
@@ -129,7 +130,7 @@ impl<'module> Companions<'module> {
         let candidates = self.places.debug_dirs().shared(from, name, build_id);
         let files = candidates.into_iter().filter_map(|path| Binary::open(&path, self.places).ok());
         let mut proved = files.filter(|file| file.elf.build_id == *build_id);
-        proved.next().map(|file| file.debug_sections(""))
+        proved.next().map(|file| Sections::of(&file, ""))
     }
 
     /// The file, or the part of a package, that holds a split unit's entries.
@@ -145,7 +146,7 @@ impl<'module> Companions<'module> {
         let candidates = separate::split_unit(self.origin(), directory, split.file.as_bytes());
         candidates.into_iter().find_map(|path| {
             let file = Binary::open(&path, self.places).ok()?;
-            file.elf.debug_section("info.dwo").is_some().then(|| file.debug_sections(".dwo"))
+            file.elf.debug_section("info.dwo").is_some().then(|| Sections::of(&file, ".dwo"))
         })
     }
 

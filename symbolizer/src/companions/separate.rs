@@ -7,6 +7,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::file::elf::hex;
+
 /// Where distributions put debug files.
 pub(crate) const DEFAULT_DIRECTORY: &str = "/usr/lib/debug";
 
@@ -123,10 +125,6 @@ fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
 fn path(bytes: &[u8]) -> Option<&Path> {
     let possible = !bytes.is_empty() && !bytes.contains(&0);
     possible.then(|| Path::new(OsStr::from_bytes(bytes)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The paths without repetitions; there are a dozen at most, so comparing each with each will do.

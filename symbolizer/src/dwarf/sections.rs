@@ -2,6 +2,7 @@
 
 use super::form::Text;
 use super::ranges;
+use crate::file::binary::Binary;
 use crate::file::section::Section;
 
 /// A file's debug sections; one that it does not have is empty.
@@ -25,6 +26,11 @@ pub(crate) struct Sections {
 }
 
 impl Sections {
+    /// Those of `binary`; the ones that end in `.dwo` when that is the `suffix`, as in a split file.
+    pub(crate) fn of(binary: &Binary, suffix: &str) -> Self {
+        Self::open(|name, read_ahead| binary.debug_section(&format!("{name}{suffix}"), read_ahead))
+    }
+
     /// Opens each section by its name without `.debug_`; the second argument says how much to read ahead.
     pub(crate) fn open(mut section: impl FnMut(&str, usize) -> Section) -> Self {
         use crate::file::section::{NEARBY, SCATTERED};

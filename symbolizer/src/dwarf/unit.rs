@@ -171,7 +171,7 @@ impl Unit {
             let value = form::read(&mut cursor, attribute.form, attribute.implicit, encoding)?;
             root.take(attribute.name, value);
         }
-        if cursor.position() > entry.len() {
+        if !cursor.is_inside() {
             return None;
         }
         let width = encoding.offset_size;

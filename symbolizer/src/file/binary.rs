@@ -4,15 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Seek};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use object::CompressedFileRange;
 
-use crate::dwarf::Sections;
 use crate::file::bytes::Bytes;
 use crate::file::checksum;
-use crate::file::elf::Elf;
+use crate::file::elf::{self, Elf};
 use crate::file::inflate::{Failure, Limits, Packed, inflate};
 use crate::file::mini;
 use crate::file::scratch;
@@ -70,7 +70,7 @@ impl Binary {
             return Err(Reason::Unreadable);
         }
         let file = File::open(path).map_err(|error| reason(&error))?;
-        let inode = inode(&file.metadata().map_err(|error| reason(&error))?);
+        let inode = file.metadata().map_err(|error| reason(&error))?.ino();
         let parsed = Self::parse(Bytes::File(file), inode, places).ok_or(Reason::Unreadable)?;
         Ok(Self { path: Some(path.to_owned()), ..parsed })
     }
@@ -107,17 +107,7 @@ impl Binary {
 
     /// True when its build id is the one that `hex` spells.
     pub(crate) fn has_build_id(&self, hex: &str) -> bool {
-        let digits = self.elf.build_id.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        !hex.is_empty()
-            && self.elf.build_id.len() * 2 == hex.len()
-            && digits.zip(hex.chars()).all(|(digit, expected)| {
-                expected.to_digit(16).is_some_and(|expected| expected == u32::from(digit))
-            })
-    }
-
-    /// Its debug sections; those that end in `.dwo` when it is a split file.
-    pub(crate) fn debug_sections(&self, suffix: &str) -> Sections {
-        Sections::open(|name, read_ahead| self.debug_section(&format!("{name}{suffix}"), read_ahead))
+        !hex.is_empty() && elf::hex(&self.elf.build_id).eq_ignore_ascii_case(hex)
     }
 
     /// The section `.debug_<name>`, an empty one if there is none or it cannot be unpacked.
@@ -169,14 +159,4 @@ fn reason(error: &io::Error) -> Reason {
         io::ErrorKind::PermissionDenied => Reason::NoPermission,
         _ => Reason::Unreadable,
     }
-}
-
-#[cfg(unix)]
-fn inode(about: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(about)
-}
-
-#[cfg(not(unix))]
-fn inode(_about: &fs::Metadata) -> u64 {
-    0
 }

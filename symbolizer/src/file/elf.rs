@@ -81,6 +81,11 @@ impl Elf {
     }
 }
 
+/// Bytes as a build id is written, in lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn parse<Header: FileHeader<Endian = Endianness>>(headers: Headers<'_>, is_64: bool) -> Option<Elf> {
     let header = Header::parse(headers).ok()?;
     let endian = header.endian().ok().filter(|endian| *endian == Endianness::Little)?;

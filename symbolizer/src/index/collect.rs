@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::write::Writer;
 use crate::companions::Companions;
-use crate::dwarf::{self, DebugInfo, Split};
+use crate::dwarf::{self, DebugInfo, Sections, Split};
 use crate::file::binary::Binary;
 use crate::names::Names;
 use crate::places::Places;
@@ -25,7 +25,7 @@ pub(super) fn collect(path: &Path) -> Result<Writer, Error> {
         return Err(Error::new(ErrorKind::Invalid, "the file has no build id by which to find its index"));
     }
     let mut companions = Companions::of(&binary, &path.to_string_lossy(), &places);
-    if !companions.info().debug_sections("").has_info() {
+    if !Sections::of(companions.info(), "").has_info() {
         let reason = companions.info().trouble.get();
         return Err(reason.map_or(Error::new(ErrorKind::Invalid, "the file has no debug info"), unreadable));
     }
@@ -52,7 +52,7 @@ fn unreadable(reason: Reason) -> Error {
 
 /// The answers at `slice`, and how many units lack their split file.
 fn answers(companions: &mut Companions<'_>, places: &Places, slice: &[u64]) -> (Raw, usize) {
-    let (own, shared) = (companions.info().debug_sections(""), companions.shared());
+    let (own, shared) = (Sections::of(companions.info(), ""), companions.shared());
     let split = &mut |split: &Split, directory: Option<&str>| companions.split(split, directory);
     let located = dwarf::locate(DebugInfo { own, shared, window: places.window, split }, slice);
     let missing = located.missing_splits;
@@ -65,7 +65,7 @@ fn answers(companions: &mut Companions<'_>, places: &Places, slice: &[u64]) -> (
 fn addresses(binary: &Binary, companions: &mut Companions<'_>, places: &Places) -> (Vec<u64>, usize) {
     let mut waiting = Waiting::of(binary);
     symtab::bounds(&companions.symbol_tables(), &mut |address| waiting.add(address));
-    let (own, shared) = (companions.info().debug_sections(""), companions.shared());
+    let (own, shared) = (Sections::of(companions.info(), ""), companions.shared());
     let split = &mut |split: &Split, directory: Option<&str>| companions.split(split, directory);
     let info = &mut DebugInfo { own, shared, window: places.window, split };
     let damaged = dwarf::bounds(info, &mut |address| waiting.add(address));

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 
 /// Fills `room` from `offset`; says how much of it.
-#[cfg(unix)]
 pub(crate) fn read_at(file: &File, offset: u64, room: &mut [u8]) -> io::Result<usize> {
     loop {
         match std::os::unix::fs::FileExt::read_at(file, room, offset) {
@@ -12,10 +11,4 @@ pub(crate) fn read_at(file: &File, offset: u64, room: &mut [u8]) -> io::Result<u
             done => return done,
         }
     }
-}
-
-/// Fills `room` from `offset`; says how much of it.
-#[cfg(not(unix))]
-pub(crate) fn read_at(_file: &File, _offset: u64, _room: &mut [u8]) -> io::Result<usize> {
-    Err(io::ErrorKind::Unsupported.into())
 }

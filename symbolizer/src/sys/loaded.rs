@@ -1,7 +1,8 @@
 //! What the dynamic loader has mapped into this process: build ids read from memory, and the kernel's own library.
 
 use std::ffi::{c_int, c_void};
-use std::fmt::Write as _;
+
+use crate::file::elf::hex;
 
 /// Room for the first look; a process with more modules costs a second one.
 const EXPECTED_MODULES: usize = 256;
@@ -113,10 +114,7 @@ impl BuildId {
     }
 
     fn hex(&self) -> String {
-        self.bytes.iter().take(self.length).fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(self.bytes.get(..self.length).unwrap_or_default())
     }
 }
 
