@@ -21,4 +21,5 @@ pub(crate) mod reserve;
 pub(crate) mod signal;
 #[cfg(all(feature = "heap", target_os = "linux", target_arch = "x86_64"))]
 pub(crate) mod stack;
+pub(crate) mod tag;
 pub(crate) mod thread;
