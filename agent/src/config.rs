@@ -33,6 +33,11 @@ pub const DEFAULT_FD_GROWTH: f64 = 30.0;
 pub const DEFAULT_RSS_SHARE: f64 = 0.85;
 /// CPU samples a second.
 pub const DEFAULT_CPU_HZ: u32 = 99;
+/// How long CPU samples are kept that are taken all the time.
+pub const DEFAULT_CPU_KEEP: Duration = Duration::from_secs(5 * 60);
+
+/// What may take the CPU samples; the first is the default.
+const CPU_ENGINES: [&str; 4] = ["auto", "timers", "perf", "pprof"];
 
 /// Every setting, with its default.
 #[derive(Clone, Debug)]
@@ -58,6 +63,10 @@ pub(crate) struct Config {
     pub(crate) fd_growth: Option<f64>,
     pub(crate) rss_share: Option<f64>,
     pub(crate) cpu_hz: u32,
+    /// One of [`CPU_ENGINES`].
+    pub(crate) cpu_engine: &'static str,
+    pub(crate) cpu_always: Option<u32>,
+    pub(crate) cpu_keep: Duration,
 }
 
 /// Where the debug port listens.
@@ -87,7 +96,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_BIND", "ADDRESS:PORT such as 127.0.0.1:6060, or off"),
     ("FLAMEWATCH_CLEAR_HOLD", "a duration such as 10m"),
     ("FLAMEWATCH_COOLDOWN", "a duration such as 1h"),
+    ("FLAMEWATCH_CPU_ALWAYS", "a whole number from 1 to 999 such as 19, or off"),
+    ("FLAMEWATCH_CPU_ENGINE", "auto, timers, perf or pprof"),
     ("FLAMEWATCH_CPU_HZ", "a whole number from 1 to 999"),
+    ("FLAMEWATCH_CPU_KEEP", "a duration from 10s to 1h"),
     ("FLAMEWATCH_DEBUG_DIR", "a folder with separate debug files"),
     ("FLAMEWATCH_DIR", "a folder for alerts and their profiles"),
     ("FLAMEWATCH_FD_GROWTH", "file descriptors a minute such as 30, or off"),
@@ -130,6 +142,9 @@ impl Default for Config {
             fd_growth: Some(DEFAULT_FD_GROWTH),
             rss_share: Some(DEFAULT_RSS_SHARE),
             cpu_hz: DEFAULT_CPU_HZ,
+            cpu_engine: CPU_ENGINES[0],
+            cpu_always: None,
+            cpu_keep: DEFAULT_CPU_KEEP,
         }
     }
 }
@@ -169,8 +184,13 @@ impl Config {
         env.read("FLAMEWATCH_THREAD_GROWTH", &mut self.thread_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_FD_GROWTH", &mut self.fd_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_RSS_SHARE", &mut self.rss_share, |text| or_off(text, share))?;
-        env.read("FLAMEWATCH_CPU_HZ", &mut self.cpu_hz, |text| {
-            text.parse().ok().filter(|hertz| (1..=999).contains(hertz))
+        env.read("FLAMEWATCH_CPU_HZ", &mut self.cpu_hz, hertz)?;
+        env.read("FLAMEWATCH_CPU_ENGINE", &mut self.cpu_engine, |text| {
+            CPU_ENGINES.into_iter().find(|engine| *engine == text)
+        })?;
+        env.read("FLAMEWATCH_CPU_ALWAYS", &mut self.cpu_always, |text| or_off(text, hertz))?;
+        env.read("FLAMEWATCH_CPU_KEEP", &mut self.cpu_keep, |text| {
+            duration(text, Duration::from_secs(10), 60 * minute)
         })
     }
 
@@ -234,6 +254,10 @@ fn bind(text: &str) -> Option<Bind> {
 
 fn duration(text: &str, least: Duration, most: Duration) -> Option<Duration> {
     humantime::parse_duration(text).ok().filter(|duration| (least..=most).contains(duration))
+}
+
+fn hertz(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|hertz| (1..=999).contains(hertz))
 }
 
 fn bytes(text: &str) -> Option<u64> {

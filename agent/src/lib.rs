@@ -53,6 +53,13 @@ pub use agent::{Agent, doctor};
 #[cfg(feature = "heap")]
 #[doc(hidden)]
 pub use allocator::__private;
+/// For tests: whether the calling thread is in the CPU sampler's signal handler, where it must neither allocate nor wait.
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[doc(hidden)]
+#[must_use]
+pub fn __in_signal_handler() -> bool {
+    sys::sampler::is_inside()
+}
 #[cfg(feature = "__agent")]
 pub use builder::{Builder, start};
 pub use error::{Error, ErrorKind};

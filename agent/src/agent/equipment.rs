@@ -34,7 +34,7 @@ impl Equipment {
         #[cfg(feature = "heap")]
         equipment.start_heap();
         #[cfg(feature = "cpu")]
-        equipment.start_cpu(config.cpu_hz);
+        equipment.start_cpu(config);
         #[cfg(not(feature = "cpu"))]
         let _ = config;
         equipment.sources.push(Arc::new(source::Tasks::new(equipment.runtime.clone())));
@@ -85,8 +85,12 @@ impl Equipment {
     }
 
     #[cfg(feature = "cpu")]
-    fn start_cpu(&mut self, hertz: u32) {
-        match source::Cpu::from_hz(hertz) {
+    fn start_cpu(&mut self, config: &Config) {
+        let mut options = source::CpuOptions::default();
+        options.hz = config.cpu_hz;
+        options.engine = source::Engine::from_name(config.cpu_engine).unwrap_or_default();
+        (options.always_hz, options.keep) = (config.cpu_always, config.cpu_keep);
+        match source::Cpu::start(options) {
             Ok(cpu) => self.sources.push(Arc::new(cpu)),
             Err(error) => self.go_without("CPU profiles", &error),
         }

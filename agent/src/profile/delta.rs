@@ -15,6 +15,7 @@ impl Profile {
         // Counted since the sampler began, so what was lost before is not lost in between.
         delta.losses.dropped = delta.losses.dropped.saturating_sub(before.losses.dropped);
         delta.losses.truncated = delta.losses.truncated.saturating_sub(before.losses.truncated);
+        delta.losses.incomplete = delta.losses.incomplete.saturating_sub(before.losses.incomplete);
         for stack in self.iter() {
             delta.add_weights(stack.frames().cloned(), stack.weights);
         }

@@ -8,6 +8,8 @@ pub struct Losses {
     pub dropped: u64,
     /// Samples whose stack was cut short because they were deeper than the sampler follows.
     pub truncated: u64,
+    /// Samples whose stack could not be followed to the root of its thread; their innermost frames are right.
+    pub incomplete: u64,
     /// Distinct addresses that could not be named; they show as `module+offset`.
     pub unresolved: u64,
     /// The share of what happened that was seen, where a clock tells: 1.0 is all of it.
@@ -19,6 +21,7 @@ impl Losses {
     pub fn merge(&mut self, other: &Self) {
         self.dropped += other.dropped;
         self.truncated += other.truncated;
+        self.incomplete += other.incomplete;
         self.unresolved += other.unresolved;
         self.coverage = match (self.coverage, other.coverage) {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
@@ -35,6 +38,9 @@ impl Losses {
         }
         if self.truncated > 0 {
             parts.push(format!("{} samples cut short", self.truncated));
+        }
+        if self.incomplete > 0 {
+            parts.push(format!("{} samples without their root", self.incomplete));
         }
         if self.unresolved > 0 {
             parts.push(format!("{} addresses without a name", self.unresolved));

@@ -68,6 +68,7 @@ struct Period<'p> {
 struct Missing {
     dropped: u64,
     truncated: u64,
+    incomplete: u64,
     unresolved: u64,
     coverage: Option<f64>,
 }
@@ -130,7 +131,7 @@ impl<'p> Value<'p> {
 
 impl Missing {
     const fn of(losses: &Losses) -> Self {
-        let Losses { dropped, truncated, unresolved, coverage } = *losses;
-        Self { dropped, truncated, unresolved, coverage }
+        let Losses { dropped, truncated, incomplete, unresolved, coverage } = *losses;
+        Self { dropped, truncated, incomplete, unresolved, coverage }
     }
 }

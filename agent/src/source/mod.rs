@@ -6,6 +6,8 @@ mod cpu;
 #[cfg(feature = "heap")]
 pub mod heap;
 mod tasks;
+#[cfg_attr(not(feature = "cpu"), allow(dead_code, reason = "much of it only the CPU sampler asks for"))]
+mod thread;
 mod threads;
 
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use crate::Error;
 use crate::profile::Profile;
 
 #[cfg(feature = "cpu")]
-pub use cpu::Cpu;
+pub use cpu::{Cpu, Engine, Options as CpuOptions};
 #[cfg(feature = "heap")]
 pub use heap::{Allocs, Heap};
 pub use tasks::Tasks;
@@ -30,12 +32,22 @@ pub trait Source: Send + Sync {
     /// One sentence for the index page: what it shows and what asking costs.
     fn about(&self) -> &'static str;
 
+    /// What else the index page should say: which engine is at work, and why.
+    fn detail(&self) -> Option<String> {
+        None
+    }
+
     /// How many of what it shows there are now, when that is cheap to tell.
     fn count(&self) -> Option<u64>;
 
     /// True when a profile covers a stretch of time (`profile`), false when it shows what is there now (`heap`).
     fn windowed(&self) -> bool {
         false
+    }
+
+    /// How long a windowed profile looks when nobody says.
+    fn default_length(&self) -> Duration {
+        Duration::from_secs(30)
     }
 
     /// How much memory collecting may take at its peak, in bytes. The desk refuses when there is not that much left.
@@ -56,11 +68,23 @@ pub trait Source: Send + Sync {
     fn collect(&self, window: &Window) -> Result<Profile, Error>;
 }
 
-/// The stretch of time a windowed source looks at, and the means to end it early.
+/// The stretch of time a windowed source looks at, how closely, and the means to end it early.
 #[derive(Clone, Debug)]
 pub struct Window {
     length: Duration,
+    stretch: Stretch,
+    hertz: Option<u32>,
     canceled: Arc<AtomicBool>,
+}
+
+/// Which way a window looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stretch {
+    /// From now on.
+    #[default]
+    Coming,
+    /// At what was, as far as the source has kept it.
+    Past,
 }
 
 impl Window {
@@ -76,7 +100,31 @@ impl Window {
     /// A stretch of `length`.
     #[must_use]
     pub fn of(length: Duration) -> Self {
-        Self { length, canceled: Arc::default() }
+        Self { length, stretch: Stretch::Coming, hertz: None, canceled: Arc::default() }
+    }
+
+    /// The stretch of `length` that ends now.
+    #[must_use]
+    pub fn before_now(length: Duration) -> Self {
+        Self { stretch: Stretch::Past, ..Self::of(length) }
+    }
+
+    /// The same window, looked at `hertz` times a second by sources that sample; `None` for their default.
+    #[must_use]
+    pub fn at(self, hertz: Option<u32>) -> Self {
+        Self { hertz, ..self }
+    }
+
+    /// Which way it looks.
+    #[must_use]
+    pub const fn stretch(&self) -> Stretch {
+        self.stretch
+    }
+
+    /// How many looks a second were asked for.
+    #[must_use]
+    pub const fn hertz(&self) -> Option<u32> {
+        self.hertz
     }
 
     /// How long it is.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::thread::{OWN, Stat};
 use super::{Source, Window};
 use crate::profile::{Frame, Function, Profile, Unit, ValueType};
 use crate::{Error, ErrorKind};
@@ -10,20 +11,10 @@ use crate::{Error, ErrorKind};
 /// The most threads looked at, 5 µs each; those past it are counted as dropped.
 const MAX_THREADS: usize = 10_000;
 
-/// How the names of the agent's own threads begin.
-const OWN: &str = "flamewatch-";
-
 /// Threads alive, one stack for each name, numbers in names taken together, with the state as a label.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Threads;
-
-/// What `/proc/self/task/T/stat` says first.
-#[derive(Debug, PartialEq, Eq)]
-struct Thread<'text> {
-    name: &'text str,
-    state: &'static str,
-}
 
 impl Threads {
     /// The threads of this process.
@@ -62,8 +53,7 @@ fn collect(directory: &Path) -> io::Result<Profile> {
         }
         // A thread that ends while we look is no thread anymore.
         let Ok(text) = entry.and_then(|entry| std::fs::read(entry.path().join("stat"))) else { continue };
-        let text = String::from_utf8_lossy(&text);
-        match parse(&text) {
+        match Stat::parse(&String::from_utf8_lossy(&text)) {
             Some(thread) if thread.name.starts_with(OWN) => own += 1,
             Some(thread) => profile.add(frames(&thread), &[1], 0),
             None => profile.losses.dropped += 1,
@@ -75,24 +65,8 @@ fn collect(directory: &Path) -> io::Result<Profile> {
     Ok(profile)
 }
 
-fn frames(thread: &Thread<'_>) -> [Frame; 2] {
-    [Frame::named(Function::new(folded(thread.name), "", 0)), Frame::label("state", thread.state)]
-}
-
-/// `4711 (tokio-worker 3) S …`; the name may hold blanks and parentheses of its own.
-fn parse(stat: &str) -> Option<Thread<'_>> {
-    let (head, tail) = stat.rsplit_once(") ")?;
-    let (_, name) = head.split_once(" (")?;
-    let state = match tail.chars().next()? {
-        'R' => "running",
-        'S' => "sleeping",
-        'D' => "waiting for the disk",
-        'T' | 't' => "stopped",
-        'Z' | 'X' => "ended",
-        'I' | 'P' => "idle",
-        _ => "unknown",
-    };
-    Some(Thread { name, state })
+fn frames(thread: &Stat) -> [Frame; 2] {
+    [Frame::named(Function::new(folded(&thread.name), "", 0)), Frame::label("state", thread.state.as_str())]
 }
 
 /// The name with `*` for each run of digits, so that the workers of a pool are one.
@@ -113,15 +87,6 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-
-    #[test]
-    fn stat_lines() {
-        let thread = |name, state| Some(Thread { name, state });
-        assert_eq!(parse("7 (main) R 1 7 7"), thread("main", "running"));
-        assert_eq!(parse("7 (a) b (c)) S 1"), thread("a) b (c)", "sleeping"));
-        assert_eq!(parse("7 () D 1"), thread("", "waiting for the disk"));
-        assert_eq!((parse(""), parse("7 (cut"), parse("7 (x) ")), (None, None, None));
-    }
 
     #[test]
     fn numbers_in_names_fold() {

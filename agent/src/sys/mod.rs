@@ -2,24 +2,26 @@
 
 #[cfg(feature = "heap")]
 pub(crate) mod arena;
-#[cfg(feature = "heap")]
+#[cfg(any(feature = "heap", feature = "cpu"))]
 pub(crate) mod clock;
-#[cfg(feature = "heap")]
+#[cfg(any(feature = "heap", feature = "cpu"))]
 pub(crate) mod fork;
 #[cfg(feature = "heap")]
 pub(crate) mod mallctl;
 #[cfg(feature = "heap")]
 pub(crate) mod malloc_conf;
-#[cfg(all(feature = "heap", target_os = "linux", target_arch = "x86_64"))]
-pub(crate) mod modules;
 pub(crate) mod process;
 #[cfg(feature = "heap")]
 pub(crate) mod prof_hooks;
-#[cfg(feature = "heap")]
+#[cfg(any(feature = "heap", feature = "cpu"))]
 pub(crate) mod reserve;
-#[cfg(feature = "cpu")]
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) mod sampler;
+#[cfg(feature = "pprof")]
 pub(crate) mod signal;
-#[cfg(all(feature = "heap", target_os = "linux", target_arch = "x86_64"))]
-pub(crate) mod stack;
 pub(crate) mod tag;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) mod task;
 pub(crate) mod thread;
+#[cfg(any(feature = "heap", feature = "cpu"))]
+pub(crate) mod unwinder;

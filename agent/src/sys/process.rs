@@ -19,6 +19,27 @@ pub(crate) fn cpu_time() -> io::Result<Duration> {
     Ok(Duration::new(seconds, nanoseconds))
 }
 
+/// The kernel's number of the calling thread.
+#[cfg(all(feature = "cpu", target_os = "linux"))]
+pub(crate) fn this_thread() -> u32 {
+    // SAFETY: gettid(2) has no conditions.
+    u32::try_from(unsafe { libc::syscall(libc::SYS_gettid) }).unwrap_or(0)
+}
+
+/// How many file descriptors this process may have.
+///
+/// # Errors
+/// What the system said.
+#[cfg(all(feature = "cpu", target_os = "linux"))]
+pub(crate) fn descriptor_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: getrlimit(2) writes one rlimit, which `limit` is.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(limit.rlim_cur)
+}
+
 /// The size of a memory page in bytes.
 ///
 /// # Errors

@@ -56,6 +56,15 @@ pub(crate) fn zeroed<T: Zeroable>(count: usize) -> io::Result<&'static [T]> {
     Ok(unsafe { std::slice::from_raw_parts(start.cast::<T>(), count) })
 }
 
+/// Makes a table of [`zeroed`] all zero again and gives its memory back; its addresses stay. What is written meanwhile
+/// is lost or is the first of what is written anew.
+#[cfg(feature = "cpu")]
+pub(crate) fn give_back<T: Zeroable>(table: &'static [T]) {
+    // SAFETY: madvise(2) with MADV_DONTNEED makes an anonymous private mapping, which `zeroed` made, read as zeros; that
+    // is a value of T, and who holds shared references to atomics must expect other values at any time.
+    unsafe { libc::madvise(table.as_ptr().cast_mut().cast(), size_of_val(table), libc::MADV_DONTNEED) };
+}
+
 /// The system's page size, 0 when it does not say.
 pub(crate) fn system_page_bytes() -> u64 {
     // SAFETY: sysconf(3) only reads its argument.

@@ -253,6 +253,7 @@ fn losses(summary: &str) -> Option<Losses> {
             ("nothing", "known", "to") => {}
             ("dropped", count, "samples") => losses.dropped = count.parse().ok()?,
             (count, "samples", "cut") => losses.truncated = count.parse().ok()?,
+            (count, "samples", "without") => losses.incomplete = count.parse().ok()?,
             (count, "addresses", "without") => losses.unresolved = count.parse().ok()?,
             ("coverage", percent, "%") => losses.coverage = Some(percent.parse::<f64>().ok()? / 100.0),
             _ => return None,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::tables::Pool;
 use crate::sys::prof_hooks::{Registers, Trace};
+pub(super) use crate::sys::unwinder::End;
 
 /// How stacks are walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +32,6 @@ const MAX_MISMATCHES: u64 = 8;
 
 thread_local! {
     static UNTIL_CHECK: Cell<u8> = const { Cell::new(0) };
-}
-
-/// How a walk ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// At the root of the thread.
-    Root,
-    /// Somewhere on the way.
-    Lost,
-    /// The trace was full.
-    Full,
-    /// It could not begin: everything was busy.
-    Busy,
 }
 
 pub(super) struct Unwinding {
@@ -118,7 +106,7 @@ pub(super) fn by_jemalloc(registers: Registers, trace: &mut Trace) {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(super) fn frame_pointers(registers: Registers, mut push: impl FnMut(usize) -> bool) -> End {
     use super::stacks::MAX_DEPTH;
-    use crate::sys::stack::Reader;
+    use crate::sys::unwinder::stack::Reader;
 
     let mut reader = Reader::above(registers.sp);
     let (mut return_address, mut frame, mut below) = (registers.pc, registers.fp, registers.sp);

@@ -1,8 +1,9 @@
 //! Words of this thread's own stack, read so that a wrong address gives `None` and not a fault.
-//! Runs inside malloc: no allocation, no lock; the thread-local has no destructor.
+//! Runs inside malloc and in signal handlers: no allocation, no lock; the thread-local has no destructor.
 //!
-//! What lies between the stack pointer and an address is asked of the kernel once per page and thread, and then
-//! remembered. Asking libc instead (`pthread_getattr_np`) takes its locks and allocates.
+//! What lies between the stack pointer and an address is asked of the kernel page by page. Asking libc instead
+//! (`pthread_getattr_np`) takes its locks and allocates. [`Reader`] remembers the answers from one walk to the next;
+//! [`Fresh`] does not: a signal handler may interrupt the reader that is just writing them down.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -82,6 +83,56 @@ impl Reader {
     }
 }
 
+/// Reads the stack above one stack pointer, of the thread that a signal interrupted and on which its handler runs now.
+#[cfg(feature = "cpu")]
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    low: usize,
+    high: usize,
+}
+
+#[cfg(feature = "cpu")]
+impl Fresh {
+    /// A reader of this thread's stack from `sp` upwards.
+    pub(crate) fn above(sp: usize) -> Self {
+        let page = sp & !(PAGE - 1);
+        Self { low: page, high: page }
+    }
+
+    /// The word at `address`, if it is aligned, not below the stack pointer's page and mapped. Async-signal-safe:
+    /// touches nothing but the word, which it reads directly where the stack reaches without a hole, and through the
+    /// kernel elsewhere: what damaged tables point to is not ours to hold in place.
+    #[inline]
+    pub(crate) fn word(&mut self, address: usize) -> Option<usize> {
+        if !address.is_multiple_of(size_of::<usize>()) || address < self.low {
+            return None;
+        }
+        if address >= self.high && !self.reach(address) {
+            return super::copy::word(address);
+        }
+        // SAFETY: aligned, and `reach` found every page from the stack pointer's to this one readable: that is the
+        // stack of the interrupted thread, which stays mapped while it stands still, or what directly follows it.
+        // Volatile, because the words belong to frames the compiler knows to be somebody else's.
+        Some(unsafe { ptr::with_exposed_provenance::<usize>(address).read_volatile() })
+    }
+
+    #[cold]
+    fn reach(&mut self, address: usize) -> bool {
+        let page = address & !(PAGE - 1);
+        let Some(after) = page.checked_add(PAGE) else { return false };
+        if page - self.high >= FAR {
+            return false;
+        }
+        while self.high < after {
+            if !is_readable(self.high) {
+                return false;
+            }
+            self.high += PAGE;
+        }
+        true
+    }
+}
+
 /// Whether the kernel can read a word at `address`. About 0.1 µs.
 ///
 /// rt_sigprocmask(2) copies the new set from user memory before it looks at `how`: with a `how` that does not exist
@@ -125,6 +176,20 @@ mod tests {
         assert_eq!(reader.word(8), None, "below the stack");
         assert_eq!(reader.word(usize::MAX & !7), None, "not mapped, and the last page");
         assert_eq!(reader.word(0x7fff_ffff_f000), None, "the hole above user space");
+    }
+
+    #[cfg(feature = "cpu")]
+    #[test]
+    fn a_fresh_reader_reads_the_same() {
+        let local = [11_usize, 22, 33];
+        let sp = (&raw const local).expose_provenance();
+        let mut reader = Fresh::above(sp);
+        assert_eq!((reader.word(sp + 8), reader.word(sp + 9), reader.word(8)), (Some(22), None, None));
+        assert_eq!(reader.word(usize::MAX & !7), None, "not mapped, and the last page");
+        let far: Box<usize> = Box::new(44);
+        let heap = (&raw const *far).expose_provenance();
+        assert_eq!(Fresh::above(heap & !(PAGE - 1)).word(heap), Some(44));
+        assert_eq!(Fresh::above(4096).word(sp), Some(11), "far away, through the kernel");
     }
 
     #[test]

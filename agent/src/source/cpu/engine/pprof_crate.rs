@@ -7,11 +7,17 @@
 //! ever after. Hence the timer and the buffers come with a window, never before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Recording, Sample};
-use crate::profile::Addr;
+#[cfg(not(target_os = "linux"))]
+use flamewatch_pprof as pprof;
+
+use crate::profile::Losses;
 use crate::source::Window;
+use crate::source::cpu::coverage::Coverage;
+use crate::source::cpu::recording::{Recording, Sample, Weight};
+use crate::sys::unwinder::End;
 use crate::{Error, ErrorKind, sys};
 
 /// The deepest stack the crate follows (`MAX_DEPTH`, without its `large-depth` feature).
@@ -30,14 +36,18 @@ const FIRST_WINDOW_BYTES: u64 = 300_000_000;
 static STARTED: AtomicBool = AtomicBool::new(false);
 
 /// How much memory the next window takes.
-pub(super) fn needs_memory() -> u64 {
+pub(in crate::source::cpu) fn needs_memory() -> u64 {
     if STARTED.load(Ordering::Relaxed) { 0 } else { FIRST_WINDOW_BYTES }
 }
 
+/// One window at a time in the whole process: the signal and its timer are the process's.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Samples for the length of `window`. The timer and the handler live no longer than this call; afterwards
 /// `SIGPROF` is ignored, so that a late one kills nobody.
-pub(super) fn record(hz: u32, window: &Window) -> Result<Recording, Error> {
-    let mut comments = vec![format!("engine: pprof crate, {hz} Hz, one timer for the process")];
+pub(in crate::source::cpu) fn record(hz: u32, window: &Window) -> Result<Recording, Error> {
+    let _turn = turn()?;
+    let mut comments = vec![format!("engine pprof: the pprof crate, one timer for the process; {hz} Hz")];
     let guard = start(hz, &mut comments)?;
     STARTED.store(true, Ordering::Relaxed);
     let handler = sys::signal::sigprof_handler().ok().flatten();
@@ -49,22 +59,46 @@ pub(super) fn record(hz: u32, window: &Window) -> Result<Recording, Error> {
     let report =
         guard.report().build_unresolved().map_err(|error| failed("cannot read the CPU samples", error))?;
     drop(guard);
-    let samples = report
+    let period = period(hz);
+    let samples: Vec<Sample> = report
         .data
         .iter()
-        .map(|(stack, count)| Sample {
-            thread: String::from_utf8_lossy(stack.thread_name.get(..stack.thread_name_length).unwrap_or(&[]))
-                .into_owned(),
-            addresses: interrupted(
-                stack.frames.iter().map(|frame| (frame.ip().addr(), frame.symbol_address().addr())),
-                handler,
-            ),
-            count: u64::try_from(*count).unwrap_or(0),
-            truncated: stack.frames.len() >= MAX_DEPTH,
+        .map(|(stack, count)| {
+            let name = stack.thread_name.get(..stack.thread_name_length).unwrap_or(&[]);
+            let frames = stack.frames.iter().map(|frame| (frame.ip().addr(), frame.symbol_address().addr()));
+            let taken = u64::try_from(*count).unwrap_or(0);
+            let cpu_ns = u64::try_from(period.as_nanos()).unwrap_or(0).saturating_mul(taken);
+            Sample {
+                thread: String::from_utf8_lossy(name).into(),
+                tag: 0,
+                addresses: interrupted(frames, handler),
+                end: if stack.frames.len() >= MAX_DEPTH { End::Full } else { End::Root },
+                weight: Weight { taken, cpu_ns },
+            }
         })
         .collect();
     let used = before.and_then(|before| Ok(after?.saturating_sub(before))).ok();
-    Ok(Recording { began, lasted, period: period(hz), samples, used, comments })
+    let sampled = Duration::from_nanos(samples.iter().map(|sample| sample.weight.cpu_ns).sum());
+    let coverage = Coverage::new(used, sampled, period, Vec::new());
+    Ok(Recording { began, lasted, period, samples, losses: Losses::default(), coverage, comments })
+}
+
+/// The right to sample.
+fn turn() -> Result<MutexGuard<'static, ()>, Error> {
+    let turn = match TURN.try_lock() {
+        Ok(turn) => turn,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::new(ErrorKind::Busy, "cannot sample the CPU: another window is open"));
+        }
+    };
+    match sys::signal::sigprof_handler() {
+        Ok(None) => Ok(turn),
+        Ok(Some(_)) => {
+            Err(Error::new(ErrorKind::Busy, "cannot sample the CPU: another profiler handles SIGPROF"))
+        }
+        Err(error) => Err(Error::new(ErrorKind::Io, "cannot sample the CPU").because(error)),
+    }
 }
 
 fn start(hz: u32, comments: &mut Vec<String>) -> Result<pprof::ProfilerGuard<'static>, Error> {
@@ -87,17 +121,12 @@ fn period(hz: u32) -> Duration {
 /// addresses with the addresses of their functions, innermost first: the unwinder's own, the handler's, the frame
 /// through which the kernel called it, then the interrupted instruction and its callers. Where no handler is found
 /// the stack was taken by something else, and stays whole.
-fn interrupted(frames: impl Iterator<Item = (usize, usize)>, handler: Option<usize>) -> Vec<Addr> {
+fn interrupted(frames: impl Iterator<Item = (usize, usize)>, handler: Option<usize>) -> Box<[u64]> {
     let frames: Vec<_> = frames.collect();
     let is_handler = |(_, function): &(usize, usize)| handler == Some(*function);
     let first = frames.iter().position(is_handler).map_or(0, |index| index + 2);
     // Where a thread starts, the unwinder ends with an address of 0.
-    let addresses =
-        frames.into_iter().skip(first).map(|(address, _)| address as u64).filter(|address| *address != 0);
-    addresses
-        .enumerate()
-        .map(|(index, raw)| if index == 0 { Addr::Pc(raw) } else { Addr::Return(raw) })
-        .collect()
+    frames.into_iter().skip(first).map(|(address, _)| address as u64).filter(|address| *address != 0).collect()
 }
 
 fn failed(context: &'static str, error: pprof::Error) -> Error {

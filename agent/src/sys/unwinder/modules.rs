@@ -84,6 +84,32 @@ pub(crate) fn loaded() -> Vec<Module> {
     found.modules
 }
 
+/// Whether `address` lies in the program itself, not in a library.
+#[cfg(feature = "cpu")]
+pub(crate) fn is_of_program(address: u64) -> bool {
+    struct Asked {
+        address: u64,
+        found: bool,
+    }
+    unsafe extern "C" fn first(info: *mut libc::dl_phdr_info, _size: usize, data: *mut c_void) -> c_int {
+        // SAFETY: `data` is the Asked passed below.
+        let asked = unsafe { &mut *data.cast::<Asked>() };
+        // SAFETY: dl_iterate_phdr(3) passes a valid info, the program's first.
+        let info = unsafe { &*info };
+        // SAFETY: dlpi_phdr points to dlpi_phnum program headers, dl_iterate_phdr(3).
+        let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+        asked.found = headers.iter().filter(|header| header.p_type == libc::PT_LOAD).any(|header| {
+            let start = info.dlpi_addr.wrapping_add(header.p_vaddr);
+            (start..start.wrapping_add(header.p_memsz)).contains(&asked.address)
+        });
+        1
+    }
+    let mut asked = Asked { address, found: false };
+    // SAFETY: the callback has the documented signature and the pointer lives through the call.
+    unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut asked).cast()) };
+    asked.found
+}
+
 struct Found {
     modules: Vec<Module>,
     copied: usize,

@@ -1,0 +1,183 @@
+//! What the stream's thread does: takes samples out of the ring, gives them to every window, looks for new threads, and
+//! keeps the pace that the readers want.
+
+use std::time::{Duration, Instant};
+
+use super::Command;
+use super::threads::Threads;
+use super::window::{Circumstances, OpenWindow};
+use crate::source::cpu::engine::ticker::Kind;
+use crate::sys::sampler::Session;
+use crate::sys::sampler::timer::Tick;
+use crate::{Error, ErrorKind};
+
+/// How often it turns while somebody waits for a window: soon enough to find a thread that lives for a moment.
+const SOON: Duration = Duration::from_millis(5);
+
+/// How often it turns when only slow readers are left, such as the one that keeps the past.
+const LATER: Duration = Duration::from_millis(100);
+
+/// A reader that wants fewer samples a second than this is a slow one.
+const SLOW_HERTZ: u32 = 50;
+
+/// Libraries that were loaded or unloaded are taken up so often.
+const REFRESH_EVERY: Duration = Duration::from_millis(500);
+
+/// The stream at work.
+#[derive(Debug)]
+pub(super) struct Pump {
+    session: Option<Session>,
+    kind: Kind,
+    why: String,
+    tick: Tick,
+    threads: Threads,
+    windows: Vec<OpenWindow>,
+    hertz: u32,
+    refreshed: Instant,
+    /// Set when somebody has taken the signal over.
+    ousted: bool,
+}
+
+impl Pump {
+    pub(super) fn begin(kind: Kind, why: &str) -> Result<Self, Error> {
+        let session = Session::begin()
+            .map_err(|error| Error::new(ErrorKind::Busy, "cannot sample the CPU").because(error))?;
+        let tick = session.tick();
+        Ok(Self {
+            session: Some(session),
+            kind,
+            why: why.to_owned(),
+            tick,
+            threads: Threads::new(kind, tick),
+            windows: Vec::new(),
+            hertz: 0,
+            refreshed: Instant::now(),
+            ousted: false,
+        })
+    }
+
+    /// How long until the next turn.
+    pub(super) fn pause(&self) -> Duration {
+        if self.windows.iter().all(|window| window.hertz < SLOW_HERTZ) { LATER } else { SOON }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.windows.is_empty()
+    }
+
+    pub(super) fn obey(&mut self, command: Command) {
+        self.turn();
+        match command {
+            Command::Open { id, hertz, opened } => {
+                let _ = opened.send(self.open(id, hertz));
+            }
+            Command::Close { id, recording } => {
+                if let Some(window) = self.take(id) {
+                    let circumstances = self.circumstances();
+                    let _ = recording.send(window.end(&mut self.threads, &circumstances));
+                }
+                self.adapt();
+            }
+            Command::Rotate { id, recording } => {
+                if let Some(window) = self.take(id) {
+                    let next = OpenWindow::begin(id, window.hertz, &mut self.threads);
+                    self.windows.push(next);
+                    let circumstances = self.circumstances();
+                    let _ = recording.send(window.end(&mut self.threads, &circumstances));
+                }
+            }
+            Command::Leave { id } => {
+                if self.take(id).is_some() {
+                    self.adapt();
+                }
+            }
+        }
+    }
+
+    /// One turn: what waits is given out, what is new is found.
+    pub(super) fn turn(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        let (threads, windows) = (&mut self.threads, &mut self.windows);
+        session.drain(|sample| {
+            threads.sampled(sample.thread, sample.weight_ns);
+            for window in &mut *windows {
+                window.add(sample);
+                if let Some(name) = threads.name(sample.thread) {
+                    window.note_name(sample.thread, name);
+                }
+            }
+        });
+        if !session.claim().is_ours() && !self.ousted {
+            // Somebody has installed a handler of their own: the ticks would now reach it.
+            self.ousted = true;
+            self.threads = Threads::new(self.kind, self.tick);
+            return;
+        }
+        if self.ousted || self.windows.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        self.threads.scan(now);
+        if now.saturating_duration_since(self.refreshed) >= REFRESH_EVERY {
+            self.refreshed = now;
+            session.refresh();
+        }
+    }
+
+    /// Ends the ticks, and gives back the signal and the memory.
+    pub(super) fn stop(&mut self) {
+        self.threads = Threads::new(self.kind, self.tick);
+        self.session = None;
+    }
+
+    fn open(&mut self, id: u64, hertz: u32) -> Result<(), Error> {
+        if self.ousted {
+            let context = "another profiler took over the signal of the CPU sampler; stop one of the two";
+            return Err(Error::new(ErrorKind::Busy, context));
+        }
+        if hertz > self.hertz {
+            self.set_pace(hertz);
+        }
+        self.threads.scan(Instant::now());
+        self.windows.push(OpenWindow::begin(id, hertz, &mut self.threads));
+        Ok(())
+    }
+
+    fn take(&mut self, id: u64) -> Option<OpenWindow> {
+        let index = self.windows.iter().position(|window| window.id == id)?;
+        Some(self.windows.swap_remove(index))
+    }
+
+    /// Slows down when nobody wants so many samples any more.
+    fn adapt(&mut self) {
+        let wanted = self.windows.iter().map(|window| window.hertz).max().unwrap_or(0);
+        if wanted > 0 && wanted < self.hertz {
+            self.set_pace(wanted);
+        }
+    }
+
+    fn set_pace(&mut self, hertz: u32) {
+        self.hertz = hertz;
+        let period = period(hertz);
+        if let Some(session) = &self.session {
+            session.set_period(period, matches!(self.kind, Kind::Perf(_)));
+        }
+        self.threads.set_period(period);
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        let mut comments = vec![format!("engine {}; {} Hz", self.why, self.hertz)];
+        if let Some(session) = self.session.as_ref().filter(|session| !session.claim().is_usual()) {
+            let number = session.claim().number();
+            comments.push(format!("SIGPROF is handled by somebody else and left alone; sampled by signal {number}"));
+        }
+        if self.ousted {
+            comments.push("cut short: another profiler took over the signal".to_owned());
+        }
+        Circumstances { period: period(self.hertz), comments }
+    }
+}
+
+fn period(hertz: u32) -> Duration {
+    Duration::from_secs(1) / hertz.max(1)
+}
