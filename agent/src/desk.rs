@@ -65,21 +65,22 @@ impl Desk {
         &self.sources
     }
 
-    /// A named profile from the source called `name`. A windowed source covers `length`; any other shows what is
-    /// there now, or with a `length` what changed over it. Dropping the future ends the window.
-    pub(crate) async fn collect(&self, name: &str, length: Duration) -> Result<Profile, Error> {
+    /// A named profile from the source called `name`. A windowed source covers `window`; any other shows what is there
+    /// now, or with a length what changed over it. Dropping the future ends the window.
+    pub(crate) async fn collect(&self, name: &str, window: Window) -> Result<Profile, Error> {
         let source = self.source(name)?;
         check_memory(&*source)?;
+        let length = window.length();
         let raw = if source.windowed() {
-            collect_raw(source, Window::of(length)).await?
+            collect_raw(source.clone(), window).await?
         } else if length.is_zero() {
-            collect_raw(source, Window::now()).await?
+            collect_raw(source.clone(), Window::now()).await?
         } else {
             let before = collect_raw(source.clone(), Window::now()).await?;
             tokio::time::sleep(length).await;
-            collect_raw(source, Window::now()).await?.since(&before)
+            collect_raw(source.clone(), Window::now()).await?.since(&before)
         };
-        self.name(raw).await
+        Ok(source.refine(self.name(raw).await?))
     }
 
     /// What is there now as it was collected, for comparing with a later one.

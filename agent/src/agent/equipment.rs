@@ -39,6 +39,13 @@ impl Equipment {
         let _ = config;
         equipment.sources.push(Arc::new(source::Tasks::new(equipment.runtime.clone())));
         equipment.sources.push(Arc::new(source::Threads::new()));
+        #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+        equipment.sources.extend([
+            Arc::new(source::ThreadStacks::new()) as Arc<dyn Source>,
+            Arc::new(source::Wall::new()),
+            Arc::new(source::Wall::blocked()),
+            Arc::new(source::Wall::locked()),
+        ]);
         equipment
     }
 
@@ -91,7 +98,10 @@ impl Equipment {
         options.engine = source::Engine::from_name(config.cpu_engine).unwrap_or_default();
         (options.always_hz, options.keep) = (config.cpu_always, config.cpu_keep);
         match source::Cpu::start(options) {
-            Ok(cpu) => self.sources.push(Arc::new(cpu)),
+            Ok(cpu) => {
+                tracing::debug!("flamewatch: CPU sampler: {}", cpu.engine());
+                self.sources.push(Arc::new(cpu));
+            }
             Err(error) => self.go_without("CPU profiles", &error),
         }
     }

@@ -9,6 +9,7 @@ use crate::gauge::{Limit, LimitedBy};
 use crate::profile::Profile;
 use crate::render::{Format, Options};
 use crate::sink::{Alert, Attachment, State};
+use crate::source::Window;
 use crate::store::Snapshot;
 use crate::suspect::Growth;
 use crate::watch::Finding;
@@ -71,7 +72,7 @@ pub(super) async fn investigate(case: Case, desk: &Desk) -> Alert {
 async fn evidence(case: &Case, desk: &Desk, kind: &'static str) -> Result<Evidence, Error> {
     // A profile over a window shows what happens now; there is nothing earlier to subtract.
     if desk.is_windowed(kind)? {
-        return Ok(Evidence { profile: desk.collect(kind, WINDOW).await?, since: None });
+        return Ok(Evidence { profile: desk.collect(kind, Window::of(WINDOW)).await?, since: None });
     }
     let after = desk.collect_unnamed(kind).await?;
     let (raw, since) = match &case.before {

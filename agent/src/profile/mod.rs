@@ -188,6 +188,16 @@ impl Profile {
         })
     }
 
+    /// A profile with the same head and those of our stacks that `keep` wants.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(&Stack<'_>) -> bool) -> Self {
+        let mut filtered = self.emptied();
+        for stack in self.iter().filter(keep) {
+            filtered.add_weights(stack.frames().cloned(), stack.weights);
+        }
+        filtered
+    }
+
     /// A profile with the same head whose stacks are those that `change` makes of ours. A stack it makes empty
     /// stays, so that no weight is lost.
     #[must_use]

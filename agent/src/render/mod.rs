@@ -2,6 +2,7 @@
 //! One file per form. What all of them show of a stack is decided in `shown`, how sure it is in `certainty`.
 
 mod certainty;
+mod dump;
 mod folded;
 mod json;
 pub mod pprof;
@@ -18,6 +19,7 @@ use std::io::Write;
 use crate::profile::Profile;
 use crate::{Error, ErrorKind};
 
+pub use dump::dump;
 pub use folded::Omitted;
 
 /// The forms a profile can take.

@@ -8,20 +8,30 @@ use axum::http::Uri;
 use super::answer::Refusal;
 use crate::profile::Profile;
 use crate::render::{Format, Options};
-
-/// How long a CPU profile takes when nothing is said, as in Go.
-pub(super) const DEFAULT_SECONDS: u64 = 30;
+use crate::source::Window;
 
 /// The longest window that can be asked for.
 pub(super) const MAX_SECONDS: u64 = 60;
+
+/// How far back one can ask; more is not kept.
+const MAX_LAST: u64 = 3_600;
+
+/// The most looks a second that can be asked for.
+const MAX_HERTZ: u64 = 999;
 
 /// The query of a request.
 #[derive(Debug, Default)]
 pub(super) struct Ask {
     /// The window; `None` for what is there now, or the default window of a profile that needs one.
     pub(super) seconds: Option<u64>,
+    /// How many seconds before now, instead of from now on.
+    last: Option<u64>,
+    /// How many looks a second, of sources that sample.
+    hertz: Option<u32>,
     /// The form of the answer.
     pub(super) format: Option<Format>,
+    /// How much to say in words: 0, 1 or 2.
+    pub(super) debug: u64,
     /// Keep the allocator's frames.
     pub(super) raw: bool,
     /// The name of the value to draw.
@@ -40,7 +50,9 @@ impl Ask {
         for (name, value) in pairs.0 {
             match name.as_str() {
                 "seconds" => ask.seconds = Some(seconds(&value)?),
-                "debug" => debug = whole(&value).ok_or_else(|| bad("debug", "0, 1 or 2"))?,
+                "last" => ask.last = Some(last(&value)?),
+                "hz" => ask.hertz = Some(hertz(&value)?),
+                "debug" => debug = whole(&value).filter(|debug| *debug <= 2).ok_or_else(|| bad("debug", "0, 1 or 2"))?,
                 "format" => ask.format = Some(format(&value)?),
                 "raw" => ask.raw = flag(&value).ok_or_else(|| bad("raw", "0 or 1"))?,
                 "value" => ask.value = Some(value),
@@ -51,6 +63,10 @@ impl Ask {
         if debug > 0 && ask.seconds.is_some() {
             return Err(Refusal::invalid("seconds and debug params are incompatible"));
         }
+        if ask.last.is_some() && ask.seconds.is_some() {
+            return Err(Refusal::invalid("seconds looks ahead and last looks back: ask for one of them"));
+        }
+        ask.debug = debug;
         if debug > 0 {
             ask.format.get_or_insert(Format::Text);
         }
@@ -62,9 +78,14 @@ impl Ask {
         self.format.unwrap_or(Format::Pprof)
     }
 
-    /// The window of a profile that has one only if `windowed`.
-    pub(super) fn window(&self, windowed: bool) -> Duration {
-        Duration::from_secs(self.seconds.unwrap_or(if windowed { DEFAULT_SECONDS } else { 0 }))
+    /// The window of a profile that has one of `default` when nobody says.
+    pub(super) fn window(&self, default: Duration) -> Window {
+        let window = match (self.last, self.seconds) {
+            (Some(last), _) => Window::before_now(Duration::from_secs(last)),
+            (None, Some(seconds)) => Window::of(Duration::from_secs(seconds)),
+            (None, None) => Window::of(default),
+        };
+        window.at(self.hertz)
     }
 
     /// How `profile` is to be shown.
@@ -86,6 +107,19 @@ fn seconds(value: &str) -> Result<u64, Refusal> {
     whole(value)
         .filter(|seconds| (1..=MAX_SECONDS).contains(seconds))
         .ok_or_else(|| bad("seconds", &format!("a whole number from 1 to {MAX_SECONDS}")))
+}
+
+fn last(value: &str) -> Result<u64, Refusal> {
+    whole(value)
+        .filter(|seconds| (1..=MAX_LAST).contains(seconds))
+        .ok_or_else(|| bad("last", &format!("a whole number from 1 to {MAX_LAST}")))
+}
+
+fn hertz(value: &str) -> Result<u32, Refusal> {
+    whole(value)
+        .filter(|hertz| (1..=MAX_HERTZ).contains(hertz))
+        .and_then(|hertz| u32::try_from(hertz).ok())
+        .ok_or_else(|| bad("hz", &format!("a whole number from 1 to {MAX_HERTZ}")))
 }
 
 fn format(value: &str) -> Result<Format, Refusal> {
@@ -132,6 +166,13 @@ mod tests {
             check(&format!("seconds={bad}"), Err("must be a whole number from 1 to 60"));
         }
         check("debug=1&seconds=5", Err("seconds and debug params are incompatible"));
+        check("hz=99&seconds=5", Ok((Some(5), "pprof")));
+        for bad in ["0", "1000", "1000000000", "-99", "99.5", ""] {
+            check(&format!("hz={bad}"), Err("must be a whole number from 1 to 999"));
+        }
+        check("last=60", Ok((None, "pprof")));
+        check("last=0", Err("must be a whole number from 1 to 3600"));
+        check("last=60&seconds=5", Err("ask for one of them"));
         check("debug=x", Err("must be 0, 1 or 2"));
         check("format=png", Err("must be one of: pprof, svg, text, folded, json"));
         check("raw=maybe", Err("must be 0 or 1"));

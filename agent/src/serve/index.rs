@@ -49,12 +49,13 @@ fn section(source: &dyn Source, base: &str) -> String {
     let count = source
         .count()
         .map_or_else(String::new, |count| format!(" <small>{}</small>", Unit::Count.show(count as f64)));
+    let detail = source.detail().map(|detail| format!(" <small>{}</small>", Escaped(&detail))).unwrap_or_default();
     let path = format!("/debug/pprof/{name}");
     let links = if source.windowed() { String::new() } else { links(&path) };
     let form = form(&path, source.windowed());
     let seconds = if source.windowed() { format!("?seconds={OFFERED_SECONDS}") } else { String::new() };
     let command = format!("go tool pprof '{}{path}{seconds}'", Escaped(base));
-    format!("<h2>{name}{count}</h2><p>{about}</p>{links}{form}<pre>{command}</pre>\n")
+    format!("<h2>{name}{count}</h2><p>{about}{detail}</p>{links}{form}<pre>{command}</pre>\n")
 }
 
 /// A profile that takes time is never a bare link: a form says how long it will be.

@@ -10,6 +10,7 @@ mod page;
 mod profiles;
 mod snapshots;
 mod symbol;
+mod threads;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -57,6 +58,8 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
         .route("/debug/", get(index::show))
         .route("/debug/health", get(|| async { answer::ok(TEXT, "ok\n") }))
         .route("/debug/style.css", get(page::style))
+        .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
+        .route("/debug/threads", get(threads::show))
         .route("/debug/pprof", temporary("/debug/pprof/"))
         .route("/debug/pprof/", get(index::show))
         .route("/debug/pprof/cmdline", get(symbol::command))

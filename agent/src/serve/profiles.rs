@@ -12,20 +12,23 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Port;
 use super::answer::{Refusal, SANDBOX};
 use super::ask::Ask;
+use super::threads;
 use crate::desk::{Desk, on_quiet_thread};
 use crate::profile::{Profile, ValueType};
 use crate::render::{self, Format, Options};
+use crate::source::Window;
 use crate::{Error, ErrorKind, Unit};
 
 /// Names for the same thing, asked for under the left one, collected under the right one where only that is there.
-const ALIASES: [(&str, &str); 3] = [("tasks", "goroutine"), ("goroutine", "tasks"), ("allocs", "heap")];
+const ALIASES: [(&str, &str); 4] =
+    [("tasks", "goroutine"), ("goroutine", "tasks"), ("allocs", "heap"), ("fgprof", "wall")];
 
 /// Profiles that scrapers ask every process for. Where nobody collects them they are empty, not missing: a scraper
 /// would report an error every few seconds.
 const EMPTY: [&str; 4] = ["mutex", "block", "goroutine", "threadcreate"];
 
 /// Profiles that need a feature or an allocator: whoever asks where there is none is told so.
-const NEEDED: [&str; 3] = ["heap", "allocs", "profile"];
+const NEEDED: [&str; 5] = ["heap", "allocs", "profile", "threads", "wall"];
 
 /// How many stacks [`Format::Folded`] leaves out.
 const OMITTED: HeaderName = HeaderName::from_static("x-flamewatch-omitted");
@@ -34,7 +37,7 @@ const OMITTED: HeaderName = HeaderName::from_static("x-flamewatch-omitted");
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// What the source of this name collects.
-    Source { name: &'static str, windowed: bool },
+    Source { name: &'static str, windowed: Option<Duration> },
     /// A profile that nobody collects.
     Nothing(&'static str),
 }
@@ -44,7 +47,8 @@ impl Wanted {
         let source = |name: &str| desk.sources().iter().find(|source| source.name() == name);
         let alias = || ALIASES.iter().filter(|(asked, _)| *asked == name).find_map(|(_, real)| source(real));
         if let Some(source) = source(name).or_else(alias) {
-            return Ok(Self::Source { name: source.name(), windowed: source.windowed() });
+            let windowed = source.windowed().then(|| source.default_length());
+            return Ok(Self::Source { name: source.name(), windowed });
         }
         let name = if name == "tasks" { "goroutine" } else { name };
         if let Some(name) = EMPTY.iter().find(|empty| **empty == name) {
@@ -61,12 +65,20 @@ impl Wanted {
     }
 
     const fn is_windowed(&self) -> bool {
-        matches!(self, Self::Source { windowed: true, .. })
+        matches!(self, Self::Source { windowed: Some(_), .. })
     }
 
-    async fn collect(&self, desk: &Desk, length: Duration) -> Result<Profile, Error> {
+    /// How long it looks when nobody says; what is there now takes no time.
+    const fn default_length(&self) -> Duration {
         match self {
-            Self::Source { name, .. } => desk.collect(name, length).await,
+            Self::Source { windowed: Some(length), .. } => *length,
+            _ => Duration::ZERO,
+        }
+    }
+
+    async fn collect(&self, desk: &Desk, window: Window) -> Result<Profile, Error> {
+        match self {
+            Self::Source { name, .. } => desk.collect(name, window).await,
             Self::Nothing(name) => Ok(nothing(name)),
         }
     }
@@ -78,12 +90,25 @@ pub(super) async fn show(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let ask = Ask::of(&uri)?;
+    if name == "threadcreate" && ask.debug == 2 {
+        return threads::dump(&port).await;
+    }
     let wanted = Wanted::of(&port.desk, &name)?;
     let permit = port.permit()?;
-    let profile = wanted.collect(&port.desk, ask.window(wanted.is_windowed())).await?;
+    let profile = wanted.collect(&port.desk, ask.window(wanted.default_length())).await?;
     let profile = as_asked(profile, &name);
     let file = file_name(&name, &wanted, &ask);
     drawn(profile, &ask, None, &file, permit).await
+}
+
+/// The wall-clock profile where the package fgprof has it, for scrapers that are set up for that.
+pub(super) async fn fgprof(port: State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
+    show(port, Path("fgprof".to_owned()), uri).await
+}
+
+/// As [`head`].
+pub(super) async fn fgprof_head(port: State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
+    head(port, Path("fgprof".to_owned()), uri).await
 }
 
 /// The same checks, no work: a link checker must not cost 30 seconds of CPU profile.

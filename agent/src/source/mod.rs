@@ -5,16 +5,22 @@
 mod cpu;
 #[cfg(feature = "heap")]
 pub mod heap;
+#[cfg(feature = "cpu")]
+mod tally;
 mod tasks;
 #[cfg_attr(not(feature = "cpu"), allow(dead_code, reason = "much of it only the CPU sampler asks for"))]
 mod thread;
 mod threads;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod wall;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Error;
+#[cfg(feature = "cpu")]
+use crate::profile::Addr;
 use crate::profile::Profile;
 
 #[cfg(feature = "cpu")]
@@ -23,6 +29,8 @@ pub use cpu::{Cpu, Engine, Options as CpuOptions};
 pub use heap::{Allocs, Heap};
 pub use tasks::Tasks;
 pub use threads::Threads;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use {thread::ThreadStacks, wall::Wall};
 
 /// Something that can be profiled: the heap, the CPU, the tasks.
 pub trait Source: Send + Sync {
@@ -58,6 +66,11 @@ pub trait Source: Send + Sync {
     /// True when a snapshot may be taken every few minutes without being asked for.
     fn is_cheap(&self) -> bool {
         true
+    }
+
+    /// What is left of a profile once its frames have names, for a source that can only then tell what is its own.
+    fn refine(&self, named: Profile) -> Profile {
+        named
     }
 
     /// Collects a profile. May block for the whole window; called on a thread of the agent, never on the service's.
@@ -170,4 +183,13 @@ impl Drop for WindowGuard {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// The labels behind the tag of a thread, as `key` and value.
+pub(crate) type Labels = fn(u32) -> Vec<(&'static str, Arc<str>)>;
+
+/// The addresses of a stack: the first is where the thread was, the others where it will return to.
+#[cfg(feature = "cpu")]
+fn addresses(raw: &[u64]) -> impl Iterator<Item = Addr> + '_ {
+    raw.iter().enumerate().map(|(index, raw)| if index == 0 { Addr::Pc(*raw) } else { Addr::Return(*raw) })
 }

@@ -3,7 +3,8 @@
 use std::io;
 use std::mem::MaybeUninit;
 
-/// The address of the function that handles `SIGPROF`; `None` when nobody does (default or ignored).
+/// The address of the function that handles `SIGPROF`; `None` when nobody does (default, ignored, or our own sampler's,
+/// which stays installed and gives way).
 ///
 /// # Errors
 /// What the system said.
@@ -16,6 +17,10 @@ pub(crate) fn sigprof_handler() -> io::Result<Option<usize>> {
     }
     // SAFETY: zeroed above, which is a valid `sigaction`, and then filled by the successful call.
     let handler = unsafe { action.assume_init() }.sa_sigaction;
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    if super::sampler::is_handler(handler) {
+        return Ok(None);
+    }
     Ok((handler != libc::SIG_DFL && handler != libc::SIG_IGN).then_some(handler))
 }
 

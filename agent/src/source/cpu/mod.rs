@@ -12,11 +12,11 @@ mod stream;
 
 use std::time::Duration;
 
-use super::{Source, Stretch, Window};
+use super::{Labels, Source, Stretch, Window};
 use crate::profile::Profile;
 use crate::{Error, ErrorKind};
 use engine::{Choice, Means};
-use recording::{Labels, Recording};
+use recording::Recording;
 
 pub use engine::Engine;
 
@@ -160,3 +160,6 @@ fn not_kept() -> Error {
     let context = "nothing was sampled before you asked; set FLAMEWATCH_CPU_ALWAYS to a rate such as 19";
     Error::new(ErrorKind::Unsupported, context)
 }
+
+#[cfg(all(test, target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod tests;

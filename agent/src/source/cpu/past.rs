@@ -75,7 +75,7 @@ fn keep_piece(reader: &Reader, pieces: &Mutex<VecDeque<(Instant, Recording)>>, k
     // A stream that does not answer costs a piece.
     let Ok(mut recording) = reader.rotate() else { return };
     if recording.samples.len() > MAX_STACKS {
-        recording.samples.sort_by_key(|sample| std::cmp::Reverse(sample.weight.cpu_ns));
+        recording.samples.sort_by_key(|sample| std::cmp::Reverse(sample.weight.ns));
         let cut = recording.samples.split_off(MAX_STACKS);
         recording.losses.dropped += cut.iter().map(|sample| sample.weight.taken).sum::<u64>();
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::coverage::{Coverage, ThreadUse};
-use crate::profile::{Addr, Frame, Losses, Profile, Unit, ValueType};
+use crate::source::tally::Weight;
+use crate::profile::{Frame, Losses, Profile, Unit, ValueType};
+use crate::source::{Labels, addresses};
 use crate::sys::unwinder::End;
 
 /// Samples of a stretch of time.
@@ -33,25 +35,6 @@ pub(super) struct Sample {
     pub(super) weight: Weight,
 }
 
-/// What was counted on equal stacks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Weight {
-    /// How often the stack was taken.
-    pub(super) taken: u64,
-    /// The CPU time these stand for, in nanoseconds.
-    pub(super) cpu_ns: u64,
-}
-
-impl Weight {
-    pub(super) fn add(&mut self, other: Self) {
-        self.taken = self.taken.saturating_add(other.taken);
-        self.cpu_ns = self.cpu_ns.saturating_add(other.cpu_ns);
-    }
-}
-
-/// The labels behind a tag, as `key=value`.
-pub(super) type Labels = fn(u32) -> Vec<(&'static str, Arc<str>)>;
-
 impl Recording {
     /// The profile with Go's two values, frames not named yet.
     pub(super) fn into_profile(self, labels: Labels) -> Profile {
@@ -78,8 +61,8 @@ impl Recording {
             let tags = known.entry(sample.tag).or_insert_with(|| label_frames(labels(sample.tag)));
             let frames = addresses(&sample.addresses).map(Frame::Address);
             let thread = Frame::label("thread", sample.thread);
-            let ticks = i64::try_from(sample.weight.cpu_ns / period).unwrap_or(i64::MAX);
-            let cpu_ns = i64::try_from(sample.weight.cpu_ns).unwrap_or(i64::MAX);
+            let ticks = i64::try_from(sample.weight.ns / period).unwrap_or(i64::MAX);
+            let cpu_ns = i64::try_from(sample.weight.ns).unwrap_or(i64::MAX);
             profile.add(
                 frames.chain(tags.iter().cloned()).chain([thread]),
                 &[ticks, cpu_ns],
@@ -92,11 +75,6 @@ impl Recording {
         }
         profile
     }
-}
-
-/// The first is where the thread was, the others where it will return to.
-pub(super) fn addresses(raw: &[u64]) -> impl Iterator<Item = Addr> + '_ {
-    raw.iter().enumerate().map(|(index, raw)| if index == 0 { Addr::Pc(*raw) } else { Addr::Return(*raw) })
 }
 
 fn label_frames(labels: Vec<(&'static str, Arc<str>)>) -> Vec<Frame> {
@@ -140,9 +118,10 @@ impl Default for Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::Addr;
 
     fn sample(thread: &str, tag: u32, taken: u64, end: End) -> Sample {
-        let weight = Weight { taken, cpu_ns: taken * 10_000_000 };
+        let weight = Weight { taken, ns: taken * 10_000_000 };
         Sample { thread: thread.into(), tag, addresses: Box::new([1, 2]), end, weight }
     }
 

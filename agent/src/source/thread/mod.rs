@@ -1,13 +1,21 @@
 //! The operating system's threads of this process as `/proc` lists them: which there are, what they are called, what
 //! they do. Touches none of them.
 
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod dump;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) mod stacks;
 pub(super) mod stat;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) mod wait;
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
 pub(super) use stat::Stat;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use dump::ThreadStacks;
 
 /// How the names of the agent's own threads begin.
 pub(super) const OWN: &str = "flamewatch-";

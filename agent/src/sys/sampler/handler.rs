@@ -12,7 +12,7 @@ use super::ring::{MAX_WORDS, Ring};
 use super::switch::call_on;
 use crate::sys::tag;
 use crate::sys::unwinder::stack::Fresh;
-use crate::sys::unwinder::{End, First, Pool, Registers, Walker};
+use crate::sys::unwinder::{First, Pool, Registers, Walker};
 
 /// Words of a sample before its addresses: when, who and on what, for how long, how the walk ended.
 pub(super) const HEAD: usize = 4;
@@ -173,7 +173,7 @@ extern "C" fn take_stack(work: *mut c_void) {
     let tag = if has_thread_locals { tag::get() } else { 0 };
     match work.job {
         Job::Sample { thread, weight_ns } => {
-            let head = [now_ns(), u64::from(tag) << 32 | u64::from(thread), weight_ns, code(end)];
+            let head = [now_ns(), u64::from(tag) << 32 | u64::from(thread), weight_ns, end.code()];
             // Acquire: pairs with the Release that published the ring.
             let ring = RING.load(Ordering::Acquire);
             // SAFETY: null, or the ring that `super::ring` made, which is never taken down.
@@ -183,29 +183,9 @@ extern "C" fn take_stack(work: *mut c_void) {
         }
         Job::Answer { ticket } => {
             if let Some(mailbox) = Mailbox::of(ticket) {
-                mailbox.answer(ticket, mailbox::Header { tag, end: code(end) }, frames);
+                mailbox.answer(ticket, mailbox::Header { tag, end: end.code() }, frames);
             }
         }
-    }
-}
-
-/// How a walk ended, as a number in a record.
-pub(super) const fn code(end: End) -> u64 {
-    match end {
-        End::Root => 0,
-        End::Lost => 1,
-        End::Full => 2,
-        End::Busy => 3,
-    }
-}
-
-/// The reverse of [`code`].
-pub(super) const fn end_of(code: u64) -> End {
-    match code {
-        0 => End::Root,
-        1 => End::Lost,
-        2 => End::Full,
-        _ => End::Busy,
     }
 }
 

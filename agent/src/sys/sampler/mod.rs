@@ -27,7 +27,8 @@ use ring::{MAX_WORDS, Ring};
 use timer::Tick;
 
 use super::reserve;
-use super::unwinder::{End, Pool, modules};
+use super::unwinder::modules::Code;
+use super::unwinder::{End, Pool};
 
 /// Words of the ring: 2 MiB, of which what is used becomes memory. A stack of 40 frames takes 45 words, so 5,800 of
 /// them wait here until the stream takes them, which it does every few milliseconds.
@@ -113,7 +114,7 @@ impl Session {
             let Some((&[at_ns, who, weight_ns, end], frames)) = words.split_first_chunk() else { continue };
             let thread = u32::try_from(who & u64::from(u32::MAX)).unwrap_or(0);
             let tag = u32::try_from(who >> 32).unwrap_or(0);
-            each(&Sample { at_ns, thread, tag, weight_ns, end: handler::end_of(end), frames });
+            each(&Sample { at_ns, thread, tag, weight_ns, end: End::from_code(end), frames });
         }
     }
 
@@ -154,8 +155,8 @@ fn ring_of_process() -> io::Result<()> {
 /// The signal, with everything in place that its handler reads.
 fn prepare() -> io::Result<Claim> {
     Pool::global().refresh();
-    handler::HAS_THREAD_LOCALS
-        .store(modules::is_of_program(prepare as *const () as usize as u64), Ordering::Relaxed);
+    let here = prepare as *const () as usize as u64;
+    handler::HAS_THREAD_LOCALS.store(Code::of_process().is_of_program(here), Ordering::Relaxed);
     super::fork::stop_sampling_in_children();
     Claim::take()
 }
@@ -176,6 +177,12 @@ fn session() -> u32 {
 /// In a forked child, where nothing of ours runs. Async-signal-safe: stores to atomics.
 pub(super) fn stop_in_child() {
     handler::SESSION.store(0, Ordering::Relaxed);
+}
+
+/// Whether `address` is our signal handler's.
+#[cfg(feature = "pprof")]
+pub(crate) fn is_handler(address: usize) -> bool {
+    address == handler::on_signal as *const () as usize
 }
 
 /// What was lost since the process started.
@@ -224,7 +231,7 @@ fn ask_batch(threads: &[u32], signal: i32, session: u32, patience: Duration) -> 
             if let (None, Some(ticket)) = (&answer, ticket) {
                 *answer = Mailbox::collect(*ticket).map(|(header, frames)| Answer {
                     tag: header.tag,
-                    end: handler::end_of(header.end),
+                    end: End::from_code(header.end),
                     frames,
                 });
                 missing += usize::from(answer.is_none());

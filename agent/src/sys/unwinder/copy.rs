@@ -4,8 +4,8 @@
 use core::mem::size_of_val;
 use core::ptr;
 
-/// Copies words from `address` on into `words`, as many as are mapped, and says how many. Async-signal-safe: one
-/// system call, process_vm_readv(2), about 0.4 µs and 1 µs for each 16 KiB.
+/// Copies words from `address` on into `words`, as many as are mapped, and says how many; within one page if what is
+/// beyond may not be. Async-signal-safe: one system call, process_vm_readv(2), about 0.4 µs and 1 µs for each 16 KiB.
 pub(crate) fn words(address: usize, words: &mut [usize]) -> usize {
     let local = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: size_of_val(words) };
     let remote = libc::iovec { iov_base: ptr::without_provenance_mut(address), iov_len: size_of_val(words) };

@@ -5,6 +5,8 @@
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod arch;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) mod asleep;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) mod copy;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) mod frame_pointers;
@@ -34,4 +36,27 @@ pub(crate) enum End {
     Full,
     /// It could not begin: everything was busy.
     Busy,
+}
+
+#[cfg(feature = "cpu")]
+impl End {
+    /// As a number in a record.
+    pub(crate) const fn code(self) -> u64 {
+        match self {
+            Self::Root => 0,
+            Self::Lost => 1,
+            Self::Full => 2,
+            Self::Busy => 3,
+        }
+    }
+
+    /// The reverse of [`End::code`].
+    pub(crate) const fn from_code(code: u64) -> Self {
+        match code {
+            0 => Self::Root,
+            1 => Self::Lost,
+            2 => Self::Full,
+            _ => Self::Busy,
+        }
+    }
 }

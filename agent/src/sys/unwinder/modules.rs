@@ -84,30 +84,54 @@ pub(crate) fn loaded() -> Vec<Module> {
     found.modules
 }
 
-/// Whether `address` lies in the program itself, not in a library.
+/// Where executable code lies: that of the program, and that of all images, the program among them.
 #[cfg(feature = "cpu")]
-pub(crate) fn is_of_program(address: u64) -> bool {
-    struct Asked {
-        address: u64,
-        found: bool,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Code {
+    program: Vec<Range<u64>>,
+    all: Vec<Range<u64>>,
+}
+
+#[cfg(feature = "cpu")]
+impl Code {
+    /// As it is now; a library can go away later.
+    pub(crate) fn of_process() -> Self {
+        let mut code = Self::default();
+        // SAFETY: the callback has the documented signature and the pointer lives through the call.
+        unsafe { libc::dl_iterate_phdr(Some(add_code), (&raw mut code).cast()) };
+        code
     }
-    unsafe extern "C" fn first(info: *mut libc::dl_phdr_info, _size: usize, data: *mut c_void) -> c_int {
-        // SAFETY: `data` is the Asked passed below.
-        let asked = unsafe { &mut *data.cast::<Asked>() };
-        // SAFETY: dl_iterate_phdr(3) passes a valid info, the program's first.
-        let info = unsafe { &*info };
-        // SAFETY: dlpi_phdr points to dlpi_phnum program headers, dl_iterate_phdr(3).
-        let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
-        asked.found = headers.iter().filter(|header| header.p_type == libc::PT_LOAD).any(|header| {
-            let start = info.dlpi_addr.wrapping_add(header.p_vaddr);
-            (start..start.wrapping_add(header.p_memsz)).contains(&asked.address)
-        });
-        1
+
+    /// Whether `address` lies in the program itself, not in a library.
+    pub(crate) fn is_of_program(&self, address: u64) -> bool {
+        self.program.iter().any(|range| range.contains(&address))
     }
-    let mut asked = Asked { address, found: false };
-    // SAFETY: the callback has the documented signature and the pointer lives through the call.
-    unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut asked).cast()) };
-    asked.found
+
+    /// Whether `address` lies in the code of the program or of a library.
+    pub(crate) fn contains(&self, address: u64) -> bool {
+        self.all.iter().any(|range| range.contains(&address))
+    }
+}
+
+#[cfg(feature = "cpu")]
+unsafe extern "C" fn add_code(info: *mut libc::dl_phdr_info, _size: usize, data: *mut c_void) -> c_int {
+    // SAFETY: `data` is the Code that `of_process` passes.
+    let code = unsafe { &mut *data.cast::<Code>() };
+    // SAFETY: dl_iterate_phdr(3) passes a valid info.
+    let info = unsafe { &*info };
+    // SAFETY: dlpi_phdr points to dlpi_phnum program headers, dl_iterate_phdr(3).
+    let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+    let is_code = |header: &&libc::Elf64_Phdr| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0;
+    let ranges = headers.iter().filter(is_code).map(|header| {
+        let start = info.dlpi_addr.wrapping_add(header.p_vaddr);
+        start..start.wrapping_add(header.p_memsz)
+    });
+    // The program is the first.
+    if code.all.is_empty() {
+        code.program.extend(ranges.clone());
+    }
+    code.all.extend(ranges);
+    0
 }
 
 struct Found {

@@ -10,7 +10,7 @@ use std::ffi::c_void;
 use std::ptr;
 
 /// The kernel maps and protects memory in multiples of this.
-const PAGE: usize = 4096;
+pub(super) const PAGE: usize = 4096;
 
 /// A read further than this above what is known is checked for itself and not remembered: a frame with a buffer
 /// of megabytes must not cost a check for each of its pages.

@@ -16,7 +16,8 @@ use flamewatch_pprof as pprof;
 use crate::profile::Losses;
 use crate::source::Window;
 use crate::source::cpu::coverage::Coverage;
-use crate::source::cpu::recording::{Recording, Sample, Weight};
+use crate::source::cpu::recording::{Recording, Sample};
+use crate::source::tally::Weight;
 use crate::sys::unwinder::End;
 use crate::{Error, ErrorKind, sys};
 
@@ -67,18 +68,18 @@ pub(in crate::source::cpu) fn record(hz: u32, window: &Window) -> Result<Recordi
             let name = stack.thread_name.get(..stack.thread_name_length).unwrap_or(&[]);
             let frames = stack.frames.iter().map(|frame| (frame.ip().addr(), frame.symbol_address().addr()));
             let taken = u64::try_from(*count).unwrap_or(0);
-            let cpu_ns = u64::try_from(period.as_nanos()).unwrap_or(0).saturating_mul(taken);
+            let ns = u64::try_from(period.as_nanos()).unwrap_or(0).saturating_mul(taken);
             Sample {
                 thread: String::from_utf8_lossy(name).into(),
                 tag: 0,
                 addresses: interrupted(frames, handler),
                 end: if stack.frames.len() >= MAX_DEPTH { End::Full } else { End::Root },
-                weight: Weight { taken, cpu_ns },
+                weight: Weight { taken, ns },
             }
         })
         .collect();
     let used = before.and_then(|before| Ok(after?.saturating_sub(before))).ok();
-    let sampled = Duration::from_nanos(samples.iter().map(|sample| sample.weight.cpu_ns).sum());
+    let sampled = Duration::from_nanos(samples.iter().map(|sample| sample.weight.ns).sum());
     let coverage = Coverage::new(used, sampled, period, Vec::new());
     Ok(Recording { began, lasted, period, samples, losses: Losses::default(), coverage, comments })
 }
@@ -141,100 +142,25 @@ fn failed(context: &'static str, error: pprof::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Mutex, MutexGuard, PoisonError};
-
     use super::*;
-    use crate::profile::{Frame, Profile};
-    use crate::source::{Cpu, Source};
-
-    /// Windows exclude each other, so these tests do too.
-    fn turn() -> MutexGuard<'static, ()> {
-        static TURN: Mutex<()> = Mutex::new(());
-        TURN.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Plain arithmetic on floats, which calls nothing even without optimization: all its time is in this function.
-    #[inline(never)]
-    fn burn_here(rounds: u32) -> f64 {
-        let (mut value, mut round) = (1.0, 0.0);
-        while round < f64::from(rounds) {
-            value = value * 0.999_999 + 1.0;
-            round += 1.0;
-        }
-        value
-    }
-
-    /// Profiles a thread called `hot` that does nothing but [`burn_here`].
-    fn profile_of_burning(length: Duration) -> Profile {
-        let stop = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let body = || {
-                while !stop.load(Ordering::Relaxed) {
-                    std::hint::black_box(burn_here(std::hint::black_box(100_000)));
-                }
-            };
-            std::thread::Builder::new().name("hot".to_owned()).spawn_scoped(scope, body).expect("a thread");
-            let profile = Cpu::new().collect(&Window::of(length));
-            stop.store(true, Ordering::Relaxed);
-            profile.expect("a profile")
-        })
-    }
 
     #[test]
-    fn the_hot_function_is_the_leaf_and_its_time_is_covered() {
-        let _turn = turn();
-        let profile = profile_of_burning(Duration::from_secs(2));
-        let body = burn_here as fn(u32) -> f64 as usize as u64;
-        let (mut hot, mut at_leaf) = (0, 0);
-        for stack in profile.iter() {
-            if !stack.frames().any(|frame| frame.show() == "thread=hot") {
-                continue;
-            }
-            hot += stack.value(0);
-            // The function is shorter than this, with and without optimization.
-            if let Some(Frame::Address(Addr::Pc(address))) = stack.frames().next()
-                && (body..body + 512).contains(address)
-            {
-                at_leaf += stack.value(0);
-            }
-        }
-        assert!(hot > 20, "{hot} samples of the hot thread");
-        assert!(at_leaf * 10 > hot * 7, "{at_leaf} of {hot} samples have the hot function as their leaf");
-        let coverage = profile.losses.coverage.expect("a coverage");
-        assert!((0.4..1.5).contains(&coverage), "coverage {coverage}");
-        assert!(profile.lasted.expect("a window") >= Duration::from_secs(2));
-    }
-
-    #[test]
-    fn one_window_at_a_time_and_a_canceled_one_ends_at_once() {
-        let _turn = turn();
-        let window = Window::of(Duration::from_secs(600));
-        let guard = window.guard();
-        std::thread::scope(|scope| {
-            let first = scope.spawn(|| Cpu::new().collect(&window).map_err(|error| error.kind()));
-            while sys::signal::sigprof_handler().expect("an answer").is_none() && !first.is_finished() {
-                std::thread::yield_now();
-            }
-            let second = Cpu::new().collect(&Window::now()).map_err(|error| error.kind());
-            assert_eq!(second.err(), Some(ErrorKind::Busy));
-            let canceled = Instant::now();
-            drop(guard);
-            let ended = first.join().expect("no panic");
-            assert_eq!(ended.err(), Some(ErrorKind::TimedOut));
-            assert!(canceled.elapsed() < Duration::from_millis(1_000), "{:?}", canceled.elapsed());
-        });
-        assert_eq!(sys::signal::sigprof_handler().expect("an answer"), None);
-        assert!(Cpu::new().collect(&Window::now()).is_ok(), "the next window opens");
+    fn a_window_gives_samples_and_only_one_is_open_at_a_time() {
+        let turn = turn().expect("nobody samples");
+        assert_eq!(record(99, &Window::now()).map_err(|error| error.kind()).err(), Some(ErrorKind::Busy));
+        drop(turn);
+        let recording = record(99, &Window::of(Duration::from_millis(300))).expect("samples");
+        assert!(recording.comments[0].starts_with("engine pprof"));
+        assert!(recording.lasted >= Duration::from_millis(300));
     }
 
     #[test]
     fn the_handlers_own_frames_are_taken_off() {
         let frames = [(11, 10), (21, 20), (31, 30), (41, 40), (51, 50)];
         let taken = |handler| interrupted(frames.into_iter(), handler);
-        assert_eq!(taken(Some(20)), [Addr::Pc(41), Addr::Return(51)]);
-        assert_eq!(taken(Some(40)), []);
+        assert_eq!(*taken(Some(20)), [41, 51]);
+        assert!(taken(Some(40)).is_empty());
         assert_eq!(taken(Some(99)).len(), 5);
-        assert_eq!(taken(None).first(), Some(&Addr::Pc(11)));
+        assert_eq!(taken(None).first(), Some(&11));
     }
 }

@@ -1,12 +1,14 @@
 //! One reader's stretch of the stream: what it has seen so far. Bounded in stacks; what is beyond is counted.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::threads::{Account, Threads};
-use crate::profile::{Losses, MAX_STACKS};
+use crate::profile::Losses;
 use crate::source::cpu::coverage::Coverage;
-use crate::source::cpu::recording::{Recording, Sample, Weight};
+use crate::source::cpu::recording::{Recording, Sample};
+use crate::source::tally::{Tally, Weight, Who};
 use crate::sys::sampler::{self, Lost};
 use crate::sys::{clock, process};
 use crate::sys::unwinder::End;
@@ -24,12 +26,10 @@ pub(super) struct OpenWindow {
     own: Duration,
     accounts: HashMap<u32, Account>,
     lost: Lost,
-    /// By thread and tag, how the walk ended, and the addresses.
-    stacks: HashMap<Box<[u64]>, Weight>,
+    /// The state is how the walk ended.
+    tally: Tally,
     sampled_ns: u64,
-    dropped: u64,
-    key: Vec<u64>,
-    names: HashMap<u32, std::sync::Arc<str>>,
+    names: HashMap<u32, Arc<str>>,
 }
 
 /// What every recording of the stream says of how it came about.
@@ -51,10 +51,8 @@ impl OpenWindow {
             own: threads.own_time(),
             accounts: threads.accounts(),
             lost: sampler::lost(),
-            stacks: HashMap::new(),
+            tally: Tally::default(),
             sampled_ns: 0,
-            dropped: 0,
-            key: Vec::new(),
             names: HashMap::new(),
         }
     }
@@ -63,23 +61,13 @@ impl OpenWindow {
         if sample.at_ns < self.began_ns {
             return;
         }
-        let weight = Weight { taken: 1, cpu_ns: sample.weight_ns };
         self.sampled_ns = self.sampled_ns.saturating_add(sample.weight_ns);
-        self.key.clear();
-        self.key.push(u64::from(sample.tag) << 32 | u64::from(sample.thread));
-        self.key.push(code(sample.end));
-        self.key.extend_from_slice(sample.frames);
-        if let Some(known) = self.stacks.get_mut(self.key.as_slice()) {
-            known.add(weight);
-        } else if self.stacks.len() < MAX_STACKS {
-            self.stacks.insert(self.key.as_slice().into(), weight);
-        } else {
-            self.dropped += 1;
-        }
+        let who = Who { thread: sample.thread, tag: sample.tag, state: sample.end.code() };
+        self.tally.add(who, sample.frames, Weight { taken: 1, ns: sample.weight_ns });
     }
 
     /// Remembers what threads are called that end before the window does.
-    pub(super) fn note_name(&mut self, thread: u32, name: std::sync::Arc<str>) {
+    pub(super) fn note_name(&mut self, thread: u32, name: Arc<str>) {
         self.names.insert(thread, name);
     }
 
@@ -92,7 +80,7 @@ impl OpenWindow {
         let uses = threads.uses_since(&self.accounts);
         let lost = sampler::lost();
         let losses = Losses {
-            dropped: (lost.full - self.lost.full) + (lost.busy - self.lost.busy) + self.dropped,
+            dropped: (lost.full - self.lost.full) + (lost.busy - self.lost.busy) + self.tally.dropped(),
             ..Losses::default()
         };
         let mut comments = circumstances.comments.clone();
@@ -102,17 +90,10 @@ impl OpenWindow {
         }
         comments.extend(threads.refused());
         let sampled = Duration::from_nanos(self.sampled_ns);
-        let samples = self.stacks.into_iter().filter_map(|(key, weight)| {
-            let (&[who, end], addresses) = key.split_first_chunk()?;
-            let thread = u32::try_from(who & u64::from(u32::MAX)).ok()?;
-            let name = threads.name(thread).or_else(|| self.names.get(&thread).cloned());
-            Some(Sample {
-                thread: name.unwrap_or_else(|| "(ended)".into()),
-                tag: u32::try_from(who >> 32).ok()?,
-                addresses: addresses.into(),
-                end: end_of(end),
-                weight,
-            })
+        let samples = self.tally.into_stacks().map(|(who, addresses, weight)| {
+            let name = threads.name(who.thread).or_else(|| self.names.get(&who.thread).cloned());
+            let thread = name.unwrap_or_else(|| "(ended)".into());
+            Sample { thread, tag: who.tag, addresses, end: End::from_code(who.state), weight }
         });
         Recording {
             began: self.began,
@@ -123,23 +104,5 @@ impl OpenWindow {
             coverage: Coverage::new(used, sampled, circumstances.period, uses),
             comments,
         }
-    }
-}
-
-const fn code(end: End) -> u64 {
-    match end {
-        End::Root => 0,
-        End::Lost => 1,
-        End::Full => 2,
-        End::Busy => 3,
-    }
-}
-
-const fn end_of(code: u64) -> End {
-    match code {
-        0 => End::Root,
-        1 => End::Lost,
-        2 => End::Full,
-        _ => End::Busy,
     }
 }

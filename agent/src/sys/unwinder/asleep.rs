@@ -1,0 +1,180 @@
+//! The stack of a thread that sleeps in the kernel, walked without waking it: from the program counter and the stack
+//! pointer that the kernel tells, over a copy of the stack's memory.
+//!
+//! The kernel tells no frame pointer. Most functions of an optimized build need none, and the first that saved it gives
+//! it back. One that needs it before is helped by its own stack: a frame pointer points at a saved one with a return
+//! address above it, and only the right guess leads on to where threads begin.
+
+use super::copy;
+use super::modules::Code;
+use super::stack::PAGE;
+use super::{End, First, Pool, Registers, Walker};
+
+/// How much of a stack is copied at once; what lies beyond is read word by word.
+const COPIED_PAGES: usize = 8;
+const COPIED_WORDS: usize = COPIED_PAGES * PAGE / WORD;
+const WORD: usize = size_of::<usize>();
+
+/// How far above the stack pointer a lost frame pointer is looked for, in words: 32 KiB, the largest buffers aside.
+const SEARCHED_WORDS: usize = 4096;
+
+/// Guesses that look right at first sight are followed to the end; more than so many are not.
+const MAX_GUESSES: usize = 64;
+
+/// No frame pointer: a word that cannot be read as one, and is not the 0 that ends a chain.
+const UNKNOWN: usize = 1;
+
+/// Walks sleeping threads, one after the other.
+#[derive(Debug)]
+pub(crate) struct Sleepers {
+    stack: Box<[usize; COPIED_WORDS]>,
+    /// Where threads begin: the outermost return address of one of ours, the same for all that libc started.
+    root: Option<usize>,
+    code: Code,
+}
+
+/// A copy of the lower end of a stack.
+struct Copy<'words> {
+    start: usize,
+    words: &'words [usize],
+}
+
+impl Sleepers {
+    /// Ready to walk. Finds out where threads begin.
+    pub(crate) fn new() -> Self {
+        Pool::global().refresh();
+        let root = std::thread::Builder::new().name("flamewatch-root".to_owned()).spawn(outermost);
+        let root = root.ok().and_then(|thread| thread.join().ok()).flatten();
+        Self { stack: Box::new([0; COPIED_WORDS]), root, code: Code::of_process() }
+    }
+
+    /// The addresses of the thread that sleeps at `pc` with its stack pointer at `sp`, innermost first, at most `most`.
+    pub(crate) fn walk(&mut self, pc: usize, sp: usize, most: usize) -> (Vec<u64>, End) {
+        let Some(mut walker) = Pool::global().take() else { return (Vec::new(), End::Busy) };
+        let copied = copy_pages(sp, &mut self.stack[..]);
+        let copy = Copy { start: sp, words: self.stack.get(..copied).unwrap_or(&[]) };
+        let start = Registers { pc, sp, fp: UNKNOWN, lr: 0 };
+        let (mut frames, end, reached) = follow(&mut walker, First::Interrupted, start, &copy, most);
+        if end == End::Full || self.is_root(end, &frames) {
+            return (frames, end);
+        }
+        let first = if frames.len() <= 1 { First::Interrupted } else { First::Return };
+        let kept = frames.len().saturating_sub(1);
+        let guesses = candidates(&copy, reached.sp, &self.code);
+        for guess in guesses.take(MAX_GUESSES) {
+            let from = Registers { fp: guess, ..reached };
+            let (rest, end, _) = follow(&mut walker, first, from, &copy, most.saturating_sub(kept));
+            if rest.len() > 1 && self.is_root(end, &rest) {
+                frames.truncate(kept);
+                frames.extend(rest);
+                return (frames, End::Root);
+            }
+        }
+        (frames, End::Lost)
+    }
+
+    /// Whether a walk ended where threads begin, or where the program's first does: that has an end of its own.
+    fn is_root(&self, end: End, frames: &[u64]) -> bool {
+        let Some(last) = frames.last().and_then(|last| usize::try_from(*last).ok()) else { return false };
+        end == End::Root
+            && (self.root.is_none_or(|root| root == last) || self.code.is_of_program(last as u64))
+    }
+}
+
+fn follow(
+    walker: &mut Walker<'_>,
+    first: First,
+    from: Registers,
+    copy: &Copy<'_>,
+    most: usize,
+) -> (Vec<u64>, End, Registers) {
+    let mut frames = Vec::with_capacity(32);
+    let (end, reached) = walker.walk(
+        first,
+        from,
+        |address| copy.word(address),
+        |address| {
+            frames.push(address as u64);
+            frames.len() < most
+        },
+    );
+    (frames, end, reached)
+}
+
+impl Copy<'_> {
+    fn word(&self, address: usize) -> Option<usize> {
+        if !address.is_multiple_of(WORD) || address < self.start {
+            return None;
+        }
+        let index = (address - self.start) / WORD;
+        self.words.get(index).copied().or_else(|| copy::word(address))
+    }
+}
+
+/// Places above `sp` that look like what a frame pointer points at: a saved frame pointer, which lies higher, and a
+/// return address into the code of some image.
+fn candidates<'all>(
+    copy: &'all Copy<'_>,
+    sp: usize,
+    code: &'all Code,
+) -> impl Iterator<Item = usize> + use<'all> {
+    (0..SEARCHED_WORDS).map(move |index| sp.wrapping_add(index * WORD)).filter(|at| {
+        let (Some(saved), Some(address)) = (copy.word(*at), copy.word(at.wrapping_add(WORD))) else { return false };
+        let plausible = saved == 0 || saved > *at || saved < PAGE;
+        plausible && code.contains(address as u64)
+    })
+}
+
+fn copy_pages(sp: usize, words: &mut [usize]) -> usize {
+    let mut copied = 0;
+    while let Some(rest) = words.get_mut(copied..).filter(|rest| !rest.is_empty()) {
+        let at = sp.wrapping_add(copied * WORD);
+        let to_page = (PAGE - at % PAGE) / WORD;
+        let length = to_page.max(1).min(rest.len());
+        let got = copy::words(at, rest.get_mut(..length).unwrap_or(&mut []));
+        copied += got;
+        if got < length {
+            break;
+        }
+    }
+    copied
+}
+
+/// The outermost return address of a thread that libc started.
+fn outermost() -> Option<usize> {
+    crate::sys::thread::withdraw();
+    let mut walker = Pool::global().take()?;
+    let mut last = None;
+    let mut stack = super::stack::Reader::above(here().sp);
+    let (end, _) = walker.walk(First::Interrupted, here(), |address| stack.word(address), |address| {
+        last = Some(address);
+        true
+    });
+    last.filter(|_| end == End::Root)
+}
+
+/// The registers of whoever calls this. Inlined, so that they are the caller's.
+#[inline(always)]
+fn here() -> Registers {
+    let mut registers = Registers::default();
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: reads registers, touches no memory and no flags.
+    unsafe {
+        core::arch::asm!(
+            "lea {pc}, [rip]", "mov {sp}, rsp", "mov {fp}, rbp",
+            pc = out(reg) registers.pc, sp = out(reg) registers.sp, fp = out(reg) registers.fp,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!(
+            "adr {pc}, .", "mov {sp}, sp", "mov {fp}, x29", "mov {lr}, x30",
+            pc = out(reg) registers.pc, sp = out(reg) registers.sp, fp = out(reg) registers.fp,
+            lr = out(reg) registers.lr,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    registers
+}
