@@ -13,6 +13,9 @@ mod builder;
 #[cfg(feature = "__agent")]
 pub mod config;
 #[cfg(feature = "__agent")]
+#[allow(dead_code, reason = "the sources are still to read it")]
+mod context;
+#[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "much of it only the debug port asks for"))]
 mod desk;
 pub mod doctor;
@@ -62,9 +65,11 @@ pub fn __in_signal_handler() -> bool {
 }
 #[cfg(feature = "__agent")]
 pub use builder::{Builder, start};
+#[cfg(feature = "__agent")]
+pub use context::{Scope, scope};
 pub use error::{Error, ErrorKind};
 #[cfg(not(feature = "__agent"))]
-pub use inert::{Agent, Builder, doctor, start};
-pub use spawn::{spawn, spawn_blocking, spawn_on};
+pub use inert::{Agent, Builder, Scope, doctor, scope, start};
+pub use spawn::{InScope, Watch, spawn, spawn_blocking, spawn_on};
 pub use unit::Unit;
 pub use watch::Rule;

@@ -1,6 +1,7 @@
 //! The public face of flamewatch in a build without any of its features: the same names, nothing behind them.
 //! A service keeps its two lines; they compile to nothing and pull nothing in.
 
+mod scope;
 pub(crate) mod sink;
 
 use std::net::SocketAddr;
@@ -12,6 +13,8 @@ use crate::doctor::{Check, Report};
 use crate::gauge::Gauge;
 use crate::sink::Sink;
 use crate::watch::Rule;
+
+pub use scope::{Scope, scope};
 
 /// Does nothing in this build; enable flamewatch's `full` feature to start the agent.
 ///

@@ -6,6 +6,7 @@ mod guarded;
 mod name;
 #[cfg(feature = "__agent")]
 mod registry;
+mod watch;
 
 use std::future::Future;
 
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 
 #[cfg(feature = "__agent")]
 pub(crate) use registry::{Kind, Registry, SiteCount};
+pub use watch::{InScope, Watch};
 
 /// Spawns `future` as [`tokio::spawn`] does, and counts it as alive under the line that called this until it ends,
 /// is aborted or panics. The counts are the `goroutine` profile.
