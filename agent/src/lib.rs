@@ -63,6 +63,15 @@ pub use allocator::__private;
 pub fn __in_signal_handler() -> bool {
     sys::sampler::is_inside()
 }
+/// For benchmarks: sends the calling thread a tick of the CPU sampler, or one that its handler turns away.
+///
+/// # Errors
+/// When there is no signal to be had.
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[doc(hidden)]
+pub fn __tick_here(ours: bool) -> std::io::Result<()> {
+    sys::sampler::tick_here(ours)
+}
 #[cfg(feature = "__agent")]
 pub use builder::{Builder, start};
 #[cfg(feature = "__agent")]

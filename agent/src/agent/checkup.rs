@@ -32,10 +32,55 @@ pub fn doctor() -> Report {
         "built without the `heap` feature",
         "enable `flamewatch/full`",
     ));
+    report.checks.push(cpu(&config));
     report.checks.push(names(config.debug_dir.as_deref()));
     report.checks.push(memory_limit());
     report.checks.push(slack(&config));
     report
+}
+
+/// Which engine takes CPU samples here, and whether one arrives.
+#[cfg(feature = "cpu")]
+fn cpu(config: &Config) -> Check {
+    use crate::source::{Cpu, CpuOptions, Engine, Source};
+    let mut options = CpuOptions::default();
+    options.engine = Engine::from_name(config.cpu_engine).unwrap_or_default();
+    let sampled = Cpu::start(options).and_then(|cpu| {
+        let engine = cpu.engine().to_owned();
+        // One that takes much memory is not tried out.
+        let tried = if cpu.needs_memory() == 0 { Some(busily(&cpu)?) } else { None };
+        Ok((engine, tried))
+    });
+    match sampled {
+        Ok((engine, Some(false))) => {
+            let remedy = "look whether threads block SIGPROF, or ask for another FLAMEWATCH_CPU_ENGINE";
+            Check::problem("cpu sampler", format!("no sample arrives; engine {engine}"), remedy)
+        }
+        Ok((engine, _)) => Check::ok("cpu sampler", format!("engine {engine}")),
+        Err(error) => Check::problem("cpu sampler", format!("{error:#}"), "leave FLAMEWATCH_CPU_ENGINE out"),
+    }
+}
+
+/// Samples for as long as a thread of ours needs to use some CPU; true if a sample came.
+#[cfg(feature = "cpu")]
+fn busily(cpu: &crate::source::Cpu) -> Result<bool, crate::Error> {
+    use crate::source::{Cpu, Source, Window};
+    use std::time::{Duration, Instant};
+    let window = Window::of(Duration::from_millis(150)).at(Some(Cpu::MAX_HZ));
+    let work = std::thread::Builder::new().name("doctor".to_owned()).spawn(|| {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(150) {
+            std::hint::spin_loop();
+        }
+    });
+    let profile = cpu.collect(&window);
+    let _ = work.map(std::thread::JoinHandle::join);
+    Ok(profile?.total(0) > 0)
+}
+
+#[cfg(not(feature = "cpu"))]
+fn cpu(_config: &Config) -> Check {
+    Check::problem("cpu sampler", "built without the `cpu` feature", "enable `flamewatch/full`")
 }
 
 /// Whether an address of ours gets a name, a file and a line.
@@ -118,6 +163,8 @@ mod tests {
         let report = doctor();
         let find = |name: &str| report.checks.iter().find(|check| check.name.starts_with(name)).cloned();
         assert!(find("names").is_some_and(|check| check.ok), "{report}");
+        #[cfg(feature = "cpu")]
+        assert!(find("cpu sampler").is_some_and(|check| check.ok && check.finding.contains("engine ")), "{report}");
         assert!(find("memory limit").is_some_and(|check| check.ok), "{report}");
         let heap = find("heap").unwrap_or_else(|| panic!("nothing about the heap in {report}"));
         assert!(!heap.ok && heap.remedy.is_some(), "{report}");

@@ -7,6 +7,8 @@ use tokio::runtime::Handle;
 
 use crate::Error;
 use crate::config::Config;
+#[cfg(feature = "cpu")]
+use crate::context;
 use crate::gauge::{self, Gauge};
 use crate::sink::{self, Delivery, Sink};
 use crate::source::{self, Source};
@@ -41,10 +43,10 @@ impl Equipment {
         equipment.sources.push(Arc::new(source::Threads::new()));
         #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
         equipment.sources.extend([
-            Arc::new(source::ThreadStacks::new()) as Arc<dyn Source>,
-            Arc::new(source::Wall::new()),
-            Arc::new(source::Wall::blocked()),
-            Arc::new(source::Wall::locked()),
+            Arc::new(source::ThreadStacks::new().labeled(context::labels)) as Arc<dyn Source>,
+            Arc::new(source::Wall::new().labeled(context::labels)),
+            Arc::new(source::Wall::blocked().labeled(context::labels)),
+            Arc::new(source::Wall::locked().labeled(context::labels)),
         ]);
         equipment
     }
@@ -100,7 +102,7 @@ impl Equipment {
         match source::Cpu::start(options) {
             Ok(cpu) => {
                 tracing::debug!("flamewatch: CPU sampler: {}", cpu.engine());
-                self.sources.push(Arc::new(cpu));
+                self.sources.push(Arc::new(cpu.labeled(context::labels)));
             }
             Err(error) => self.go_without("CPU profiles", &error),
         }

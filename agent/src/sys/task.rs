@@ -20,11 +20,12 @@ pub(crate) fn cpu_time(thread: u32) -> io::Result<Duration> {
     Ok(Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0)))
 }
 
-/// Sends `signal` to thread `thread`, with `value` along.
+/// Sends `signal` to thread `thread`, with `value` along. `code` says what it is to be taken for: SI_QUEUE, or to oneself
+/// anything.
 ///
 /// # Errors
 /// When the thread has ended, or RLIMIT_SIGPENDING allows no more signals.
-pub(crate) fn send(thread: u32, signal: c_int, value: u64) -> io::Result<()> {
+pub(crate) fn send(thread: u32, signal: c_int, code: c_int, value: u64) -> io::Result<()> {
     /// What rt_tgsigqueueinfo(2) reads of a siginfo_t, 64-bit systems.
     #[repr(C)]
     struct Info {
@@ -41,7 +42,7 @@ pub(crate) fn send(thread: u32, signal: c_int, value: u64) -> io::Result<()> {
     let info = Info {
         signal,
         error: 0,
-        code: libc::SI_QUEUE,
+        code,
         padding: 0,
         process,
         user: 0,

@@ -10,7 +10,7 @@ use crate::source::Window;
 use crate::source::tally::{Tally, Weight, Who};
 use crate::source::thread::stacks::{self, Look, Looker, Stack};
 use crate::source::thread::{self, OWN};
-use crate::sys::task;
+use crate::sys::{process, task};
 use crate::sys::unwinder::End;
 use crate::{Error, ErrorKind};
 
@@ -93,12 +93,13 @@ pub(super) fn record(hertz: u32, window: &Window, keep: impl Fn(Doing) -> bool) 
     let mut last = clock;
     let mut slowed = false;
     loop {
-        let now = Instant::now();
+        let (now, used) = (Instant::now(), own_time());
         sweeper.sweep(now.saturating_duration_since(last));
         last = now;
-        let took = now.elapsed();
+        // What it worked, without its waiting for answers.
+        let took = own_time().saturating_sub(used);
         slowed |= took * SHARE > period;
-        let pause = period.max(took * SHARE).saturating_sub(took);
+        let pause = period.max(took * SHARE).saturating_sub(now.elapsed());
         let left = window.length().saturating_sub(clock.elapsed());
         if window.is_canceled() {
             return Err(Error::new(ErrorKind::TimedOut, "the wall-clock window was ended early"));
@@ -115,6 +116,11 @@ pub(super) fn record(hertz: u32, window: &Window, keep: impl Fn(Doing) -> bool) 
         recording.comments.push("looked less often than asked: there are many threads".to_owned());
     }
     Ok(recording)
+}
+
+/// The CPU time of the thread that sweeps.
+fn own_time() -> Duration {
+    task::cpu_time(process::this_thread()).unwrap_or_default()
 }
 
 /// A number from 0 to 1 that looks random: the fractional part of multiples of the golden ratio (Weyl's sequence).
