@@ -83,7 +83,7 @@ fn binary(name: &str, build: Build) -> PathBuf {
             // Without the rest of flamewatch there is far less to build, in the second profile above all.
             "--no-default-features",
             "--features",
-            "heap",
+            "cpu,heap",
         ])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod clients;
+mod cpu;
 mod heap;
 mod inert;
 mod pprof;

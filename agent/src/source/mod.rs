@@ -185,6 +185,12 @@ impl Drop for WindowGuard {
     }
 }
 
+/// Lets the calling thread be sampled from now on, if somebody samples.
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) fn thread_started() {
+    cpu::tell();
+}
+
 /// The labels behind the tag of a thread, as `key` and value.
 pub(crate) type Labels = fn(u32) -> Vec<(&'static str, Arc<str>)>;
 

@@ -19,6 +19,8 @@ use engine::{Choice, Means};
 use recording::Recording;
 
 pub use engine::Engine;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) use stream::tell;
 
 /// Samples stacks of the threads that use CPU. Costs nothing while nobody asks; any number may ask at a time.
 #[derive(Debug)]

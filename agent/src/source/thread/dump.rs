@@ -9,6 +9,7 @@ use super::wait;
 use super::{OWN, list, stat};
 use crate::profile::{Frame, Profile, Unit, ValueType};
 use crate::source::{Labels, Source, Window, addresses};
+use crate::sys::process;
 use crate::sys::unwinder::End;
 use crate::{Error, ErrorKind};
 
@@ -62,7 +63,7 @@ impl Source for ThreadStacks {
     }
 
     fn count(&self) -> Option<u64> {
-        crate::sys::process::threads_alive().ok()
+        process::threads_alive().ok()
     }
 
     fn collect(&self, _window: &Window) -> Result<Profile, Error> {
@@ -72,7 +73,9 @@ impl Source for ThreadStacks {
         let mut own = 0;
         let mut seen = Vec::new();
         let mut looker = Looker::new();
-        for number in numbers {
+        // A thread that looks at itself sees that it reads.
+        let this = process::this_thread();
+        for number in numbers.into_iter().filter(|number| *number != this) {
             match stat(number) {
                 Some(stat) if stat.name.starts_with(OWN) => own += 1,
                 Some(_) if seen.len() >= MAX_THREADS => profile.losses.dropped += 1,

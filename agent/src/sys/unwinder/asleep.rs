@@ -2,16 +2,18 @@
 //! pointer that the kernel tells, over a copy of the stack's memory.
 //!
 //! The kernel tells no frame pointer. Most functions of an optimized build need none, and the first that saved it gives
-//! it back. One that needs it before is helped by its own stack: a frame pointer points at a saved one with a return
-//! address above it, and only the right guess leads on to where threads begin.
+//! it back. For one that needs it before, as std's do, the way it begins says where it is; where that cannot be read, the
+//! stack is searched for what a frame pointer points at, and only a guess that leads on to where threads begin is taken.
 
+use super::call::Call;
 use super::copy;
 use super::modules::Code;
+use super::prologue::Functions;
 use super::stack::PAGE;
 use super::{End, First, Pool, Registers, Walker};
 
 /// How much of a stack is copied at once; what lies beyond is read word by word.
-const COPIED_PAGES: usize = 8;
+const COPIED_PAGES: usize = 4;
 const COPIED_WORDS: usize = COPIED_PAGES * PAGE / WORD;
 const WORD: usize = size_of::<usize>();
 
@@ -31,6 +33,7 @@ pub(crate) struct Sleepers {
     /// Where threads begin: the outermost return address of one of ours, the same for all that libc started.
     root: Option<usize>,
     code: Code,
+    functions: Functions,
 }
 
 /// A copy of the lower end of a stack.
@@ -45,13 +48,13 @@ impl Sleepers {
         Pool::global().refresh();
         let root = std::thread::Builder::new().name("flamewatch-root".to_owned()).spawn(outermost);
         let root = root.ok().and_then(|thread| thread.join().ok()).flatten();
-        Self { stack: Box::new([0; COPIED_WORDS]), root, code: Code::of_process() }
+        Self { stack: Box::new([0; COPIED_WORDS]), root, code: Code::of_process(), functions: Functions::loaded() }
     }
 
     /// The addresses of the thread that sleeps at `pc` with its stack pointer at `sp`, innermost first, at most `most`.
     pub(crate) fn walk(&mut self, pc: usize, sp: usize, most: usize) -> (Vec<u64>, End) {
         let Some(mut walker) = Pool::global().take() else { return (Vec::new(), End::Busy) };
-        let copied = copy_pages(sp, &mut self.stack[..]);
+        let copied = copy::words(sp, &mut self.stack[..]);
         let copy = Copy { start: sp, words: self.stack.get(..copied).unwrap_or(&[]) };
         let start = Registers { pc, sp, fp: UNKNOWN, lr: 0 };
         let (mut frames, end, reached) = follow(&mut walker, First::Interrupted, start, &copy, most);
@@ -60,8 +63,7 @@ impl Sleepers {
         }
         let first = if frames.len() <= 1 { First::Interrupted } else { First::Return };
         let kept = frames.len().saturating_sub(1);
-        let guesses = candidates(&copy, reached.sp, &self.code);
-        for guess in guesses.take(MAX_GUESSES) {
+        for guess in self.guesses(&copy, reached) {
             let from = Registers { fp: guess, ..reached };
             let (rest, end, _) = follow(&mut walker, first, from, &copy, most.saturating_sub(kept));
             if rest.len() > 1 && self.is_root(end, &rest) {
@@ -71,6 +73,32 @@ impl Sleepers {
             }
         }
         (frames, End::Lost)
+    }
+
+    /// Where the frame pointer of the last frame that was reached may be. By the way its function begins; else places
+    /// above the stack pointer with the address behind a call above them, first those whose call names this function:
+    /// what an earlier call left behind on the stack names another.
+    fn guesses(&self, copy: &Copy<'_>, reached: Registers) -> Vec<usize> {
+        if let Some(known) = self.functions.frame_pointer(reached.pc, reached.sp) {
+            return vec![known];
+        }
+        let start = self.functions.start(reached.pc);
+        let places = (0..SEARCHED_WORDS).map(|index| reached.sp.wrapping_add(index * WORD));
+        let (mut sure, mut possible) = (Vec::new(), Vec::new());
+        for place in places {
+            let Some(address) = copy.word(place.wrapping_add(WORD)) else { break };
+            if !self.code.contains(address as u64) {
+                continue;
+            }
+            match Call::before(address) {
+                Some(Call::To(target)) if Some(target) == start => sure.push(place),
+                Some(Call::Anywhere) => possible.push(place),
+                _ => {}
+            }
+        }
+        sure.extend(possible);
+        sure.truncate(MAX_GUESSES);
+        sure
     }
 
     /// Whether a walk ended where threads begin, or where the program's first does: that has an end of its own.
@@ -109,35 +137,6 @@ impl Copy<'_> {
         let index = (address - self.start) / WORD;
         self.words.get(index).copied().or_else(|| copy::word(address))
     }
-}
-
-/// Places above `sp` that look like what a frame pointer points at: a saved frame pointer, which lies higher, and a
-/// return address into the code of some image.
-fn candidates<'all>(
-    copy: &'all Copy<'_>,
-    sp: usize,
-    code: &'all Code,
-) -> impl Iterator<Item = usize> + use<'all> {
-    (0..SEARCHED_WORDS).map(move |index| sp.wrapping_add(index * WORD)).filter(|at| {
-        let (Some(saved), Some(address)) = (copy.word(*at), copy.word(at.wrapping_add(WORD))) else { return false };
-        let plausible = saved == 0 || saved > *at || saved < PAGE;
-        plausible && code.contains(address as u64)
-    })
-}
-
-fn copy_pages(sp: usize, words: &mut [usize]) -> usize {
-    let mut copied = 0;
-    while let Some(rest) = words.get_mut(copied..).filter(|rest| !rest.is_empty()) {
-        let at = sp.wrapping_add(copied * WORD);
-        let to_page = (PAGE - at % PAGE) / WORD;
-        let length = to_page.max(1).min(rest.len());
-        let got = copy::words(at, rest.get_mut(..length).unwrap_or(&mut []));
-        copied += got;
-        if got < length {
-            break;
-        }
-    }
-    copied
 }
 
 /// The outermost return address of a thread that libc started.

@@ -2,6 +2,7 @@
 //! every sample in between. The stream runs on a thread of its own while there is a reader, at the highest rate that any
 //! of them wants; with the last it stops its timers, gives back its memory and ends.
 
+mod newborn;
 mod pump;
 mod threads;
 mod window;
@@ -14,6 +15,7 @@ use super::engine::ticker::Kind;
 use super::recording::Recording;
 use crate::source::Window;
 use crate::{Error, ErrorKind};
+pub(in crate::source) use newborn::tell;
 use pump::Pump;
 
 /// How long the stream may take to answer: it only ever drains, and scans threads.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Command;
+use super::{Command, newborn};
 use super::threads::Threads;
 use super::window::{Circumstances, OpenWindow};
 use crate::source::cpu::engine::ticker::Kind;
@@ -110,6 +110,7 @@ impl Pump {
         if !session.claim().is_ours() && !self.ousted {
             // Somebody has installed a handler of their own: the ticks would now reach it.
             self.ousted = true;
+            newborn::close();
             self.threads = Threads::new(self.kind, self.tick);
             return;
         }
@@ -126,6 +127,7 @@ impl Pump {
 
     /// Ends the ticks, and gives back the signal and the memory.
     pub(super) fn stop(&mut self) {
+        newborn::close();
         self.threads = Threads::new(self.kind, self.tick);
         self.session = None;
     }

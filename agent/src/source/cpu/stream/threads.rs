@@ -5,14 +5,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::newborn;
 use crate::source::cpu::coverage::ThreadUse;
 use crate::source::cpu::engine::ticker::{Kind, Ticker};
 use crate::source::thread::{self, OWN};
 use crate::sys::sampler::timer::Tick;
 use crate::sys::task;
 
-/// A full list is read so often even if the number of threads has not changed: one may have ended as another began.
-const LIST_EVERY: Duration = Duration::from_millis(100);
+/// Listing the threads takes at most one in so many of the time: 105 threads take 20 µs, so they are listed at every turn;
+/// 10,000 take 2 ms, so they are listed every 400 ms, and at once when their number has changed.
+const LIST_SHARE: u32 = 200;
 
 /// How long after it was found a thread may take to give itself its name.
 const NAMED_AFTER: Duration = Duration::from_millis(500);
@@ -44,6 +46,10 @@ pub(super) struct Threads {
     tracked: HashMap<u32, Tracked>,
     links: Option<u64>,
     listed: Option<Instant>,
+    /// Those who told of themselves and are not in the list yet.
+    newborn: HashMap<u32, Ticker>,
+    /// How long listing them took the last time.
+    list_cost: Duration,
     /// Threads that could not be given a ticker, and why the last could not.
     refused: Option<(u64, Arc<str>)>,
     random: u64,
@@ -59,6 +65,8 @@ impl Threads {
             tracked: HashMap::new(),
             links: None,
             listed: None,
+            newborn: HashMap::new(),
+            list_cost: Duration::ZERO,
             refused: None,
             random,
         }
@@ -68,6 +76,7 @@ impl Threads {
     pub(super) fn set_period(&mut self, period: Duration) {
         self.period = period;
         let (kind, tick) = (self.kind, self.tick);
+        newborn::open(kind, tick, period);
         let firsts: Vec<Duration> = (0..self.tracked.len()).map(|_| self.random_first()).collect();
         for ((number, tracked), first) in self.tracked.iter_mut().zip(firsts) {
             match &tracked.ticker {
@@ -82,11 +91,15 @@ impl Threads {
 
     /// Finds new threads and forgets those that have ended, if there is a sign of either.
     pub(super) fn scan(&mut self, now: Instant) {
+        self.newborn.extend(newborn::take());
         let links = thread::count();
-        let overdue = self.listed.is_none_or(|listed| now.saturating_duration_since(listed) >= LIST_EVERY);
-        if links != self.links || links.is_none() || overdue {
+        let pause = self.list_cost * LIST_SHARE;
+        let is_due = self.listed.is_none_or(|listed| now.saturating_duration_since(listed) >= pause);
+        // One may have ended as another began, so that their number says nothing.
+        if is_due || links.is_none() || links != self.links {
             self.links = links;
             self.list(now);
+            self.list_cost = now.elapsed();
         }
     }
 
@@ -157,6 +170,7 @@ impl Threads {
         self.listed = Some(now);
         let alive: std::collections::HashSet<u32> = numbers.iter().copied().collect();
         self.tracked.retain(|number, _| alive.contains(number));
+        self.newborn.retain(|number, _| alive.contains(number));
         for number in numbers {
             match self.tracked.get_mut(&number) {
                 Some(tracked) => {
@@ -179,7 +193,8 @@ impl Threads {
         let Ok(clock) = task::cpu_time(number) else { return };
         let name = thread::name(number).unwrap_or_default();
         let own = name.starts_with(OWN);
-        let ticker = if own { None } else { self.start(number) };
+        let told = self.newborn.remove(&number);
+        let ticker = if own { None } else { told.or_else(|| self.start(number)) };
         let tracked = Tracked {
             name: name.into(),
             found: now,
