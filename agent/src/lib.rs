@@ -13,7 +13,6 @@ mod builder;
 #[cfg(feature = "__agent")]
 pub mod config;
 #[cfg(feature = "__agent")]
-#[allow(dead_code, reason = "the sources are still to read it")]
 mod context;
 #[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "much of it only the debug port asks for"))]
@@ -63,6 +62,6 @@ pub use context::{Scope, scope};
 pub use error::{Error, ErrorKind};
 #[cfg(not(feature = "__agent"))]
 pub use inert::{Agent, Builder, Scope, doctor, scope, start};
-pub use spawn::{InScope, Watch, spawn, spawn_blocking, spawn_on};
+pub use spawn::{InScope, JoinSetExt, Watch, Watched, spawn, spawn_blocking, spawn_local, spawn_on};
 pub use unit::Unit;
 pub use watch::Rule;

@@ -10,6 +10,8 @@ mod prelude;
 mod shown;
 #[cfg(feature = "flamegraph")]
 mod svg;
+#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
+pub(crate) mod tasks;
 mod text;
 mod top;
 

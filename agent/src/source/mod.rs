@@ -5,7 +5,7 @@
 mod cpu;
 #[cfg(feature = "heap")]
 pub mod heap;
-mod tasks;
+pub(crate) mod tasks;
 mod threads;
 
 use std::sync::Arc;

@@ -2,7 +2,6 @@
 
 #[cfg(feature = "heap")]
 pub(crate) mod arena;
-#[cfg(feature = "heap")]
 pub(crate) mod clock;
 #[cfg(feature = "heap")]
 pub(crate) mod fork;
