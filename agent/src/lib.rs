@@ -39,6 +39,8 @@ mod serve;
 pub mod sink;
 #[cfg(feature = "__agent")]
 pub mod source;
+#[cfg(feature = "spans")]
+mod spans;
 mod spawn;
 #[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "snapshots only the debug port reads"))]
@@ -62,6 +64,8 @@ pub use context::{Scope, scope};
 pub use error::{Error, ErrorKind};
 #[cfg(not(feature = "__agent"))]
 pub use inert::{Agent, Builder, Scope, doctor, scope, start};
+#[cfg(feature = "spans")]
+pub use spans::{SpanLayer, span_layer};
 pub use spawn::{InScope, JoinSetExt, Watch, Watched, spawn, spawn_blocking, spawn_local, spawn_on};
 pub use unit::Unit;
 pub use watch::Rule;

@@ -19,6 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("doctor", &["error"]),
     ("context", &["sys"]),
     ("spawn", &["context", "sys"]),
+    ("spans", &["context", "sys"]),
     ("gauge", &["error", "unit", "sys", "spawn", "watch"]),
     ("source", &["error", "unit", "context", "profile", "sys", "spawn", "doctor"]),
     ("allocator", &["sys"]),
