@@ -20,8 +20,12 @@ mod desk;
 pub mod doctor;
 mod error;
 pub mod gauge;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(not(feature = "__agent"))]
 mod inert;
+#[cfg(feature = "__agent")]
+mod intern;
 #[cfg(feature = "__agent")]
 mod moment;
 #[cfg(feature = "__agent")]
@@ -34,6 +38,8 @@ pub mod render;
     allow(dead_code, reason = "single addresses only the debug port asks for")
 )]
 mod resolve;
+#[cfg(feature = "__agent")]
+mod segment;
 #[cfg(feature = "serve")]
 mod serve;
 pub mod sink;
@@ -63,7 +69,9 @@ pub use builder::{Builder, start};
 pub use context::{Scope, scope};
 pub use error::{Error, ErrorKind};
 #[cfg(not(feature = "__agent"))]
-pub use inert::{Agent, Builder, Scope, doctor, scope, start};
+pub use inert::{Agent, Builder, Scope, Segment, doctor, scope, segment, start};
+#[cfg(feature = "__agent")]
+pub use segment::{Segment, segment};
 #[cfg(feature = "spans")]
 pub use spans::{SpanLayer, span_layer};
 pub use spawn::{InScope, JoinSetExt, Watch, Watched, spawn, spawn_blocking, spawn_local, spawn_on};

@@ -2,16 +2,14 @@
 //! stands for a set of such labels; it is all that the thread carries (`sys::tag`), so that a signal handler and an
 //! allocation hook can note it down, and all that a sample keeps. This room knows what a tag means.
 
-mod hash;
-mod interner;
 mod scope;
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use crate::intern::{Interner, hash};
 use crate::sys;
-use interner::Interner;
 
 pub use scope::{InScope, Scope, scope};
 

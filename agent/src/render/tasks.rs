@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::columns::{self, Set::Left, Set::Right};
 use crate::Unit;
 use crate::source::tasks::{TaskList, TaskRow};
 
@@ -26,19 +27,17 @@ pub(crate) fn text(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{unlisted} of them are counted by their site alone; see the goroutine profile")?;
     }
     writeln!(out)?;
-    let heads = ["age", "state", "since", "polls", "busy", "function", "place", "labels"].map(str::to_owned);
-    let rows: Vec<[String; 8]> = std::iter::once(heads).chain(list.tasks.iter().map(cells)).collect();
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let [a, b, c, d, e, f, g] = [0, 1, 2, 3, 4, 5, 6].map(width);
-    for [age, state, since, polls, busy, function, place, labels] in &rows {
-        let line = format!(
-            "{age:>a$}  {state:<b$}  {since:>c$}  {polls:>d$}  {busy:>e$}  {function:<f$}  {place:<g$}  {labels}"
-        );
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+    let heads = [
+        ("age", Right),
+        ("state", Left),
+        ("since", Right),
+        ("polls", Right),
+        ("busy", Right),
+        ("function", Left),
+        ("place", Left),
+        ("labels", Left),
+    ];
+    columns::write(heads, list.tasks.iter().map(cells), out)
 }
 
 /// Writes `list` as JSON.
@@ -55,7 +54,7 @@ pub(crate) fn json(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn cells(task: &TaskRow) -> [String; 8] {
-    let label = |key: &str, value: &str| format!("{key}={}", value.replace(['\n', '\r'], " "));
+    let label = |key: &str, value: &str| format!("{key}={value}");
     let labels = [
         task.name.as_ref().map(|name| label("name", name)),
         task.route.as_ref().map(|route| label("route", route)),
