@@ -13,7 +13,6 @@ mod builder;
 #[cfg(feature = "__agent")]
 pub mod config;
 #[cfg(feature = "__agent")]
-#[allow(dead_code, reason = "the sources are still to read it")]
 mod context;
 #[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "much of it only the debug port asks for"))]
@@ -21,8 +20,12 @@ mod desk;
 pub mod doctor;
 mod error;
 pub mod gauge;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(not(feature = "__agent"))]
 mod inert;
+#[cfg(feature = "__agent")]
+mod intern;
 #[cfg(feature = "__agent")]
 mod moment;
 #[cfg(feature = "__agent")]
@@ -35,11 +38,15 @@ pub mod render;
     allow(dead_code, reason = "single addresses only the debug port asks for")
 )]
 mod resolve;
+#[cfg(feature = "__agent")]
+mod segment;
 #[cfg(feature = "serve")]
 mod serve;
 pub mod sink;
 #[cfg(feature = "__agent")]
 pub mod source;
+#[cfg(feature = "spans")]
+mod spans;
 mod spawn;
 #[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "snapshots only the debug port reads"))]
@@ -87,7 +94,11 @@ pub use builder::{Builder, start};
 pub use context::{Scope, scope};
 pub use error::{Error, ErrorKind};
 #[cfg(not(feature = "__agent"))]
-pub use inert::{Agent, Builder, Scope, doctor, scope, start};
-pub use spawn::{InScope, Watch, spawn, spawn_blocking, spawn_on};
+pub use inert::{Agent, Builder, Scope, Segment, doctor, scope, segment, start};
+#[cfg(feature = "__agent")]
+pub use segment::{Segment, segment};
+#[cfg(feature = "spans")]
+pub use spans::{SpanLayer, span_layer};
+pub use spawn::{InScope, JoinSetExt, Watch, Watched, spawn, spawn_blocking, spawn_local, spawn_on};
 pub use unit::Unit;
 pub use watch::Rule;

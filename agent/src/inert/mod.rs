@@ -2,6 +2,7 @@
 //! A service keeps its two lines; they compile to nothing and pull nothing in.
 
 mod scope;
+mod segment;
 pub(crate) mod sink;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use crate::sink::Sink;
 use crate::watch::Rule;
 
 pub use scope::{Scope, scope};
+pub use segment::{Segment, segment};
 
 /// Does nothing in this build; enable flamewatch's `full` feature to start the agent.
 ///

@@ -2,15 +2,26 @@
 //! One file per form. What all of them show of a stack is decided in `shown`, how sure it is in `certainty`.
 
 mod certainty;
+#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
+mod columns;
 mod dump;
+#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
+mod exposition;
 mod folded;
 mod json;
 pub mod pprof;
 #[cfg(feature = "flamegraph")]
 mod prelude;
+#[cfg(feature = "http")]
+#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
+pub(crate) mod routes;
+#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
+pub(crate) mod segments;
 mod shown;
 #[cfg(feature = "flamegraph")]
 mod svg;
+#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
+pub(crate) mod tasks;
 mod text;
 mod top;
 

@@ -7,7 +7,7 @@ mod cpu;
 pub mod heap;
 #[cfg(feature = "cpu")]
 mod tally;
-mod tasks;
+pub(crate) mod tasks;
 #[cfg_attr(not(feature = "cpu"), allow(dead_code, reason = "much of it only the CPU sampler asks for"))]
 mod thread;
 mod threads;

@@ -1,12 +1,27 @@
 //! `tokio::spawn` under the name of the place that calls it. In an inert build the call is forwarded and nothing else.
 
 #[cfg(feature = "__agent")]
-mod guarded;
+mod census;
+mod join_set;
+#[cfg(feature = "__agent")]
+mod lane;
+#[cfg(feature = "__agent")]
+mod magazine;
 #[cfg(feature = "__agent")]
 mod name;
 #[cfg(feature = "__agent")]
 mod registry;
+#[cfg(feature = "__agent")]
+mod site;
+#[cfg(feature = "__agent")]
+mod slab;
+#[cfg(feature = "__agent")]
+mod task;
+#[cfg(feature = "__agent")]
+mod ticket;
 mod watch;
+#[cfg(feature = "__agent")]
+mod watched;
 
 use std::future::Future;
 
@@ -14,8 +29,32 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 #[cfg(feature = "__agent")]
-pub(crate) use registry::{Kind, Registry, SiteCount};
-pub use watch::{InScope, Watch};
+pub(crate) use census::{Group, groups, oldest};
+#[cfg(feature = "__agent")]
+pub(crate) use magazine::MAX_LISTED;
+#[cfg(feature = "__agent")]
+pub(crate) use name::of_place;
+#[cfg(feature = "__agent")]
+pub(crate) use registry::Registry;
+#[cfg(feature = "__agent")]
+pub(crate) use site::{Kind, SiteCount};
+#[cfg(feature = "__agent")]
+pub(crate) use slab::{Row, State};
+
+pub use join_set::JoinSetExt;
+pub use watch::{InScope, Watch, Watched};
+
+/// What the slab is made of. Its model brings its own: atomics that loom can look into, and few slots.
+#[cfg(feature = "__agent")]
+mod parts {
+    pub(super) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+    /// Slots in a chunk: 256 KB, taken when the first of them is needed.
+    pub(super) const CHUNK: usize = 4_096;
+
+    /// As many slots as change hands between a thread and the others at once.
+    pub(super) const BATCH: usize = 16;
+}
 
 /// Spawns `future` as [`tokio::spawn`] does, and counts it as alive under the line that called this until it ends,
 /// is aborted or panics. The counts are the `goroutine` profile.
@@ -29,7 +68,7 @@ where
     F::Output: Send + 'static,
 {
     #[cfg(feature = "__agent")]
-    let future = watched(future);
+    let future = task(future);
     tokio::spawn(future)
 }
 
@@ -41,7 +80,7 @@ where
     F::Output: Send + 'static,
 {
     #[cfg(feature = "__agent")]
-    let future = watched(future);
+    let future = task(future);
     handle.spawn(future)
 }
 
@@ -58,13 +97,31 @@ where
 {
     #[cfg(feature = "__agent")]
     let function = {
-        let alive = registry::enter::<F>(std::panic::Location::caller(), Kind::Blocking);
+        let ticket = ticket::Ticket::enter::<F>(std::panic::Location::caller(), Kind::Blocking);
         move || {
-            let _alive = alive;
+            let _poll = ticket.poll();
             function()
         }
     };
     tokio::task::spawn_blocking(function)
+}
+
+/// Spawns `future` on this thread, as [`tokio::task::spawn_local`] does, and counts it as [`spawn`] does.
+///
+/// # Panics
+/// Outside of a [`LocalSet`](tokio::task::LocalSet), as [`tokio::task::spawn_local`] does.
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    #[cfg(feature = "__agent")]
+    let future = {
+        let ticket = ticket::Ticket::enter::<F>(std::panic::Location::caller(), Kind::Local);
+        task::Task::new(future, ticket)
+    };
+    tokio::task::spawn_local(future)
 }
 
 /// The tasks alive in `runtime`, ours and all others.
@@ -79,87 +136,14 @@ pub(crate) fn alive(runtime: Option<&Handle>) -> u64 {
     runtime.map_or_else(|| Registry::global().alive(), alive_in)
 }
 
+/// `future` as it is spawned: with a ticket of the line that spawns it.
 #[cfg(feature = "__agent")]
+#[inline]
 #[track_caller]
-fn watched<F: Future>(future: F) -> guarded::Guarded<F, registry::Alive> {
-    let alive = registry::enter::<F>(std::panic::Location::caller(), Kind::Task);
-    guarded::Guarded::new(future, alive)
+fn task<F: Future>(future: F) -> task::Task<F> {
+    let ticket = ticket::Ticket::enter::<F>(std::panic::Location::caller(), Kind::Task);
+    task::Task::new(future, ticket)
 }
 
 #[cfg(all(test, feature = "__agent"))]
-mod tests {
-    use std::future::pending;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    use super::*;
-
-    /// Alive and spawned in this file at `line`.
-    fn counts(line: u32) -> (u64, u64) {
-        let at_line = |count: &SiteCount| {
-            count.place.is_some_and(|place| place.line() == line && place.file() == file!())
-        };
-        let counts = Registry::global().counts();
-        counts
-            .iter()
-            .filter(|count| at_line(count))
-            .fold((0, 0), |(alive, spawned), count| (alive + count.alive, spawned + count.spawned))
-    }
-
-    async fn ends(end: &str) {
-        assert!(end != "panic", "on purpose");
-        if end == "wait" {
-            pending().await
-        }
-    }
-
-    #[tokio::test]
-    async fn every_end_of_a_task_is_counted() {
-        let line = line!() + 1;
-        let all = ["return", "panic", "wait"].map(|end| spawn(ends(end)));
-        assert_eq!(counts(line), (3, 3), "spawned, not polled yet");
-        let [returns, panics, waits] = all;
-        returns.await.expect("returned");
-        assert!(panics.await.expect_err("panicked").is_panic());
-        assert_eq!(counts(line), (1, 3));
-        waits.abort();
-        assert!(waits.await.expect_err("aborted").is_cancelled());
-        assert_eq!(counts(line), (0, 3));
-    }
-
-    #[test]
-    fn a_task_that_was_never_polled_ends_with_its_runtime() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let line = line!() + 1;
-        let task = spawn_on(runtime.handle(), pending::<()>());
-        assert_eq!(counts(line), (1, 1));
-        drop(runtime);
-        assert_eq!(counts(line), (0, 1));
-        drop(task);
-    }
-
-    #[tokio::test]
-    async fn blocking_functions_count_too() {
-        let line = line!() + 1;
-        let task = spawn_blocking(|| 7);
-        assert_eq!(task.await.expect("returned"), 7);
-        assert_eq!(counts(line), (0, 1));
-    }
-
-    #[test]
-    fn outside_a_runtime_it_panics_as_tokio_does_and_counts_nothing_alive() {
-        let message = |panic: Box<dyn std::any::Any + Send>| {
-            panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-        };
-        let line = line!() + 1;
-        let ours = catch_unwind(|| drop(spawn(async {}))).map_err(message).expect_err("no runtime");
-        let tokios = catch_unwind(|| drop(tokio::spawn(async {}))).map_err(message).expect_err("no runtime");
-        assert_eq!(ours, tokios);
-        assert!(ours.is_some_and(|message| message.contains("no reactor running")));
-        assert_eq!(counts(line), (0, 1));
-        let blocking = catch_unwind(AssertUnwindSafe(|| drop(spawn_blocking(|| ()))));
-        assert!(blocking.is_err());
-    }
-}
+mod tests;

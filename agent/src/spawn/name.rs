@@ -1,11 +1,14 @@
 //! The function behind a spawned future, out of the name of the future's type.
 
+use std::panic::Location;
+
 const CLOSURE: &str = "::{{closure}}";
 
 /// Crates whose futures wrap those of others, and say nothing about where a task comes from.
 const WRAPPERS: &[&str] = &[
     "alloc",
     "core",
+    "flamewatch",
     "futures",
     "futures_channel",
     "futures_util",
@@ -33,6 +36,12 @@ pub(super) fn function_of(type_name: &str) -> Option<String> {
     }
     let plain = !type_name.contains("dyn ") && !starts_with_wrapper(type_name);
     plain.then(|| type_name.to_owned())
+}
+
+/// `orders.rs:88`, for what has no better name.
+pub(crate) fn of_place(place: &Location<'_>) -> String {
+    let file = place.file().rsplit(['/', '\\']).next().unwrap_or_default();
+    format!("{file}:{}", place.line())
 }
 
 /// `a::b::{{closure}}::{{closure}}` is `a::b`.

@@ -1,78 +1,30 @@
-//! How many tasks each place in the code has spawned, and how many of them live. Counting is lock-free and allocates
-//! only for a place's first task.
+//! The places that spawn, found by their address. Lock-free; it allocates only for a place's first task.
 
 use std::panic::Location;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::name;
+use super::site::{Kind, Site, SiteCount};
 
 /// The most places kept apart; tasks of later ones count under `(other sites)`.
 const MAX_SITES: usize = 4_096;
 
 /// Twice the sites, so that a probe finds its slot or a free one soon. 8,192 slots of 16 bytes are 128 KB, taken at
-/// the first spawn; a site takes 1.1 KB, so the most there can be is 4.7 MB.
+/// the first spawn; a site takes 2.8 KB, so the most there can be is 11 MB.
 const SLOTS: usize = 8_192;
-
-/// Counters of a site, so that threads spawning from one line do not fight over a cache line.
-const SHARDS: usize = 8;
-
-/// What was spawned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Task,
-    Blocking,
-}
 
 /// All sites of the process.
 #[derive(Debug)]
 pub(crate) struct Registry {
     slots: Box<[OnceLock<&'static Site>]>,
     sites: AtomicUsize,
-    other: Site,
-    other_blocking: Site,
-}
-
-/// What one site has counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SiteCount {
-    /// Where; `None` for all the sites past the bound.
-    pub(crate) place: Option<&'static Location<'static>>,
-    /// The function, if the first future's type told.
-    pub(crate) function: Option<String>,
-    pub(crate) kind: Kind,
-    pub(crate) alive: u64,
-    pub(crate) spawned: u64,
-}
-
-/// Counts its task as alive until dropped.
-#[derive(Debug)]
-pub(crate) struct Alive(&'static Site);
-
-#[derive(Debug)]
-struct Site {
-    place: Option<&'static Location<'static>>,
-    type_name: &'static str,
-    kind: Kind,
-    shards: [Shard; SHARDS],
-}
-
-/// Two cache lines, because the processor fetches them in pairs.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Shard {
-    spawned: AtomicU64,
-    ended: AtomicU64,
-}
-
-/// Counts one more task spawned at `place`.
-#[inline]
-pub(super) fn enter<F>(place: &'static Location<'static>, kind: Kind) -> Alive {
-    Registry::global().enter(place, std::any::type_name::<F>(), kind)
+    /// For each kind the sites past the bound.
+    others: [Site; 4],
 }
 
 impl Registry {
     /// The registry of this process.
+    #[inline]
     pub(crate) fn global() -> &'static Self {
         static GLOBAL: OnceLock<&'static Registry> = OnceLock::new();
         GLOBAL.get_or_init(Self::leaked)
@@ -83,53 +35,73 @@ impl Registry {
         self.all().map(Site::count).filter(|count| count.spawned > 0).collect()
     }
 
-    /// How many tasks live; without the blocking ones, as the runtime counts.
+    /// How many tasks live; without blocking ones and futures within tasks, as the runtime counts.
     pub(crate) fn alive(&self) -> u64 {
-        self.all().filter(|site| site.kind == Kind::Task).map(|site| site.sums().1).sum()
+        let tasks = self.all().filter(|site| matches!(site.kind(), Kind::Task | Kind::Local));
+        tasks.map(|site| site.sums().1).sum()
     }
 
-    fn all(&self) -> impl Iterator<Item = &Site> {
-        let kept = self.slots.iter().filter_map(|slot| slot.get().map(|site| &**site));
-        kept.chain([&self.other, &self.other_blocking])
-    }
-
-    /// Leaked because every task that lives points into it.
-    fn leaked() -> &'static Self {
-        Box::leak(Box::new(Self {
-            slots: std::iter::repeat_with(OnceLock::new).take(SLOTS).collect(),
-            sites: AtomicUsize::new(0),
-            other: Site::new(None, "", Kind::Task),
-            other_blocking: Site::new(None, "", Kind::Blocking),
-        }))
-    }
-
-    fn enter(&'static self, place: &'static Location<'static>, type_name: &'static str, kind: Kind) -> Alive {
-        let site = self.site(place, type_name, kind);
-        site.shard().spawned.fetch_add(1, Ordering::Relaxed);
-        Alive(site)
-    }
-
-    fn site(
+    /// The site of `place`, made at its first task.
+    #[inline]
+    pub(super) fn site(
         &'static self,
         place: &'static Location<'static>,
         type_name: &'static str,
         kind: Kind,
     ) -> &'static Site {
         let start = start_of(place);
-        for slot in (start..start + SLOTS).filter_map(|index| self.slots.get(index % SLOTS)) {
+        match self.slots.get(start).and_then(OnceLock::get) {
+            Some(site) if site.is(place, kind) => site,
+            _ => self.search(start, place, type_name, kind),
+        }
+    }
+
+    fn search(
+        &'static self,
+        start: usize,
+        place: &'static Location<'static>,
+        type_name: &'static str,
+        kind: Kind,
+    ) -> &'static Site {
+        for (index, slot) in (start..start + SLOTS).filter_map(|index| {
+            let index = index % SLOTS;
+            self.slots.get(index).map(|slot| (index, slot))
+        }) {
             let found = match slot.get() {
                 Some(site) => *site,
                 None if !self.reserve() => break,
-                None => self.fill(slot, Site::new(Some(place), type_name, kind)),
+                None => self.fill(slot, Site::new(number(index), Some(place), type_name, kind)),
             };
-            if found.place.is_some_and(|other| std::ptr::eq(other, place)) && found.kind == kind {
+            if found.is(place, kind) {
                 return found;
             }
         }
+        self.other(kind)
+    }
+
+    fn other(&self, kind: Kind) -> &Site {
+        let [task, local, blocking, future] = &self.others;
         match kind {
-            Kind::Task => &self.other,
-            Kind::Blocking => &self.other_blocking,
+            Kind::Task => task,
+            Kind::Local => local,
+            Kind::Blocking => blocking,
+            Kind::Future => future,
         }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Site> {
+        let kept = self.slots.iter().filter_map(|slot| slot.get().map(|site| &**site));
+        kept.chain(&self.others)
+    }
+
+    /// Leaked because every task that lives points into it.
+    fn leaked() -> &'static Self {
+        let mut after = SLOTS..;
+        Box::leak(Box::new(Self {
+            slots: std::iter::repeat_with(OnceLock::new).take(SLOTS).collect(),
+            sites: AtomicUsize::new(0),
+            others: Kind::ALL.map(|kind| Site::new(after.next().map_or(0, number), None, "", kind)),
+        }))
     }
 
     /// Takes one of the places for sites.
@@ -153,40 +125,6 @@ impl Registry {
     }
 }
 
-impl Site {
-    fn new(place: Option<&'static Location<'static>>, type_name: &'static str, kind: Kind) -> Self {
-        Self { place, type_name, kind, shards: Default::default() }
-    }
-
-    fn shard(&self) -> &Shard {
-        let [first, ..] = &self.shards;
-        self.shards.get(shard_of_this_thread()).unwrap_or(first)
-    }
-
-    fn count(&self) -> SiteCount {
-        let (spawned, alive) = self.sums();
-        let function = name::function_of(self.type_name);
-        SiteCount { place: self.place, function, kind: self.kind, alive, spawned }
-    }
-
-    /// Spawned and alive. The ends are read first, and each end was written after its spawn, so `alive` never comes
-    /// out below zero.
-    fn sums(&self) -> (u64, u64) {
-        // Acquire: pairs with the Release in `Alive::drop`.
-        let ended: u64 = self.shards.iter().map(|shard| shard.ended.load(Ordering::Acquire)).sum();
-        let spawned: u64 = self.shards.iter().map(|shard| shard.spawned.load(Ordering::Relaxed)).sum();
-        (spawned, spawned.saturating_sub(ended))
-    }
-}
-
-impl Drop for Alive {
-    #[inline]
-    fn drop(&mut self) {
-        // Release: pairs with the Acquire in `Site::sums`; who sees this end sees the spawn before it.
-        self.0.shard().ended.fetch_add(1, Ordering::Release);
-    }
-}
-
 /// Where the search for a place begins. The multiplier is 2^64 divided by the golden ratio: places that are neighbors
 /// in memory land far apart.
 fn start_of(place: &'static Location<'static>) -> usize {
@@ -195,23 +133,37 @@ fn start_of(place: &'static Location<'static>) -> usize {
     usize::try_from(spread).unwrap_or(0)
 }
 
-fn shard_of_this_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static SHARD: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
-    }
-    // A task can be dropped while its thread is being torn down; any shard will do then.
-    SHARD.try_with(|shard| *shard).unwrap_or(0)
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    struct Alive(&'static Site);
+
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            self.0.ended();
+        }
+    }
+
     /// As many different places as wanted; the registry tells them apart by address.
     fn places(count: usize) -> Vec<&'static Location<'static>> {
         let place = *Location::caller();
         vec![place; count].leak().iter().collect()
+    }
+
+    fn enter(
+        registry: &'static Registry,
+        place: &'static Location<'static>,
+        type_name: &'static str,
+        kind: Kind,
+    ) -> Alive {
+        let site = registry.site(place, type_name, kind);
+        site.spawned();
+        Alive(site)
     }
 
     fn counts(registry: &Registry) -> Vec<(u64, u64)> {
@@ -222,9 +174,9 @@ mod tests {
     fn a_task_counts_where_it_was_spawned_until_it_ends() {
         let registry = Registry::leaked();
         let places = places(2);
-        let first = registry.enter(places[0], "shop::run::{{closure}}", Kind::Task);
-        let second = registry.enter(places[0], "shop::run::{{closure}}", Kind::Task);
-        let blocking = registry.enter(places[1], "shop::hash::{{closure}}", Kind::Blocking);
+        let first = enter(registry, places[0], "shop::run::{{closure}}", Kind::Task);
+        let second = enter(registry, places[0], "shop::run::{{closure}}", Kind::Task);
+        let blocking = enter(registry, places[1], "shop::hash::{{closure}}", Kind::Blocking);
         drop(first);
         let mut found = registry.counts();
         found.sort_by_key(|count| count.spawned);
@@ -240,7 +192,7 @@ mod tests {
     fn sites_past_the_bound_count_together() {
         let registry = Registry::leaked();
         let alive: Vec<Alive> =
-            places(MAX_SITES + 7).iter().map(|place| registry.enter(place, "", Kind::Task)).collect();
+            places(MAX_SITES + 7).iter().map(|place| enter(registry, place, "", Kind::Task)).collect();
         let counts = registry.counts();
         assert_eq!(counts.len(), MAX_SITES + 1);
         let other = counts.last().expect("the others");
@@ -258,7 +210,7 @@ mod tests {
                 scope.spawn(|| {
                     let mut kept = Vec::new();
                     for place in places.iter().cycle().take(10_000) {
-                        kept.push(registry.enter(place, "", Kind::Task));
+                        kept.push(enter(registry, place, "", Kind::Task));
                     }
                     kept.truncate(100);
                     kept.leak();

@@ -2,7 +2,6 @@
 
 #[cfg(feature = "heap")]
 pub(crate) mod arena;
-#[cfg(any(feature = "heap", feature = "cpu"))]
 pub(crate) mod clock;
 #[cfg(any(feature = "heap", feature = "cpu"))]
 pub(crate) mod fork;

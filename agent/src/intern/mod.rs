@@ -1,6 +1,8 @@
 //! A table that only grows: equal values get one number, for good. Lock-free for who looks up and for who adds, because
 //! both happen while a task is polled. It knows nothing of what the values mean.
 
+pub(crate) mod hash;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,7 +15,7 @@ const PROBES: usize = 128;
 
 /// Values of one type, numbered from 1.
 #[derive(Debug)]
-pub(super) struct Interner<T> {
+pub(crate) struct Interner<T> {
     /// Numbers by hash, 0 where there is none yet. Twice as many places as there can be values.
     index: Box<[AtomicU32]>,
     chunks: Box<[OnceLock<Chunk<T>>]>,
@@ -24,7 +26,7 @@ type Chunk<T> = Box<[OnceLock<T>]>;
 
 impl<T> Interner<T> {
     /// A table for up to `most` values, a power of two.
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         let most = most.next_power_of_two();
         Self {
             index: std::iter::repeat_with(AtomicU32::default).take(most * 2).collect(),
@@ -35,20 +37,20 @@ impl<T> Interner<T> {
 
     /// The value with this number.
     #[inline]
-    pub(super) fn get(&self, number: u32) -> Option<&T> {
+    pub(crate) fn get(&self, number: u32) -> Option<&T> {
         let index = (number as usize).checked_sub(1)?;
         self.chunks.get(index / CHUNK)?.get()?.get(index % CHUNK)?.get()
     }
 
     /// How many values there are. Two threads that add the same value at once use up two.
-    pub(super) fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         self.taken.load(Ordering::Relaxed)
     }
 
     /// The number of the value with this `hash` that `is` the one, else that of the one that `make` makes. `None` when
     /// it would be a new one and there are `limit` already.
     #[inline]
-    pub(super) fn intern(
+    pub(crate) fn intern(
         &self,
         hash: u64,
         limit: usize,

@@ -1,4 +1,4 @@
-//! Hashes for the tables of labels. Quick rather than safe from those who choose values in order to collide: the tables
+//! Hashes for these tables. Quick rather than safe from those who choose values in order to collide: the tables
 //! bound what a collision can cost.
 
 /// 2^64 divided by the golden ratio: neighbors land far apart.
@@ -6,15 +6,21 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Of a text. The upper bits are the best.
 #[inline]
-pub(super) fn text(text: &str) -> u64 {
+pub(crate) fn text(text: &str) -> u64 {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     let hash = words.iter().fold(text.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
     mix(hash, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
 }
 
+/// Of several texts, in this order.
+#[inline]
+pub(crate) fn texts(texts: &[&str]) -> u64 {
+    texts.iter().fold(0, |hash, one| mix(hash, text(one)))
+}
+
 /// Of four numbers.
 #[inline]
-pub(super) fn set([a, b, c, d]: [u32; 4]) -> u64 {
+pub(crate) fn set([a, b, c, d]: [u32; 4]) -> u64 {
     mix(mix(0, u64::from(a) << 32 | u64::from(b)), u64::from(c) << 32 | u64::from(d))
 }
 

@@ -1,0 +1,165 @@
+//! A page of tasks, one by one, as a table for terminals and as JSON. The profile of the tasks is a profile like any
+//! other; this is what it sums up.
+//!
+//! ```json
+//! { "alive": 2, "listed": 2, "page": 0, "pages": 1, "tasks": [
+//!   {"function": "shop::import", "place": "shop/src/orders.rs:88", "name": "importer", "route": null, "kind": "task",
+//!    "state": "waiting", "since_seconds": 1.5, "age_seconds": 60.0, "polls": 7, "busy_seconds": 0.02}, …]}
+//! ```
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::columns::{self, Set::Left, Set::Right};
+use crate::Unit;
+use crate::source::tasks::{TaskList, TaskRow};
+
+/// Writes `list` as a table, nothing cut.
+pub(crate) fn text(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
+    let count = |number: u64| Unit::Count.show(number as f64);
+    let page = Unit::Count.show(list.page as f64 + 1.0);
+    let pages = Unit::Count.show(list.pages as f64);
+    writeln!(out, "tasks: {} alive, the oldest first, page {page} of {pages}", count(list.alive))?;
+    if list.alive > list.listed {
+        let unlisted = count(list.alive - list.listed);
+        writeln!(out, "{unlisted} of them are counted by their site alone; see the goroutine profile")?;
+    }
+    writeln!(out)?;
+    let heads = [
+        ("age", Right),
+        ("state", Left),
+        ("since", Right),
+        ("polls", Right),
+        ("busy", Right),
+        ("function", Left),
+        ("place", Left),
+        ("labels", Left),
+    ];
+    columns::write(heads, list.tasks.iter().map(cells), out)
+}
+
+/// Writes `list` as JSON.
+pub(crate) fn json(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
+    let document = Document {
+        alive: list.alive,
+        listed: list.listed,
+        page: list.page,
+        pages: list.pages,
+        tasks: list.tasks.iter().map(Task::of).collect(),
+    };
+    serde_json::to_writer(&mut *out, &document)?;
+    out.write_all(b"\n")
+}
+
+fn cells(task: &TaskRow) -> [String; 8] {
+    let label = |key: &str, value: &str| format!("{key}={value}");
+    let labels = [
+        task.name.as_ref().map(|name| label("name", name)),
+        task.route.as_ref().map(|route| label("route", route)),
+        (task.kind != "task").then(|| label("kind", task.kind)),
+    ];
+    [
+        duration(task.age),
+        task.state.to_owned(),
+        duration(task.since),
+        Unit::Count.show(task.polls as f64),
+        duration(task.busy),
+        task.function.clone(),
+        task.place.clone(),
+        labels.into_iter().flatten().collect::<Vec<_>>().join(" "),
+    ]
+}
+
+fn duration(duration: Duration) -> String {
+    Unit::Nanoseconds.show(duration.as_nanos() as f64)
+}
+
+#[derive(Serialize)]
+struct Document<'l> {
+    alive: u64,
+    listed: u64,
+    page: usize,
+    pages: usize,
+    tasks: Vec<Task<'l>>,
+}
+
+#[derive(Serialize)]
+struct Task<'l> {
+    function: &'l str,
+    place: &'l str,
+    name: Option<&'l str>,
+    route: Option<&'l str>,
+    kind: &'static str,
+    state: &'static str,
+    since_seconds: f64,
+    age_seconds: f64,
+    polls: u64,
+    busy_seconds: f64,
+}
+
+impl<'l> Task<'l> {
+    fn of(task: &'l TaskRow) -> Self {
+        Self {
+            function: &task.function,
+            place: &task.place,
+            name: task.name.as_deref(),
+            route: task.route.as_deref(),
+            kind: task.kind,
+            state: task.state,
+            since_seconds: task.since.as_secs_f64(),
+            age_seconds: task.age.as_secs_f64(),
+            polls: task.polls,
+            busy_seconds: task.busy.as_secs_f64(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list() -> TaskList {
+        let task = TaskRow {
+            function: "shop::import".to_owned(),
+            place: "shop/src/orders.rs:88".to_owned(),
+            name: Some("importer".into()),
+            route: Some("GET /or\nders".into()),
+            kind: "blocking",
+            state: "running",
+            since: Duration::from_millis(1_500),
+            age: Duration::from_secs(60),
+            polls: 1_234,
+            busy: Duration::from_millis(20),
+        };
+        let plain = TaskRow { name: None, route: None, kind: "task", state: "new", polls: 0, ..task.clone() };
+        TaskList { page: 1, pages: 3, alive: 2_005, listed: 2_002, tasks: vec![task, plain] }
+    }
+
+    #[test]
+    fn as_a_table() {
+        let mut out = Vec::new();
+        text(&list(), &mut out).expect("a table");
+        let lines = "\
+tasks: 2,005 alive, the oldest first, page 2 of 3
+3 of them are counted by their site alone; see the goroutine profile
+
+ age  state    since  polls   busy  function      place                  labels
+60 s  running  1.5 s  1,234  20 ms  shop::import  shop/src/orders.rs:88  name=importer route=GET /or ders kind=blocking
+60 s  new      1.5 s      0  20 ms  shop::import  shop/src/orders.rs:88
+";
+        assert_eq!(String::from_utf8(out).expect("text"), lines);
+    }
+
+    #[test]
+    fn as_json() {
+        let mut out = Vec::new();
+        json(&list(), &mut out).expect("JSON");
+        let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        assert_eq!((&value["alive"], &value["pages"]), (&2_005.into(), &3.into()));
+        assert_eq!(value["tasks"][0]["name"], "importer");
+        assert_eq!(value["tasks"][0]["since_seconds"], 1.5);
+        assert_eq!(value["tasks"][1]["route"], serde_json::Value::Null);
+    }
+}

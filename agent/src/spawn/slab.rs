@@ -1,0 +1,309 @@
+//! One slot for each task that lives: what the task writes down of itself at every poll, where a reader can see it
+//! without stopping anyone. Slots lie in chunks that are never freed, so a reader needs no lock and a stale number is
+//! harmless. What the numbers in a slot mean is for others to know; `tests/model-tasks` runs this file under loom.
+
+use std::sync::OnceLock;
+
+use super::parts::{AtomicU32, AtomicU64, BATCH, CHUNK, Ordering, fence};
+
+/// How many polls there are for one that is timed with an exact clock. It is the last of them, not the first, so that
+/// tasks of a few polls do not pay for it.
+pub(super) const TIMED: u64 = 64;
+
+/// A poll of this many milliseconds is long: counted each time, not sampled.
+pub(super) const LONG_MS: u64 = 20;
+
+#[expect(clippy::cast_possible_truncation, reason = "a batch is a few slots")]
+const BATCH_U32: u32 = BATCH as u32;
+
+/// What a task says of itself. 64 bytes: two tasks in one cache line would cost each other 10 ns a poll.
+/// Only the task writes, at its polls; anyone may read.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(super) struct Slot {
+    /// Odd while a task has the slot; goes up with each change.
+    life: AtomicU32,
+    number: u32,
+    site: AtomicU32,
+    tag: AtomicU32,
+    name: AtomicU32,
+    /// Milliseconds spent in long polls.
+    long_ms: AtomicU32,
+    born_ms: AtomicU64,
+    /// Milliseconds of the clock when the state began, and the state in the lower two bits.
+    since: AtomicU64,
+    polls: AtomicU64,
+    /// Nanoseconds of the polls that were timed.
+    timed_ns: AtomicU64,
+    /// The next free slot of the same batch and, in the first of a batch, the next batch.
+    next: AtomicU32,
+    next_batch: AtomicU32,
+}
+
+/// What a task is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum State {
+    /// Not polled yet.
+    New,
+    /// In the middle of a poll.
+    Running,
+    /// Between two polls.
+    Waiting,
+}
+
+/// A slot as it was at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) site: u32,
+    pub(crate) tag: u32,
+    pub(crate) name: u32,
+    pub(crate) state: State,
+    pub(crate) born_ms: u64,
+    pub(crate) since_ms: u64,
+    pub(crate) polls: u64,
+    /// Time spent in polls: the long ones, and the others by sample.
+    pub(crate) busy_ns: u64,
+}
+
+/// All slots.
+#[derive(Debug)]
+pub(super) struct Slab {
+    chunks: Box<[OnceLock<Box<[Slot]>>]>,
+    /// The first slot of the first free batch, plus one, and above it a count that tells two heads apart which begin
+    /// with the same slot.
+    free: AtomicU64,
+    /// How many slots were ever handed out.
+    used: AtomicU32,
+}
+
+/// When a poll began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    ms: u64,
+    /// On the exact clock; 0 when this poll is not timed.
+    exact_ns: u64,
+}
+
+impl Slab {
+    /// Room for `chunks` times [`CHUNK`] tasks.
+    pub(super) fn new(chunks: usize) -> Self {
+        Self {
+            chunks: std::iter::repeat_with(OnceLock::new).take(chunks).collect(),
+            free: AtomicU64::new(0),
+            used: AtomicU32::new(0),
+        }
+    }
+
+    /// Hands up to [`BATCH`] free slots to `keep`. None at all when every slot is taken.
+    pub(super) fn take<'s>(&'s self, mut keep: impl FnMut(&'s Slot)) {
+        let mut next = self.pop();
+        if next == 0 {
+            return self.take_fresh(keep);
+        }
+        while let Some(slot) = self.before(next) {
+            // Read first: from `keep` on the slot is somebody else's.
+            next = slot.next.load(Ordering::Relaxed);
+            keep(slot);
+        }
+    }
+
+    /// Takes back slots that no task has any more.
+    pub(super) fn give<'s>(&self, slots: impl Iterator<Item = &'s Slot>) {
+        let mut first = None;
+        let mut next = 0;
+        for slot in slots {
+            slot.next.store(next, Ordering::Relaxed);
+            next = slot.number + 1;
+            first = Some(slot);
+        }
+        if let Some(first) = first {
+            self.push(first);
+        }
+    }
+
+    /// How many slots were ever handed out.
+    #[cfg(test)]
+    pub(super) fn used(&self) -> u32 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Every task that has a slot. Tasks that come or go meanwhile may be there or not; none is half another.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
+        let used = self.used.load(Ordering::Relaxed) as usize;
+        let chunks = self.chunks.iter().take(used.div_ceil(CHUNK)).filter_map(OnceLock::get);
+        chunks.flat_map(|chunk| chunk.iter()).filter_map(Slot::read)
+    }
+
+    /// Takes the first free batch off the list: its first slot, plus one; 0 when there is none.
+    fn pop(&self) -> u32 {
+        // Acquire: pairs with the Release of `push`; the batch's links are written before it can be found.
+        let mut free = self.free.load(Ordering::Acquire);
+        loop {
+            let (count, first) = split(free);
+            let Some(slot) = self.before(first) else { return 0 };
+            let rest = join(count.wrapping_add(1), slot.next_batch.load(Ordering::Relaxed));
+            match self.free.compare_exchange_weak(free, rest, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => return first,
+                Err(other) => free = other,
+            }
+        }
+    }
+
+    fn push(&self, first: &Slot) {
+        let mut free = self.free.load(Ordering::Relaxed);
+        loop {
+            let (count, next) = split(free);
+            first.next_batch.store(next, Ordering::Relaxed);
+            let ours = join(count.wrapping_add(1), first.number + 1);
+            // Release: pairs with the Acquire of `pop`.
+            match self.free.compare_exchange_weak(free, ours, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(other) => free = other,
+            }
+        }
+    }
+
+    fn take_fresh<'s>(&'s self, mut keep: impl FnMut(&'s Slot)) {
+        let most = self.chunks.len() * CHUNK;
+        let more = |used: u32| (used as usize + BATCH <= most).then(|| used + BATCH_U32);
+        let Ok(first) = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) else { return };
+        let first = first as usize;
+        let Some(chunk) = self.chunks.get(first / CHUNK) else { return };
+        let chunk = chunk.get_or_init(|| chunk_from(first / CHUNK * CHUNK));
+        chunk.iter().skip(first % CHUNK).take(BATCH).for_each(&mut keep);
+    }
+
+    /// The slot whose number is `next` minus one.
+    fn before(&self, next: u32) -> Option<&Slot> {
+        let index = (next as usize).checked_sub(1)?;
+        self.chunks.get(index / CHUNK)?.get()?.get(index % CHUNK)
+    }
+}
+
+impl Slot {
+    fn new(number: u32) -> Self {
+        Self {
+            life: AtomicU32::new(0),
+            number,
+            site: AtomicU32::new(0),
+            tag: AtomicU32::new(0),
+            name: AtomicU32::new(0),
+            long_ms: AtomicU32::new(0),
+            born_ms: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            polls: AtomicU64::new(0),
+            timed_ns: AtomicU64::new(0),
+            next: AtomicU32::new(0),
+            next_batch: AtomicU32::new(0),
+        }
+    }
+
+    /// A task begins to live here. The slot is the caller's alone.
+    #[inline]
+    pub(super) fn enter(&self, site: u32, tag: u32, name: u32, now_ms: u64) {
+        let life = self.life.load(Ordering::Relaxed);
+        // Release: pairs with the Acquire fence in `read`. Who sees any of what follows sees the life before it over.
+        fence(Ordering::Release);
+        self.site.store(site, Ordering::Relaxed);
+        self.tag.store(tag, Ordering::Relaxed);
+        self.name.store(name, Ordering::Relaxed);
+        self.long_ms.store(0, Ordering::Relaxed);
+        self.born_ms.store(now_ms, Ordering::Relaxed);
+        self.since.store(now_ms << 2, Ordering::Relaxed);
+        self.polls.store(0, Ordering::Relaxed);
+        self.timed_ns.store(0, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `read`; what was written above is there when the life is.
+        self.life.store(life.wrapping_add(1), Ordering::Release);
+    }
+
+    /// The task that lives here is gone.
+    #[inline]
+    pub(super) fn leave(&self) {
+        self.life.store(self.life.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// The task's tag.
+    #[inline]
+    pub(super) fn tag(&self) -> u32 {
+        self.tag.load(Ordering::Relaxed)
+    }
+
+    /// The task has a name from now on, and a tag that says so.
+    pub(super) fn rename(&self, tag: u32, name: u32) {
+        self.tag.store(tag, Ordering::Relaxed);
+        self.name.store(name, Ordering::Relaxed);
+    }
+
+    /// A poll begins. `exact_ns` is asked when it is one of those that are timed.
+    #[inline]
+    pub(super) fn begin(&self, now_ms: u64, exact_ns: impl FnOnce() -> u64) -> Begun {
+        let polls = self.polls.load(Ordering::Relaxed).wrapping_add(1);
+        self.polls.store(polls, Ordering::Relaxed);
+        self.since.store(now_ms << 2 | 1, Ordering::Relaxed);
+        Begun { ms: now_ms, exact_ns: if polls.is_multiple_of(TIMED) { exact_ns() } else { 0 } }
+    }
+
+    /// The poll that began as `begun` is over.
+    #[inline]
+    pub(super) fn end(&self, begun: Begun, now_ms: u64, exact_ns: impl FnOnce() -> u64) {
+        self.since.store(now_ms << 2 | 2, Ordering::Relaxed);
+        let took = now_ms.saturating_sub(begun.ms);
+        if took >= LONG_MS {
+            let long = self.long_ms.load(Ordering::Relaxed);
+            self.long_ms
+                .store(long.saturating_add(u32::try_from(took).unwrap_or(u32::MAX)), Ordering::Relaxed);
+        } else if begun.exact_ns != 0 {
+            let timed = self.timed_ns.load(Ordering::Relaxed);
+            let took = exact_ns().saturating_sub(begun.exact_ns);
+            self.timed_ns.store(timed.saturating_add(took), Ordering::Relaxed);
+        }
+    }
+
+    /// What the task that lives here says, `None` when none does or it was going just now.
+    fn read(&self) -> Option<Row> {
+        // Acquire: pairs with the Release at the end of `enter`.
+        let life = self.life.load(Ordering::Acquire);
+        if life.is_multiple_of(2) {
+            return None;
+        }
+        let since = self.since.load(Ordering::Relaxed);
+        let timed_ns = self.timed_ns.load(Ordering::Relaxed).saturating_mul(TIMED);
+        let long_ns = u64::from(self.long_ms.load(Ordering::Relaxed)) * 1_000_000;
+        let row = Row {
+            site: self.site.load(Ordering::Relaxed),
+            tag: self.tag.load(Ordering::Relaxed),
+            name: self.name.load(Ordering::Relaxed),
+            state: State::of(since),
+            born_ms: self.born_ms.load(Ordering::Relaxed),
+            since_ms: since >> 2,
+            polls: self.polls.load(Ordering::Relaxed),
+            busy_ns: timed_ns.saturating_add(long_ns),
+        };
+        // Acquire: pairs with the Release fence in `enter`.
+        fence(Ordering::Acquire);
+        (self.life.load(Ordering::Relaxed) == life).then_some(row)
+    }
+}
+
+impl State {
+    const fn of(since: u64) -> Self {
+        match since & 3 {
+            0 => Self::New,
+            1 => Self::Running,
+            _ => Self::Waiting,
+        }
+    }
+}
+
+fn chunk_from(first: usize) -> Box<[Slot]> {
+    (first..first + CHUNK).map(|number| Slot::new(u32::try_from(number).unwrap_or(u32::MAX))).collect()
+}
+
+const fn split(free: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = free.to_be_bytes();
+    (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
+}
+
+const fn join(count: u32, first: u32) -> u64 {
+    (count as u64) << 32 | first as u64
+}
