@@ -1,6 +1,6 @@
 //! One slot for each task that lives: what the task writes down of itself at every poll, where a reader can see it
 //! without stopping anyone. Slots lie in chunks that are never freed, so a reader needs no lock and a stale number is
-//! harmless. What the numbers in a slot mean is for others to know; `tests/model-tasks` runs this file under loom.
+//! harmless. What the numbers in a slot mean is for others to know; `tests/model` runs this file under loom.
 
 use std::sync::OnceLock;
 

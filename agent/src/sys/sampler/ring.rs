@@ -80,11 +80,13 @@ impl<'words> Ring<'words> {
         loop {
             // Acquire: pairs with the Release in `pop`.
             let used = head.wrapping_sub(self.tail.load(Ordering::Acquire));
-            if used > self.words.len() as u64 {
+            if used > u64::MAX / 2 {
                 // `head` is from before `tail`: whoever moved that had seen a later one, and now so do we.
                 head = self.head.load(Ordering::Relaxed);
                 continue;
             }
+            // Where `tail` is from before `head` there may be more room than we see: then the record is turned away
+            // rather than the handler kept waiting.
             if used + length as u64 > self.words.len() as u64 {
                 return None;
             }

@@ -1,6 +1,5 @@
 //! The life cycle of task slots, in every order in which threads can meet. It is the file that services run, with loom's
 //! atomics instead of std's, and chunks so small that a few tasks fill them.
-#![cfg(test)]
 
 #[allow(dead_code, reason = "the model needs no tags and no times")]
 #[path = "../../agent/src/spawn/slab.rs"]
@@ -16,14 +15,8 @@ mod parts {
 use loom::sync::Arc;
 use loom::thread;
 
+use super::model;
 use slab::{Slab, Slot};
-
-/// Every interleaving with up to three switches that no thread asked for; more find nothing new and take hours.
-fn model(work: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(work);
-}
 
 /// A slab of four slots, two of which were used before. The chunk is made here because loom does not see that std's
 /// `OnceLock` orders what made it before what uses it.
