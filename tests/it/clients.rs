@@ -7,6 +7,8 @@ use flamewatch_tests::port::{get, until};
 use flamewatch_tests::{Load, Service};
 use serde_json::Value;
 
+use flamewatch_tests::go::Go;
+
 use crate::go;
 
 /// A shop that leaks orders, and the load on it.
@@ -120,6 +122,64 @@ fn a_window_of_the_heap_and_of_the_cpu_in_go_tool_pprof() {
         assert!(polls.count() > 2, "{cpu}");
         assert!(!names.iter().any(|name| name.starts_with("::") || name == "poll"), "{cpu}");
     }
+}
+
+/// The functions that burn, out of a report that is cut to one label.
+#[track_caller]
+fn focused(go: &Go, file: &str, focus: &str) -> Vec<String> {
+    let (top, _) = go.pprof(&["-top", "-cum", "-nodecount=10000", &format!("-tagfocus={focus}"), file]);
+    let names = rows(&top).into_iter().map(|(_, name)| name);
+    names.filter_map(|name| name.strip_prefix("labels::burn_").map(str::to_owned)).collect()
+}
+
+#[test]
+fn the_cpu_profile_is_cut_by_route_task_span_scope_and_thread() {
+    let service = Service::start("labels", &[]);
+    for (index, go) in go().into_iter().enumerate() {
+        let body = get(&service.debug_url("/debug/pprof/profile?seconds=3&hz=199")).expect("an answer").body;
+        let file = saved(&format!("labels-{index}.pb.gz"), &body);
+        for (focus, function) in [
+            ("route=GET /burn", "route"),
+            ("task=labels::in_a_task", "task"),
+            ("span=indexing", "span"),
+            ("scope=compaction", "scope"),
+            ("thread=compactor", "scope"),
+        ] {
+            assert_eq!(focused(&go, &file, focus), [function], "{focus}");
+        }
+        let (tags, _) = go.pprof(&["-tags", &file]);
+        assert!(["route:", "task:", "span:", "scope:", "thread:"].iter().all(|tag| tags.contains(tag)), "{tags}");
+    }
+}
+
+#[test]
+fn native_waits_are_told_and_of_them_those_for_locks() {
+    let service = Service::start("labels", &[]);
+    let seconds = |profile: &Value, function: &str| -> f64 {
+        let stacks = profile["stacks"].as_array().expect("stacks").iter();
+        let ours = stacks.filter(|stack| stack["frames"].to_string().contains(function));
+        ours.filter_map(|stack| stack["values"][1].as_f64()).sum::<f64>() / 1e9
+    };
+    for name in ["block", "mutex"] {
+        let profile = service.ask(&format!("/debug/pprof/{name}?seconds=3&format=json")).json();
+        let waited = seconds(&profile, "labels::wait_for_the_lock");
+        assert!((1.2..3.1).contains(&waited), "{name}: {waited} s of 3 in {profile}");
+        assert!(profile["comments"].to_string().contains("who waits, not who is to blame"), "{profile}");
+        assert_eq!(seconds(&profile, "labels::burn_"), 0.0, "{name}: {profile}");
+        // Asked for without a word, as scrapers do, it answers at once.
+        assert!(service.ask(&format!("/debug/pprof/{name}")).body.starts_with(&[0x1f, 0x8b]), "{name}");
+    }
+    let locks = service.ask("/debug/pprof/mutex?seconds=2&format=json").json();
+    assert_eq!(seconds(&locks, "labels::hold_the_lock"), 0.0, "it sleeps: {locks}");
+    // It waits most of the time, so it is seen waiting soon.
+    until("a thread that waits", Duration::from_secs(20), || {
+        let dump = service.ask("/debug/threads").text();
+        (dump.contains("\"waiter\" [sleeping in futex") && dump.contains("labels::wait_for_the_lock")).then_some(())
+    });
+    let again = service.ask("/debug/pprof/threadcreate?debug=2").text();
+    assert!(again.contains("labels::want_the_lock"), "{again}");
+    let wall = service.ask("/debug/fgprof?seconds=1&format=json").json();
+    assert_eq!((wall["kind"].as_str(), wall["values"][1]["name"].as_str()), (Some("wall"), Some("wall")));
 }
 
 #[test]

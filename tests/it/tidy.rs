@@ -77,6 +77,25 @@ fn watch_has_no_clock() {
     }));
 }
 
+/// What runs in a signal handler, file by file. The prepared unwinder's own files are framehop's and the pool's.
+const IN_SIGNAL_HANDLERS: &[&str] = &[
+    "sys/sampler/handler.rs",
+    "sys/sampler/ring.rs",
+    "sys/sampler/switch.rs",
+    "sys/tag.rs",
+    "sys/unwinder/arch.rs",
+    "sys/unwinder/copy.rs",
+    "sys/unwinder/stack.rs",
+];
+
+#[test]
+fn a_signal_handler_knows_core_and_libc_alone() {
+    none(IN_SIGNAL_HANDLERS.iter().flat_map(|file| {
+        let text = fs::read_to_string(root().join("agent/src").join(file)).expect("a readable source");
+        foreign_to_handlers(file, &text)
+    }));
+}
+
 #[test]
 fn every_test_runs() {
     let ignored = concat!("#[", "ignore");
@@ -109,6 +128,13 @@ mod the_rules_themselves {
             foreign_imports("attic", "", "attic.rs"),
             ["attic.rs: module `attic` is not in the table of edges"]
         );
+    }
+
+    #[test]
+    fn what_could_allocate_in_a_handler_is_found() {
+        let found = foreign_to_handlers("handler.rs", "use core::ptr;\nuse std::sync::Mutex;\nlet a = vec![1];\n");
+        assert_eq!(found, ["handler.rs:2: `std::` may not stand here", "handler.rs:3: `vec!` may not stand here"]);
+        assert!(foreign_to_handlers("ring.rs", "use core::ptr;\n#[cfg(test)]\nmod tests { use std::thread; }\n").is_empty());
     }
 
     #[test]
@@ -153,6 +179,13 @@ fn used_modules(line: &str) -> impl Iterator<Item = String> + '_ {
         };
         parts.into_iter().map(name).collect::<Vec<_>>()
     })
+}
+
+/// What stands in front of the tests and is not core's, libc's or a neighbor's.
+fn foreign_to_handlers(path: &str, text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    let code = code.split("#[cfg(all(test").next().unwrap_or(code);
+    lines_with(path, code, &["std::", "alloc::", "vec!", "format!", "String", "Box::", "panic!", "unwrap()", "tracing::"])
 }
 
 fn unsafe_outside_sys(path: &str, text: &str) -> Vec<String> {

@@ -5,9 +5,9 @@
 //! (`pthread_getattr_np`) takes its locks and allocates. [`Reader`] remembers the answers from one walk to the next;
 //! [`Fresh`] does not: a signal handler may interrupt the reader that is just writing them down.
 
-use std::cell::Cell;
-use std::ffi::c_void;
-use std::ptr;
+use core::cell::Cell;
+use core::ffi::c_void;
+use core::ptr;
 
 /// The kernel maps and protects memory in multiples of this.
 pub(super) const PAGE: usize = 4096;
