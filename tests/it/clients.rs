@@ -148,7 +148,10 @@ fn the_cpu_profile_is_cut_by_route_task_span_scope_and_thread() {
             assert_eq!(focused(&go, &file, focus), [function], "{focus}");
         }
         let (tags, _) = go.pprof(&["-tags", &file]);
-        assert!(["route:", "task:", "span:", "scope:", "thread:"].iter().all(|tag| tags.contains(tag)), "{tags}");
+        assert!(
+            ["route:", "task:", "span:", "scope:", "thread:"].iter().all(|tag| tags.contains(tag)),
+            "{tags}"
+        );
     }
 }
 
@@ -174,7 +177,8 @@ fn native_waits_are_told_and_of_them_those_for_locks() {
     // It waits most of the time, so it is seen waiting soon.
     until("a thread that waits", Duration::from_secs(20), || {
         let dump = service.ask("/debug/threads").text();
-        (dump.contains("\"waiter\" [sleeping in futex") && dump.contains("labels::wait_for_the_lock")).then_some(())
+        (dump.contains("\"waiter\" [sleeping in futex") && dump.contains("labels::wait_for_the_lock"))
+            .then_some(())
     });
     let again = service.ask("/debug/pprof/threadcreate?debug=2").text();
     assert!(again.contains("labels::want_the_lock"), "{again}");

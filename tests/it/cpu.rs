@@ -24,9 +24,12 @@ fn the_handler_neither_allocates_nor_waits() {
 
 #[test]
 fn samples_account_for_the_time_of_each_thread_and_function() {
-    for (engine, hertz, scenario, threads) in
-        [("timers", "99", "busy", "2"), ("timers", "999", "busy", "4"), ("timers", "199", "skew", "4"), ("timers", "199", "tokio", "2")]
-    {
+    for (engine, hertz, scenario, threads) in [
+        ("timers", "99", "busy", "2"),
+        ("timers", "999", "busy", "4"),
+        ("timers", "199", "skew", "4"),
+        ("timers", "199", "tokio", "2"),
+    ] {
         let found = findings("cpu_truth", &[engine, hertz, "3", scenario, threads], Build::Abort, LIMIT);
         let coverage = number(&found, "coverage");
         assert!((0.85..1.15).contains(&coverage), "{found}");
@@ -35,7 +38,9 @@ fn samples_account_for_the_time_of_each_thread_and_function() {
         for thread in found["threads"].as_array().expect("threads") {
             assert!((number(thread, "true") - number(thread, "seen")).abs() < 0.06, "{found}");
         }
-        for (seen, expected) in found["functions"].as_array().expect("functions").iter().zip([0.1, 0.2, 0.3, 0.4]) {
+        for (seen, expected) in
+            found["functions"].as_array().expect("functions").iter().zip([0.1, 0.2, 0.3, 0.4])
+        {
             assert!((seen.as_f64().expect("a share") - expected).abs() < 0.1, "{found}");
         }
     }
@@ -55,7 +60,11 @@ fn survives(scenario: &str) -> Value {
     let build = if scenario == "panic" { Build::Debug } else { Build::Abort };
     let found = findings("cpu_stress", &[scenario, "2"], build, LIMIT);
     assert!(number(&found, "windows") >= 3.0 && number(&found, "samples") > 0.0, "{found}");
-    assert_eq!((number(&found, "ended"), found["errors"].as_array().map(Vec::len)), (3.0, Some(0)), "{found}");
+    assert_eq!(
+        (number(&found, "ended"), found["errors"].as_array().map(Vec::len)),
+        (3.0, Some(0)),
+        "{found}"
+    );
     assert!(number(&found, "dumps") > 0.0, "{found}");
     found
 }

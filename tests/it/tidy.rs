@@ -132,9 +132,16 @@ mod the_rules_themselves {
 
     #[test]
     fn what_could_allocate_in_a_handler_is_found() {
-        let found = foreign_to_handlers("handler.rs", "use core::ptr;\nuse std::sync::Mutex;\nlet a = vec![1];\n");
-        assert_eq!(found, ["handler.rs:2: `std::` may not stand here", "handler.rs:3: `vec!` may not stand here"]);
-        assert!(foreign_to_handlers("ring.rs", "use core::ptr;\n#[cfg(test)]\nmod tests { use std::thread; }\n").is_empty());
+        let found =
+            foreign_to_handlers("handler.rs", "use core::ptr;\nuse std::sync::Mutex;\nlet a = vec![1];\n");
+        assert_eq!(
+            found,
+            ["handler.rs:2: `std::` may not stand here", "handler.rs:3: `vec!` may not stand here"]
+        );
+        assert!(
+            foreign_to_handlers("ring.rs", "use core::ptr;\n#[cfg(test)]\nmod tests { use std::thread; }\n")
+                .is_empty()
+        );
     }
 
     #[test]
@@ -185,7 +192,11 @@ fn used_modules(line: &str) -> impl Iterator<Item = String> + '_ {
 fn foreign_to_handlers(path: &str, text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
     let code = code.split("#[cfg(all(test").next().unwrap_or(code);
-    lines_with(path, code, &["std::", "alloc::", "vec!", "format!", "String", "Box::", "panic!", "unwrap()", "tracing::"])
+    lines_with(
+        path,
+        code,
+        &["std::", "alloc::", "vec!", "format!", "String", "Box::", "panic!", "unwrap()", "tracing::"],
+    )
 }
 
 fn unsafe_outside_sys(path: &str, text: &str) -> Vec<String> {

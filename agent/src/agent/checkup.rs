@@ -43,8 +43,8 @@ pub fn doctor() -> Report {
 #[cfg(feature = "cpu")]
 fn cpu(config: &Config) -> Check {
     use crate::source::{Cpu, CpuOptions, Engine, Source};
-    let mut options = CpuOptions::default();
-    options.engine = Engine::from_name(config.cpu_engine).unwrap_or_default();
+    let engine = Engine::from_name(config.cpu_engine).unwrap_or_default();
+    let options = CpuOptions { engine, ..CpuOptions::default() };
     let sampled = Cpu::start(options).and_then(|cpu| {
         let engine = cpu.engine().to_owned();
         // One that takes much memory is not tried out.
@@ -164,7 +164,10 @@ mod tests {
         let find = |name: &str| report.checks.iter().find(|check| check.name.starts_with(name)).cloned();
         assert!(find("names").is_some_and(|check| check.ok), "{report}");
         #[cfg(feature = "cpu")]
-        assert!(find("cpu sampler").is_some_and(|check| check.ok && check.finding.contains("engine ")), "{report}");
+        assert!(
+            find("cpu sampler").is_some_and(|check| check.ok && check.finding.contains("engine ")),
+            "{report}"
+        );
         assert!(find("memory limit").is_some_and(|check| check.ok), "{report}");
         let heap = find("heap").unwrap_or_else(|| panic!("nothing about the heap in {report}"));
         assert!(!heap.ok && heap.remedy.is_some(), "{report}");

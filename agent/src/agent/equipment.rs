@@ -41,7 +41,11 @@ impl Equipment {
         let _ = config;
         equipment.sources.push(Arc::new(source::Tasks::new(equipment.runtime.clone())));
         equipment.sources.push(Arc::new(source::Threads::new()));
-        #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+        #[cfg(all(
+            feature = "cpu",
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ))]
         equipment.sources.extend([
             Arc::new(source::ThreadStacks::new().labeled(context::labels)) as Arc<dyn Source>,
             Arc::new(source::Wall::new().labeled(context::labels)),
@@ -95,10 +99,12 @@ impl Equipment {
 
     #[cfg(feature = "cpu")]
     fn start_cpu(&mut self, config: &Config) {
-        let mut options = source::CpuOptions::default();
-        options.hz = config.cpu_hz;
-        options.engine = source::Engine::from_name(config.cpu_engine).unwrap_or_default();
-        (options.always_hz, options.keep) = (config.cpu_always, config.cpu_keep);
+        let options = source::CpuOptions {
+            hz: config.cpu_hz,
+            engine: source::Engine::from_name(config.cpu_engine).unwrap_or_default(),
+            always_hz: config.cpu_always,
+            keep: config.cpu_keep,
+        };
         match source::Cpu::start(options) {
             Ok(cpu) => {
                 tracing::debug!("flamewatch: CPU sampler: {}", cpu.engine());

@@ -52,7 +52,10 @@ impl Ask {
                 "seconds" => ask.seconds = Some(seconds(&value)?),
                 "last" => ask.last = Some(last(&value)?),
                 "hz" => ask.hertz = Some(hertz(&value)?),
-                "debug" => debug = whole(&value).filter(|debug| *debug <= 2).ok_or_else(|| bad("debug", "0, 1 or 2"))?,
+                "debug" => {
+                    debug =
+                        whole(&value).filter(|debug| *debug <= 2).ok_or_else(|| bad("debug", "0, 1 or 2"))?
+                }
                 "format" => ask.format = Some(format(&value)?),
                 "raw" => ask.raw = flag(&value).ok_or_else(|| bad("raw", "0 or 1"))?,
                 "value" => ask.value = Some(value),

@@ -49,7 +49,8 @@ fn section(source: &dyn Source, base: &str) -> String {
     let count = source
         .count()
         .map_or_else(String::new, |count| format!(" <small>{}</small>", Unit::Count.show(count as f64)));
-    let detail = source.detail().map(|detail| format!(" <small>{}</small>", Escaped(&detail))).unwrap_or_default();
+    let detail =
+        source.detail().map(|detail| format!(" <small>{}</small>", Escaped(&detail))).unwrap_or_default();
     let path = format!("/debug/pprof/{name}");
     let links = if source.windowed() { String::new() } else { links(&path) };
     let form = form(&path, source.windowed());

@@ -192,6 +192,7 @@ pub(crate) fn thread_started() {
 }
 
 /// The labels behind the tag of a thread, as `key` and value.
+#[cfg(feature = "cpu")]
 pub(crate) type Labels = fn(u32) -> Vec<(&'static str, Arc<str>)>;
 
 /// The addresses of a stack: the first is where the thread was, the others where it will return to.

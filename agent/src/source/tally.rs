@@ -54,7 +54,8 @@ impl Tally {
     pub(super) fn into_stacks(self) -> impl Iterator<Item = (Who, Box<[u64]>, Weight)> {
         self.stacks.into_iter().filter_map(|(key, weight)| {
             let (&[who, state], frames) = key.split_first_chunk()?;
-            let (thread, tag) = (u32::try_from(who & u64::from(u32::MAX)).ok()?, u32::try_from(who >> 32).ok()?);
+            let (thread, tag) =
+                (u32::try_from(who & u64::from(u32::MAX)).ok()?, u32::try_from(who >> 32).ok()?);
             Some((Who { thread, tag, state }, frames.into(), weight))
         })
     }

@@ -17,6 +17,7 @@ unsafe impl Zeroable for AtomicU32 {}
 unsafe impl Zeroable for AtomicU64 {}
 
 /// Defines a struct of [`Zeroable`] fields that is itself [`Zeroable`].
+#[cfg(feature = "heap")]
 macro_rules! zeroable {
     ($(#[$attribute:meta])* $visibility:vis struct $name:ident { $($field_visibility:vis $field:ident: $type:ty,)* }) => {
         $(#[$attribute])*
@@ -32,6 +33,7 @@ macro_rules! zeroable {
         };
     };
 }
+#[cfg(feature = "heap")]
 pub(crate) use zeroable;
 
 /// `count` zeroed values, committed page by page when they are first written. They stay for ever, because a hook
@@ -66,12 +68,13 @@ pub(crate) fn give_back<T: Zeroable>(table: &'static [T]) {
 }
 
 /// The system's page size, 0 when it does not say.
+#[cfg(feature = "heap")]
 pub(crate) fn system_page_bytes() -> u64 {
     // SAFETY: sysconf(3) only reads its argument.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(0)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "heap"))]
 mod tests {
     use std::sync::atomic::Ordering;
 

@@ -39,16 +39,7 @@ pub(crate) fn send(thread: u32, signal: c_int, code: c_int, value: u64) -> io::R
         rest: [u64; 12],
     }
     let process = c_int::try_from(std::process::id()).unwrap_or(0);
-    let info = Info {
-        signal,
-        error: 0,
-        code,
-        padding: 0,
-        process,
-        user: 0,
-        value,
-        rest: [0; 12],
-    };
+    let info = Info { signal, error: 0, code, padding: 0, process, user: 0, value, rest: [0; 12] };
     // SAFETY: rt_tgsigqueueinfo(2) reads the 128 bytes of a siginfo_t, which `Info` has; the thread is one of ours or
     // the call fails.
     let status = unsafe {

@@ -53,10 +53,12 @@ impl Coverage {
 
     /// Threads whose time the samples do not account for, in words.
     pub(super) fn remarks(&self) -> Vec<String> {
-        let mut flagged: Vec<&ThreadUse> = self.threads.iter().filter(|thread| self.is_flagged(thread)).collect();
+        let mut flagged: Vec<&ThreadUse> =
+            self.threads.iter().filter(|thread| self.is_flagged(thread)).collect();
         flagged.sort_by_key(|thread| std::cmp::Reverse(thread.used));
         let more = flagged.len().saturating_sub(MAX_FLAGGED);
-        let mut remarks: Vec<String> = flagged.iter().take(MAX_FLAGGED).map(|thread| remark(thread)).collect();
+        let mut remarks: Vec<String> =
+            flagged.iter().take(MAX_FLAGGED).map(|thread| remark(thread)).collect();
         if more > 0 {
             remarks.push(format!("so do {more} more threads"));
         }
@@ -92,7 +94,8 @@ impl Coverage {
 }
 
 fn remark(thread: &ThreadUse) -> String {
-    let why = thread.obstacle.as_deref().unwrap_or("its work hides between the kernel's ticks, or crowds at them");
+    let why =
+        thread.obstacle.as_deref().unwrap_or("its work hides between the kernel's ticks, or crowds at them");
     format!(
         "thread {} ({}) used {:.2} s of CPU, samples account for {:.2} s: {why}",
         thread.name,
@@ -122,7 +125,12 @@ mod tests {
     fn threads_that_hide_are_named() {
         let mut blocked = thread("blocked", 3, 900, 0);
         blocked.obstacle = Some("it blocks the signal".into());
-        let threads = vec![thread("fine", 1, 1000, 980), thread("hides", 2, 800, 100), blocked, thread("idle", 4, 20, 0)];
+        let threads = vec![
+            thread("fine", 1, 1000, 980),
+            thread("hides", 2, 800, 100),
+            blocked,
+            thread("idle", 4, 20, 0),
+        ];
         let remarks = Coverage::new(None, MS(0), MS(10), threads).remarks();
         assert_eq!(
             remarks,
@@ -136,7 +144,12 @@ mod tests {
     #[test]
     fn windows_add_up_by_thread() {
         let mut first = Coverage::new(Some(MS(500)), MS(500), MS(10), vec![thread("a", 1, 60, 0)]);
-        first.add(&Coverage::new(Some(MS(300)), MS(100), MS(10), vec![thread("a", 1, 60, 0), thread("b", 2, 9, 9)]));
+        first.add(&Coverage::new(
+            Some(MS(300)),
+            MS(100),
+            MS(10),
+            vec![thread("a", 1, 60, 0), thread("b", 2, 9, 9)],
+        ));
         assert!(first.of_process().is_some_and(|share| (share - 0.75).abs() < 1e-9));
         assert_eq!(first.remarks().len(), 1, "120 ms together are enough to tell");
     }

@@ -51,10 +51,9 @@ impl Past {
                 keep_piece(&reader, &kept, keep);
             }
         };
-        std::thread::Builder::new()
-            .name("flamewatch-past".to_owned())
-            .spawn(body)
-            .map_err(|error| Error::new(ErrorKind::Io, "cannot start the thread that keeps the past").because(error))?;
+        std::thread::Builder::new().name("flamewatch-past".to_owned()).spawn(body).map_err(|error| {
+            Error::new(ErrorKind::Io, "cannot start the thread that keeps the past").because(error)
+        })?;
         Ok(Some(Self { pieces, _ends: ends }))
     }
 

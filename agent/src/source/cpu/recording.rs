@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::coverage::{Coverage, ThreadUse};
-use crate::source::tally::Weight;
 use crate::profile::{Frame, Losses, Profile, Unit, ValueType};
+use crate::source::tally::Weight;
 use crate::source::{Labels, addresses};
 use crate::sys::unwinder::End;
 
@@ -39,8 +39,7 @@ impl Recording {
     /// The profile with Go's two values, frames not named yet.
     pub(super) fn into_profile(self, labels: Labels) -> Profile {
         let cpu = ValueType::new("cpu", Unit::Nanoseconds);
-        let mut profile =
-            Profile::new("profile", [ValueType::new("samples", Unit::Count), cpu.clone()]);
+        let mut profile = Profile::new("profile", [ValueType::new("samples", Unit::Count), cpu.clone()]);
         let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX).max(1);
         profile.began = self.began;
         profile.lasted = Some(self.lasted);
@@ -136,14 +135,22 @@ mod tests {
             sample("worker", 0, 9, End::Root),
             sample("worker", 7, 1, End::Lost),
         ];
-        let coverage =
-            Coverage::new(Some(Duration::from_millis(500)), Duration::from_millis(400), Duration::from_millis(10), Vec::new());
+        let coverage = Coverage::new(
+            Some(Duration::from_millis(500)),
+            Duration::from_millis(400),
+            Duration::from_millis(10),
+            Vec::new(),
+        );
         let profile = Recording { samples, coverage, ..Recording::default() }.into_profile(labels);
         assert_eq!((profile.len(), profile.total(0), profile.total(1)), (2, 40, 400_000_000));
         assert_eq!(profile.losses.coverage, Some(0.8));
         assert_eq!((profile.losses.truncated, profile.losses.incomplete), (30, 1));
-        let shown: Vec<Vec<_>> = profile.iter().map(|stack| stack.frames().map(Frame::show).collect()).collect();
-        assert_eq!(shown, [vec!["0x1", "0x2", "thread=worker"], vec!["0x1", "0x2", "route=/feed", "thread=worker"]]);
+        let shown: Vec<Vec<_>> =
+            profile.iter().map(|stack| stack.frames().map(Frame::show).collect()).collect();
+        assert_eq!(
+            shown,
+            [vec!["0x1", "0x2", "thread=worker"], vec!["0x1", "0x2", "route=/feed", "thread=worker"]]
+        );
         assert_eq!(profile.comments, ["22.5 % of 40 stacks reach the root of their thread"]);
         let first = profile.iter().next().expect("a stack");
         assert_eq!(first.frames().next(), Some(&Frame::Address(Addr::Pc(1))));

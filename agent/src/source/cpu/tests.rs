@@ -41,9 +41,7 @@ fn while_burning<T>(work: impl FnOnce() -> T) -> T {
 }
 
 fn cpu(engine: Engine) -> Cpu {
-    let mut options = Options::default();
-    options.engine = engine;
-    Cpu::start(options).expect("an engine")
+    Cpu::start(Options { engine, ..Options::default() }).expect("an engine")
 }
 
 fn seconds(length: f64) -> Window {
@@ -77,7 +75,11 @@ fn the_hot_function_is_the_leaf_and_its_time_is_covered() {
     assert!((0.8..1.2).contains(&coverage), "coverage {coverage}");
     assert!(profile.lasted.expect("a window") >= Duration::from_millis(1500));
     assert_eq!(profile.period.as_ref().map(|(_, period)| *period), Some(1_000_000_000 / 99));
-    assert!(profile.comments.iter().any(|comment| comment.starts_with("engine timers")), "{:?}", profile.comments);
+    assert!(
+        profile.comments.iter().any(|comment| comment.starts_with("engine timers")),
+        "{:?}",
+        profile.comments
+    );
     assert!(profile.frames().all(|frame| !frame.show().starts_with("thread=flamewatch-")));
 }
 
@@ -124,11 +126,7 @@ fn a_canceled_window_ends_at_once_and_the_next_works() {
 
 #[test]
 fn rates_are_checked_and_cost_nothing() {
-    let kind = |hz| {
-        let mut options = Options::default();
-        options.hz = hz;
-        Cpu::start(options).map_err(|error| error.kind()).err()
-    };
+    let kind = |hz| Cpu::start(Options { hz, ..Options::default() }).map_err(|error| error.kind()).err();
     assert_eq!([kind(1), kind(99), kind(Cpu::MAX_HZ)], [None; 3]);
     assert_eq!([kind(0), kind(1000), kind(u32::MAX)], [Some(ErrorKind::Invalid); 3]);
     let refused = cpu(Engine::Timers).collect(&seconds(60.0).at(Some(0)));

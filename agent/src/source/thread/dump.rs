@@ -102,7 +102,8 @@ fn see(number: u32, stat: Stat, looker: &mut Looker) -> Seen {
 }
 
 fn ask_the_running(seen: &mut [Seen]) {
-    let asked: Vec<u32> = seen.iter().filter(|thread| thread.stack.is_none()).map(|thread| thread.number).collect();
+    let asked: Vec<u32> =
+        seen.iter().filter(|thread| thread.stack.is_none()).map(|thread| thread.number).collect();
     let mut answers = stacks::ask(&asked, PATIENCE).into_iter();
     for thread in seen.iter_mut().filter(|thread| thread.stack.is_none()) {
         thread.stack = answers.next().flatten();
@@ -172,7 +173,11 @@ mod tests {
             let frames = stacks.into_iter().find(|frames| label(frames, "thread") == Some(name))?;
             let here = waits_here as fn(&Receiver<()>) -> u32 as usize as u64;
             let is_here = |frame: &&Frame| matches!(frame, Frame::Address(at) if (here..here + 256).contains(&at.lookup()));
-            Some((label(&frames, "state")?.to_owned(), label(&frames, "in").map(str::to_owned), frames.iter().any(is_here)))
+            Some((
+                label(&frames, "state")?.to_owned(),
+                label(&frames, "in").map(str::to_owned),
+                frames.iter().any(is_here),
+            ))
         };
         let mut found = (None, None);
         for _ in 0..200 {

@@ -13,9 +13,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-pub(super) use stat::Stat;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub use dump::ThreadStacks;
+pub(super) use stat::Stat;
 
 /// How the names of the agent's own threads begin.
 pub(super) const OWN: &str = "flamewatch-";
@@ -77,7 +77,11 @@ mod tests {
         let body = move || {
             // SAFETY-free way to learn one's own number: the link that the kernel keeps for each thread.
             let link = fs::read_link("/proc/thread-self").expect("a link");
-            let own: u32 = link.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok()).expect("a number");
+            let own: u32 = link
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| name.parse().ok())
+                .expect("a number");
             let found = (list().expect("threads").contains(&own), name(own), stat(own).map(|stat| stat.name));
             let _ = released.recv();
             (found, blocks(own, 27))

@@ -43,7 +43,8 @@ pub(super) fn only_locks(named: &Profile) -> Profile {
 }
 
 fn is_lock(name: &str) -> bool {
-    WAITS.iter().any(|start| name.starts_with(start)) && !CONDITIONS.iter().any(|part| name.contains(part) && !name.starts_with("parking_lot"))
+    WAITS.iter().any(|start| name.starts_with(start))
+        && !CONDITIONS.iter().any(|part| name.contains(part) && !name.starts_with("parking_lot"))
 }
 
 #[cfg(test)]
@@ -59,12 +60,21 @@ mod tests {
             profile.add(frames, &[1], 1);
         };
         add(&mut profile, &["syscall", "std::sys::sync::mutex::futex::Mutex::lock_contended", "shop::take"]);
-        add(&mut profile, &["syscall", "std::sys::sync::condvar::futex::Condvar::wait_timeout", "shop::wait"]);
+        add(
+            &mut profile,
+            &["syscall", "std::sys::sync::condvar::futex::Condvar::wait_timeout", "shop::wait"],
+        );
         add(&mut profile, &["syscall", "parking_lot::raw_mutex::RawMutex::lock_slow", "shop::take"]);
         add(&mut profile, &["epoll_wait", "mio::poll::Poll::poll"]);
         let locks = only_locks(&profile);
         let seen: Vec<_> = locks.iter().filter_map(|stack| stack.frames().nth(1)).map(Frame::show).collect();
-        assert_eq!(seen, ["std::sys::sync::mutex::futex::Mutex::lock_contended", "parking_lot::raw_mutex::RawMutex::lock_slow"]);
+        assert_eq!(
+            seen,
+            [
+                "std::sys::sync::mutex::futex::Mutex::lock_contended",
+                "parking_lot::raw_mutex::RawMutex::lock_slow"
+            ]
+        );
         assert_eq!(locks.comments.len(), 1);
     }
 }

@@ -106,7 +106,10 @@ impl Source for Wall {
     fn collect(&self, window: &Window) -> Result<Profile, Error> {
         let hertz = window.hertz().unwrap_or(Self::DEFAULT_HZ);
         if !(1..=Self::MAX_HZ).contains(&hertz) {
-            let context = format!("cannot look at the threads {hertz} times a second, only 1 to {} times", Self::MAX_HZ);
+            let context = format!(
+                "cannot look at the threads {hertz} times a second, only 1 to {} times",
+                Self::MAX_HZ
+            );
             return Err(Error::new(ErrorKind::Invalid, context));
         }
         let keep = self.shows;
@@ -163,7 +166,8 @@ impl Wall {
         let frames = super::addresses(&frames).map(Frame::Address).collect::<Vec<_>>();
         let labels = labels.chain(call).chain([Frame::label("state", state), Frame::label("thread", thread)]);
         let count = if self.shows == Shows::Everything { looks } else { waits };
-        let values = [i64::try_from(count).unwrap_or(i64::MAX), i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)];
+        let values =
+            [i64::try_from(count).unwrap_or(i64::MAX), i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)];
         profile.add(frames.into_iter().chain(labels), &values, looks);
     }
 }

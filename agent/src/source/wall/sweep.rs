@@ -10,8 +10,8 @@ use crate::source::Window;
 use crate::source::tally::{Tally, Weight, Who};
 use crate::source::thread::stacks::{self, Look, Looker, Stack};
 use crate::source::thread::{self, OWN};
-use crate::sys::{process, task};
 use crate::sys::unwinder::End;
+use crate::sys::{process, task};
 use crate::{Error, ErrorKind};
 
 /// How long threads that run may take to answer; one that is late is counted as not answering.
@@ -113,7 +113,9 @@ pub(super) fn record(hertz: u32, window: &Window, keep: impl Fn(Doing) -> bool) 
     let mut recording = sweeper.finish(began, clock.elapsed(), period);
     let looks = sweeps as f64 / recording.lasted.as_secs_f64().max(f64::MIN_POSITIVE);
     if looks < 0.75 * f64::from(hertz) && recording.lasted > 4 * period {
-        recording.comments.push(format!("looked {looks:.0} times a second instead of {hertz}: there are many threads"));
+        recording
+            .comments
+            .push(format!("looked {looks:.0} times a second instead of {hertz}: there are many threads"));
     }
     Ok(recording)
 }
@@ -142,7 +144,9 @@ impl Sweeper<'_> {
         for number in numbers.iter().filter(|number| **number != this) {
             let Ok(clock) = task::cpu_time(*number) else { continue };
             match self.known.get_mut(number) {
-                Some(known) if known.clock == clock && known.doing != Doing::Running => self.count(*number, since, false),
+                Some(known) if known.clock == clock && known.doing != Doing::Running => {
+                    self.count(*number, since, false)
+                }
                 Some(known) => {
                     known.clock = clock;
                     self.look(*number, since, &mut running);
@@ -150,7 +154,8 @@ impl Sweeper<'_> {
                 None => {
                     let Some(name) = thread::name(*number) else { continue };
                     let stack = Stack { frames: Vec::new(), end: End::Busy, tag: 0 };
-                    self.known.insert(*number, Known { name: name.into(), clock, doing: Doing::Running, stack });
+                    self.known
+                        .insert(*number, Known { name: name.into(), clock, doing: Doing::Running, stack });
                     self.look(*number, since, &mut running);
                 }
             }

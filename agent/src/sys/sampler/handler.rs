@@ -82,11 +82,7 @@ struct Work<'pool> {
 }
 
 /// Async-signal-safe: see the file's head.
-pub(super) unsafe extern "C" fn on_signal(
-    _signal: c_int,
-    info: *mut libc::siginfo_t,
-    context: *mut c_void,
-) {
+pub(super) unsafe extern "C" fn on_signal(_signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: __errno_location is always valid on the calling thread.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above.

@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 
 pub(crate) use handler::is_inside;
 pub(crate) use mailbox::MAILBOXES;
-pub(crate) use signal::Claim;
 use mailbox::Mailbox;
 use ring::{MAX_WORDS, Ring};
+pub(crate) use signal::Claim;
 use timer::Tick;
 
 use super::reserve;
@@ -169,7 +169,8 @@ fn session() -> u32 {
         return old;
     }
     // Never 0, and another in each process and at each start: what an earlier life left pending is not ours.
-    let fresh = std::process::id().rotate_left(12) ^ 0x5f1a_77ee ^ super::clock::coarse_ms() as u32;
+    let [a, b, c, d, ..] = super::clock::coarse_ms().to_le_bytes();
+    let fresh = std::process::id().rotate_left(12) ^ 0x5f1a_77ee ^ u32::from_le_bytes([a, b, c, d]);
     handler::SESSION.store(fresh | 1, Ordering::Relaxed);
     fresh | 1
 }

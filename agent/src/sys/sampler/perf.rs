@@ -78,14 +78,7 @@ impl Event {
         };
         // SAFETY: perf_event_open(2) reads `size` bytes of attributes; every processor, no group.
         let descriptor = unsafe {
-            libc::syscall(
-                libc::SYS_perf_event_open,
-                &raw const attributes,
-                thread,
-                -1,
-                -1,
-                CLOSE_ON_EXEC,
-            )
+            libc::syscall(libc::SYS_perf_event_open, &raw const attributes, thread, -1, -1, CLOSE_ON_EXEC)
         };
         done(descriptor)?;
         // SAFETY: a descriptor that the kernel has just made for us.

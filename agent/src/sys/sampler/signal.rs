@@ -57,7 +57,9 @@ fn free() -> io::Result<c_int> {
     let nobodys = |number: &c_int| {
         handler_of(*number).is_ok_and(|handler| handler == libc::SIG_DFL || handler == libc::SIG_IGN)
     };
-    candidates.find(nobodys).ok_or_else(|| io::Error::other("SIGPROF and every realtime signal are handled by others"))
+    candidates
+        .find(nobodys)
+        .ok_or_else(|| io::Error::other("SIGPROF and every realtime signal are handled by others"))
 }
 
 fn is_ours(number: c_int) -> bool {

@@ -19,8 +19,7 @@ mod native {
 
     use super::{MustNotAllocateDuringUnwind, Registers};
 
-    pub(in crate::sys::unwinder) type Unwinder<D> =
-        x86_64::UnwinderX86_64<D, MustNotAllocateDuringUnwind>;
+    pub(in crate::sys::unwinder) type Unwinder<D> = x86_64::UnwinderX86_64<D, MustNotAllocateDuringUnwind>;
     pub(in crate::sys::unwinder) type Cache = x86_64::CacheX86_64<MustNotAllocateDuringUnwind>;
     pub(in crate::sys::unwinder) type State = x86_64::UnwindRegsX86_64;
 
@@ -34,7 +33,11 @@ mod native {
         pub(crate) fn of_signal(context: &libc::ucontext_t) -> Self {
             let [pc, sp, fp] = [libc::REG_RIP, libc::REG_RSP, libc::REG_RBP].map(|register| {
                 let index = usize::try_from(register).unwrap_or(0);
-                context.uc_mcontext.gregs.get(index).map_or(0, |value| value.cast_unsigned() as usize)
+                context
+                    .uc_mcontext
+                    .gregs
+                    .get(index)
+                    .map_or(0, |value| usize::try_from(value.cast_unsigned()).unwrap_or(0))
             });
             Self { pc, sp, fp, lr: 0 }
         }
@@ -55,8 +58,7 @@ mod native {
 
     use super::{MustNotAllocateDuringUnwind, Registers};
 
-    pub(in crate::sys::unwinder) type Unwinder<D> =
-        aarch64::UnwinderAarch64<D, MustNotAllocateDuringUnwind>;
+    pub(in crate::sys::unwinder) type Unwinder<D> = aarch64::UnwinderAarch64<D, MustNotAllocateDuringUnwind>;
     pub(in crate::sys::unwinder) type Cache = aarch64::CacheAarch64<MustNotAllocateDuringUnwind>;
     pub(in crate::sys::unwinder) type State = aarch64::UnwindRegsAarch64;
 
@@ -71,8 +73,11 @@ mod native {
         #[cfg(feature = "cpu")]
         pub(crate) fn of_signal(context: &libc::ucontext_t) -> Self {
             let machine = &context.uc_mcontext;
-            let register = |index: usize| machine.regs.get(index).map_or(0, |value| *value as usize);
-            Self { pc: machine.pc as usize, sp: machine.sp as usize, fp: register(29), lr: register(30) }
+            let register = |index: usize| {
+                machine.regs.get(index).map_or(0, |value| usize::try_from(*value).unwrap_or(0))
+            };
+            let [pc, sp] = [machine.pc, machine.sp].map(|value| usize::try_from(value).unwrap_or(0));
+            Self { pc, sp, fp: register(29), lr: register(30) }
         }
     }
 

@@ -48,7 +48,12 @@ impl Sleepers {
         Pool::global().refresh();
         let root = std::thread::Builder::new().name("flamewatch-root".to_owned()).spawn(outermost);
         let root = root.ok().and_then(|thread| thread.join().ok()).flatten();
-        Self { stack: Box::new([0; COPIED_WORDS]), root, code: Code::of_process(), functions: Functions::loaded() }
+        Self {
+            stack: Box::new([0; COPIED_WORDS]),
+            root,
+            code: Code::of_process(),
+            functions: Functions::loaded(),
+        }
     }
 
     /// The addresses of the thread that sleeps at `pc` with its stack pointer at `sp`, innermost first, at most `most`.
@@ -145,10 +150,15 @@ fn outermost() -> Option<usize> {
     let mut walker = Pool::global().take()?;
     let mut last = None;
     let mut stack = super::stack::Reader::above(here().sp);
-    let (end, _) = walker.walk(First::Interrupted, here(), |address| stack.word(address), |address| {
-        last = Some(address);
-        true
-    });
+    let (end, _) = walker.walk(
+        First::Interrupted,
+        here(),
+        |address| stack.word(address),
+        |address| {
+            last = Some(address);
+            true
+        },
+    );
     last.filter(|_| end == End::Root)
 }
 

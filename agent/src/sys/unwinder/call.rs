@@ -38,13 +38,16 @@ fn before(address: usize) -> Option<Call> {
 /// Where a call to a stub of the procedure linkage table goes: `endbr64`, `bnd` and then `jmp [rip + rel32]`.
 #[cfg(target_arch = "x86_64")]
 fn jumps_on(target: usize) -> usize {
-    let (Some(low), Some(high)) = (copy::word(target), copy::word(target.wrapping_add(8))) else { return target };
+    let (Some(low), Some(high)) = (copy::word(target), copy::word(target.wrapping_add(8))) else {
+        return target;
+    };
     let bytes: Vec<u8> = low.to_le_bytes().into_iter().chain(high.to_le_bytes()).collect();
     let start = if bytes.starts_with(&[0xf3, 0x0f, 0x1e, 0xfa]) { 4 } else { 0 };
     let start = if bytes.get(start) == Some(&0xf2) { start + 1 } else { start };
     match bytes.get(start..start + 6) {
         Some(&[0xff, 0x25, a, b, c, d]) => {
-            let slot = target.wrapping_add(start + 6).wrapping_add_signed(i32::from_le_bytes([a, b, c, d]) as isize);
+            let slot =
+                target.wrapping_add(start + 6).wrapping_add_signed(i32::from_le_bytes([a, b, c, d]) as isize);
             copy::word(slot).unwrap_or(target)
         }
         _ => target,

@@ -18,7 +18,11 @@ pub(crate) fn are_kept() -> bool {
 #[inline(never)]
 fn descend(depth: usize) -> usize {
     // `black_box` after the call, or it would become a jump and leave no frame.
-    black_box(if depth == 0 { returns_into(descend as *const () as usize) } else { descend(black_box(depth) - 1) })
+    black_box(if depth == 0 {
+        returns_into(descend as *const () as usize)
+    } else {
+        descend(black_box(depth) - 1)
+    })
 }
 
 #[inline(never)]

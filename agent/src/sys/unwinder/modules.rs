@@ -121,7 +121,8 @@ unsafe extern "C" fn add_code(info: *mut libc::dl_phdr_info, _size: usize, data:
     let info = unsafe { &*info };
     // SAFETY: dlpi_phdr points to dlpi_phnum program headers, dl_iterate_phdr(3).
     let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
-    let is_code = |header: &&libc::Elf64_Phdr| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0;
+    let is_code =
+        |header: &&libc::Elf64_Phdr| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0;
     let ranges = headers.iter().filter(is_code).map(|header| {
         let start = info.dlpi_addr.wrapping_add(header.p_vaddr);
         start..start.wrapping_add(header.p_memsz)

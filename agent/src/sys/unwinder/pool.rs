@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use framehop::{ExplicitModuleSectionInfo, FrameAddress, Module, Unwinder as _};
 
+use super::End;
 use super::arch::{Cache, Registers, Unwinder, frame_pointer, stack_pointer};
 use super::modules::{self, Bytes, Generation};
 #[cfg(feature = "cpu")]
 use super::scratch::Scratch;
-use super::End;
 
 /// Bounds of the pool: about 35 KB each, two for each processor, so that one whose owner was interrupted in the
 /// middle does not stop the others.

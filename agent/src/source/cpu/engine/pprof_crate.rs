@@ -127,7 +127,12 @@ fn interrupted(frames: impl Iterator<Item = (usize, usize)>, handler: Option<usi
     let is_handler = |(_, function): &(usize, usize)| handler == Some(*function);
     let first = frames.iter().position(is_handler).map_or(0, |index| index + 2);
     // Where a thread starts, the unwinder ends with an address of 0.
-    frames.into_iter().skip(first).map(|(address, _)| address as u64).filter(|address| *address != 0).collect()
+    frames
+        .into_iter()
+        .skip(first)
+        .map(|(address, _)| address as u64)
+        .filter(|address| *address != 0)
+        .collect()
 }
 
 fn failed(context: &'static str, error: pprof::Error) -> Error {

@@ -43,9 +43,7 @@ impl Kind {
     ) -> io::Result<Ticker> {
         match self {
             Self::Timers => Timer::start(thread, tick, period, first).map(Ticker::Timer),
-            Self::Perf(sees) => {
-                Event::start(thread, tick, period, sees).map(|event| Ticker::Event { event })
-            }
+            Self::Perf(sees) => Event::start(thread, tick, period, sees).map(|event| Ticker::Event { event }),
         }
     }
 
@@ -80,7 +78,8 @@ pub(in crate::source::cpu) fn choose(wanted: Engine) -> Result<(Kind, String), E
         Engine::Perf => match probe() {
             Ok(kind) => Ok((kind, format!("{kind}: asked for"))),
             Err(error) => {
-                let context = "perf events are not allowed here (seccomp or perf_event_paranoid); use `timers`";
+                let context =
+                    "perf events are not allowed here (seccomp or perf_event_paranoid); use `timers`";
                 Err(Error::new(ErrorKind::Unsupported, context).because(error))
             }
         },

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Command, newborn};
 use super::threads::Threads;
 use super::window::{Circumstances, OpenWindow};
+use super::{Command, newborn};
 use crate::source::cpu::engine::ticker::Kind;
 use crate::sys::sampler::Session;
 use crate::sys::sampler::timer::Tick;
@@ -171,7 +171,9 @@ impl Pump {
         let mut comments = vec![format!("engine {}; {} Hz", self.why, self.hertz)];
         if let Some(session) = self.session.as_ref().filter(|session| !session.claim().is_usual()) {
             let number = session.claim().number();
-            comments.push(format!("SIGPROF is handled by somebody else and left alone; sampled by signal {number}"));
+            comments.push(format!(
+                "SIGPROF is handled by somebody else and left alone; sampled by signal {number}"
+            ));
         }
         if self.ousted {
             comments.push("cut short: another profiler took over the signal".to_owned());

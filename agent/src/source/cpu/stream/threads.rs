@@ -10,7 +10,7 @@ use crate::source::cpu::coverage::ThreadUse;
 use crate::source::cpu::engine::ticker::{Kind, Ticker};
 use crate::source::thread::{self, OWN};
 use crate::sys::sampler::timer::Tick;
-use crate::sys::task;
+use crate::sys::{clock, task};
 
 /// Listing the threads takes at most one in so many of the time: 105 threads take 20 µs, so they are listed at every turn;
 /// 10,000 take 2 ms, so they are listed every 400 ms, and at once when their number has changed.
@@ -57,7 +57,7 @@ pub(super) struct Threads {
 
 impl Threads {
     pub(super) fn new(kind: Kind, tick: Tick) -> Self {
-        let random = Instant::now().elapsed().as_nanos() as u64 ^ u64::from(tick.session) << 20 | 1;
+        let random = clock::monotonic_ns() | 1;
         Self {
             kind,
             tick,
@@ -150,7 +150,10 @@ impl Threads {
         let mut uses: Vec<ThreadUse> = uses.collect();
         for thread in &mut uses {
             let silent = thread.sampled.is_zero() && thread.used > Duration::from_millis(100);
-            if silent && thread.obstacle.is_none() && thread::blocks(thread.number, self.tick.signal) == Some(true) {
+            if silent
+                && thread.obstacle.is_none()
+                && thread::blocks(thread.number, self.tick.signal) == Some(true)
+            {
                 thread.obstacle = Some("it blocks the signal that takes samples".into());
             }
         }

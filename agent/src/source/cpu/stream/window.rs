@@ -10,8 +10,8 @@ use crate::source::cpu::coverage::Coverage;
 use crate::source::cpu::recording::{Recording, Sample};
 use crate::source::tally::{Tally, Weight, Who};
 use crate::sys::sampler::{self, Lost};
-use crate::sys::{clock, process};
 use crate::sys::unwinder::End;
+use crate::sys::{clock, process};
 
 /// What has been seen since the window began.
 #[derive(Debug)]
@@ -86,7 +86,9 @@ impl OpenWindow {
         let mut comments = circumstances.comments.clone();
         let foreign = lost.foreign - self.lost.foreign;
         if foreign > 0 {
-            comments.push(format!("{foreign} signals of the sampler's number came from somebody else and were ignored"));
+            comments.push(format!(
+                "{foreign} signals of the sampler's number came from somebody else and were ignored"
+            ));
         }
         comments.extend(threads.refused());
         let sampled = Duration::from_nanos(self.sampled_ns);
