@@ -15,7 +15,7 @@ pub struct Scope(#[expect(dead_code, reason = "held for its drop")] Entered);
 
 /// Names what this thread does until the returned [`Scope`] is dropped: CPU and heap samples taken on this thread
 /// carry the label `scope=name`, so that profiles can be cut by it. Of scopes within each other the innermost shows.
-/// Costs some 20 ns.
+/// Costs about 30 ns.
 ///
 /// A name is a kind of work (`parse`, `tenant:big`), not a single piece of it: 6,144 different names are kept, of up
 /// to 128 bytes. Past that, samples carry the scope around it, and the profile says so.

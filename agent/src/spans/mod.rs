@@ -16,7 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 /// the label `span=name`, and tasks spawned meanwhile inherit it. Of spans within each other the innermost shows.
 ///
 /// Only names are kept, no fields: there are as many as the code has, and no secret is among them. Entering costs about
-/// 100 ns, nearly all of it the registry's look-up.
+/// 60 ns, most of it the registry's look-up.
 ///
 /// ```
 /// use tracing_subscriber::layer::SubscriberExt as _;

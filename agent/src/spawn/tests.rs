@@ -234,6 +234,37 @@ fn slots_are_given_back_when_their_thread_ends() {
     assert!(SLAB.used() < 16_000, "{} slots", SLAB.used());
 }
 
+#[test]
+fn tasks_may_end_while_their_thread_is_torn_down() {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static KEPT: RefCell<Option<tokio::runtime::Runtime>> = const { RefCell::new(None) };
+    }
+    const LINE: u32 = line!() + 2;
+    fn fill(handle: &Handle) {
+        drop(spawn_on(handle, pending::<()>()));
+    }
+    for first in [false, true] {
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            // Destructors run in the reverse order of first use: once the magazine's before this one's, once after.
+            let keep = |runtime| KEPT.with_borrow_mut(|kept| *kept = Some(runtime));
+            let handle = runtime.handle().clone();
+            if first {
+                keep(runtime);
+                (0..40).for_each(|_| fill(&handle));
+            } else {
+                (0..40).for_each(|_| fill(&handle));
+                keep(runtime);
+            }
+            assert_eq!(counts(LINE).0, 40);
+        });
+        thread.join().expect("a thread");
+        assert_eq!((counts(LINE).0, rows(LINE)), (0, Vec::new()));
+    }
+}
+
 /// What happens to a task, in an order that a property test makes up.
 #[derive(Clone, Copy, Debug)]
 enum End {
