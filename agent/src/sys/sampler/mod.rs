@@ -117,11 +117,6 @@ impl Session {
             each(&Sample { at_ns, thread, tag, weight_ns, end: End::from_code(end), frames });
         }
     }
-
-    /// Takes up libraries that were loaded or unloaded.
-    pub(crate) fn refresh(&self) {
-        Pool::global().refresh();
-    }
 }
 
 impl Drop for Session {
@@ -178,6 +173,11 @@ fn session() -> u32 {
 /// In a forked child, where nothing of ours runs. Async-signal-safe: stores to atomics.
 pub(super) fn stop_in_child() {
     handler::SESSION.store(0, Ordering::Relaxed);
+}
+
+/// Takes up libraries that were loaded or unloaded. Waits for the loader's lock.
+pub(crate) fn refresh() {
+    Pool::global().refresh();
 }
 
 /// Whether `address` is our signal handler's.

@@ -2,6 +2,7 @@
 //! every sample in between. The stream runs on a thread of its own while there is a reader, at the highest rate that any
 //! of them wants; with the last it stops its timers, gives back its memory and ends.
 
+mod images;
 mod newborn;
 mod pump;
 mod threads;

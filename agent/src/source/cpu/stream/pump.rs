@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::images::Images;
 use super::threads::Threads;
 use super::window::{Circumstances, OpenWindow};
 use super::{Command, newborn};
@@ -20,9 +21,6 @@ const LATER: Duration = Duration::from_millis(100);
 /// A reader that wants fewer samples a second than this is a slow one.
 const SLOW_HERTZ: u32 = 50;
 
-/// Libraries that were loaded or unloaded are taken up so often.
-const REFRESH_EVERY: Duration = Duration::from_millis(500);
-
 /// The stream at work.
 #[derive(Debug)]
 pub(super) struct Pump {
@@ -33,7 +31,7 @@ pub(super) struct Pump {
     threads: Threads,
     windows: Vec<OpenWindow>,
     hertz: u32,
-    refreshed: Instant,
+    images: Option<Images>,
     /// Set when somebody has taken the signal over.
     ousted: bool,
 }
@@ -51,7 +49,7 @@ impl Pump {
             threads: Threads::new(kind, tick),
             windows: Vec::new(),
             hertz: 0,
-            refreshed: Instant::now(),
+            images: Some(Images::watch()),
             ousted: false,
         })
     }
@@ -119,10 +117,6 @@ impl Pump {
         }
         let now = Instant::now();
         self.threads.scan(now);
-        if now.saturating_duration_since(self.refreshed) >= REFRESH_EVERY {
-            self.refreshed = now;
-            session.refresh();
-        }
     }
 
     /// Ends the ticks, and gives back the signal and the memory.
@@ -130,6 +124,7 @@ impl Pump {
         newborn::close();
         self.threads = Threads::new(self.kind, self.tick);
         self.session = None;
+        self.images = None;
     }
 
     fn open(&mut self, id: u64, hertz: u32) -> Result<(), Error> {
