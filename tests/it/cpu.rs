@@ -1,9 +1,12 @@
 //! The CPU sampler, the wall clock and the thread dump at work in programs of their own, whose headers state the right
 //! answers. Sampled shares are given room: these tests share their processors.
 
-use std::time::Duration;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
-use flamewatch_tests::{Build, findings};
+use flamewatch_tests::port::until;
+use flamewatch_tests::{Build, Service, findings};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -108,4 +111,60 @@ fn a_thousand_threads_are_seen_and_none_is_woken() {
         let share = number(&found, "wall_share");
         assert!((0.95..1.05).contains(&share), "{found}");
     }
+}
+
+/// How many timers the kernel keeps for a process, proc_pid_timers(5).
+fn timers(process: u32) -> usize {
+    let text = std::fs::read_to_string(format!("/proc/{process}/timers")).expect("a list of timers");
+    text.lines().filter(|line| line.starts_with("ID:")).count()
+}
+
+#[test]
+fn who_goes_away_stops_the_timers_within_a_second() {
+    let service = Service::start("labels", &[]);
+    let process = service.running.id();
+    assert_eq!(timers(process), 0, "nobody samples yet");
+    let address = service.debug_url("").trim_start_matches("http://").to_owned();
+    let clients: Vec<TcpStream> = (0..2)
+        .map(|_| {
+            let mut client = TcpStream::connect(&address).expect("a connection");
+            let request = format!("GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nHost: {address}\r\n\r\n");
+            client.write_all(request.as_bytes()).expect("a request");
+            client
+        })
+        .collect();
+    until("timers", Duration::from_secs(10), || (timers(process) > 0).then_some(()));
+    let mut clients = clients.into_iter();
+    drop(clients.next());
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(timers(process) > 0, "somebody still reads");
+    let left = Instant::now();
+    drop(clients);
+    until("their end", Duration::from_secs(10), || (timers(process) == 0).then_some(()));
+    assert!(left.elapsed() < Duration::from_millis(1_500), "{:?}", left.elapsed());
+    let profile = service.ask("/debug/pprof/profile?seconds=1&format=json").json();
+    assert!(profile["stacks"].as_array().is_some_and(|stacks| !stacks.is_empty()), "the next one works");
+}
+
+#[test]
+fn what_was_is_there_when_it_is_kept_all_the_time() {
+    let service = Service::start("labels", &[("FLAMEWATCH_CPU_ALWAYS", "49"), ("FLAMEWATCH_CPU_KEEP", "30s")]);
+    let profile = until("a piece of the past", Duration::from_secs(25), || {
+        let answer = service.ask("/debug/pprof/profile?last=30&format=json");
+        (answer.status == 200).then(|| answer.json())
+    });
+    assert!(profile["lasted_seconds"].as_f64().is_some_and(|lasted| lasted > 8.0), "{profile}");
+    assert!(profile["stacks"].to_string().contains("labels::burn_"), "{profile}");
+    // A window at another rate beside it, and the past goes on.
+    let now = service.ask("/debug/pprof/profile?seconds=1&hz=199&format=json").json();
+    assert!(now["comments"].to_string().contains("199 Hz"), "{now}");
+}
+
+#[test]
+fn an_engine_that_is_not_there_costs_no_profile() {
+    let service = Service::start("labels", &[("FLAMEWATCH_CPU_ENGINE", "pprof")]);
+    let profile = service.ask("/debug/pprof/profile?seconds=1&format=json").json();
+    assert!(profile["comments"].to_string().contains("engine timers"), "{profile}");
+    let told = service.status("no CPU engine pprof").expect("a line on the index page");
+    assert!(told.contains("not part of this build"), "{told}");
 }

@@ -105,7 +105,12 @@ impl Equipment {
             always_hz: config.cpu_always,
             keep: config.cpu_keep,
         };
-        match source::Cpu::start(options) {
+        let started = source::Cpu::start(options).or_else(|error| {
+            // An engine that was asked for and does not work here is no reason to go without profiles.
+            self.go_without(&format!("CPU engine {}", options.engine), &error);
+            source::Cpu::start(source::CpuOptions { engine: source::Engine::Auto, ..options })
+        });
+        match started {
             Ok(cpu) => {
                 tracing::debug!("flamewatch: CPU sampler: {}", cpu.engine());
                 self.sources.push(Arc::new(cpu.labeled(context::labels)));

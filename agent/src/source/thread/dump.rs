@@ -13,7 +13,7 @@ use crate::sys::process;
 use crate::sys::unwinder::End;
 use crate::{Error, ErrorKind};
 
-/// The most threads that are shown, about 25 µs each; those past it are counted as dropped.
+/// The most threads that are shown, about 40 µs each; those past it are counted as dropped.
 const MAX_THREADS: usize = 10_000;
 
 /// How long the threads that run may take to answer: on a busy machine a thread waits its turn.
@@ -59,7 +59,7 @@ impl Source for ThreadStacks {
     }
 
     fn about(&self) -> &'static str {
-        "Every thread with its stack, as it is now. Costs about 25 µs a thread; sleeping threads are not touched."
+        "Every thread with its stack, as it is now. Costs about 40 µs a thread; sleeping threads are not touched."
     }
 
     fn count(&self) -> Option<u64> {
