@@ -17,14 +17,15 @@ fn an_inert_flamewatch_depends_on_tokio_alone() {
 
 #[test]
 fn a_service_with_the_feature_off_has_none_of_the_heavy_crates() {
-    let heavy =
-        ["tikv-jemallocator", "inferno", "slack-morphism", "pprof", "framehop", "flamewatch-symbolizer"];
+    let heavy = ["tikv-jemallocator", "inferno", "slack-morphism", "framehop", "flamewatch-symbolizer"];
     let tree = |features: &[&str]| {
         let arguments =
             [&["tree", "-p", "flamewatch-fixtures", "-e", "normal", "--prefix", "none"], features].concat();
         cargo(&arguments).lines().filter_map(package_name).collect::<Vec<_>>()
     };
     let (off, on) = (tree(&["--no-default-features"]), tree(&[]));
+    // Not even with everything on, unless asked for by name: it takes 200 MB for its first profile.
+    assert!(!on.contains(&"pprof".to_owned()) || !cfg!(target_os = "linux"));
     for name in heavy {
         assert!(!off.contains(&name.to_owned()), "{name} is in the service with the feature off");
         assert!(
