@@ -8,7 +8,7 @@ pub(super) mod ticker;
 
 use std::fmt;
 
-use crate::{Error, ErrorKind};
+use crate::Error;
 
 /// What takes the CPU samples, as one can ask for it; `FLAMEWATCH_CPU_ENGINE`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,7 +94,7 @@ fn native(wanted: Engine) -> Result<Choice, Error> {
         return pprof();
     }
     let context = format!("the engine `{wanted}` works on Linux with x86-64 or arm64 alone; leave FLAMEWATCH_CPU_ENGINE out");
-    Err(Error::new(ErrorKind::Unsupported, context))
+    Err(Error::new(crate::ErrorKind::Unsupported, context))
 }
 
 #[cfg(any(feature = "pprof", not(target_os = "linux")))]
@@ -106,5 +106,5 @@ fn pprof() -> Result<Choice, Error> {
 #[cfg(not(any(feature = "pprof", not(target_os = "linux"))))]
 fn pprof() -> Result<Choice, Error> {
     let context = "the engine `pprof` is not part of this build; enable flamewatch's feature `pprof`, or use `timers`";
-    Err(Error::new(ErrorKind::Unsupported, context))
+    Err(Error::new(crate::ErrorKind::Unsupported, context))
 }
