@@ -14,6 +14,9 @@ use crate::sys::task;
 /// A full list is read so often even if the number of threads has not changed: one may have ended as another began.
 const LIST_EVERY: Duration = Duration::from_millis(100);
 
+/// So long after one was found, more threads are to be expected.
+const RESTLESS_FOR: Duration = Duration::from_secs(1);
+
 /// How long after it was found a thread may take to give itself its name.
 const NAMED_AFTER: Duration = Duration::from_millis(500);
 
@@ -44,6 +47,8 @@ pub(super) struct Threads {
     tracked: HashMap<u32, Tracked>,
     links: Option<u64>,
     listed: Option<Instant>,
+    /// When a thread was last found that had not been there from the beginning.
+    found: Option<Instant>,
     /// Threads that could not be given a ticker, and why the last could not.
     refused: Option<(u64, Arc<str>)>,
     random: u64,
@@ -59,6 +64,7 @@ impl Threads {
             tracked: HashMap::new(),
             links: None,
             listed: None,
+            found: None,
             refused: None,
             random,
         }
@@ -88,6 +94,11 @@ impl Threads {
             self.links = links;
             self.list(now);
         }
+    }
+
+    /// Whether threads have begun of late.
+    pub(super) fn come_and_go(&self, now: Instant) -> bool {
+        self.found.is_some_and(|found| now.saturating_duration_since(found) < RESTLESS_FOR)
     }
 
     /// Adds CPU time that was sampled on a thread.
@@ -179,6 +190,9 @@ impl Threads {
         let Ok(clock) = task::cpu_time(number) else { return };
         let name = thread::name(number).unwrap_or_default();
         let own = name.starts_with(OWN);
+        if !was_there && !own {
+            self.found = Some(now);
+        }
         let ticker = if own { None } else { self.start(number) };
         let tracked = Tracked {
             name: name.into(),
