@@ -67,7 +67,11 @@ def of_throughput(figures, engine):
             (first, _, third), _ = report.overheads(runs[engine])
             kept = first <= 0
             got = f"{first:+.2f} .. {third:+.2f}"
-            return f"  {word(kept):10}{engine:8}{'CPU more for the same work, %, quartiles':62}{'reach zero':>14}{got:>17}", kept
+            line = f"  {word(kept):10}{engine:8}{'CPU more for the same work, %, quartiles':62}{'reach zero':>14}{got:>17}"
+            if "none" in runs:
+                (low, _, high), _ = report.overheads(runs["none"])
+                line += f"   (control {low:+.2f} .. {high:+.2f})"
+            return line, kept
     return None
 
 
