@@ -148,7 +148,8 @@ fn who_goes_away_stops_the_timers_within_a_second() {
 
 #[test]
 fn what_was_is_there_when_it_is_kept_all_the_time() {
-    let service = Service::start("labels", &[("FLAMEWATCH_CPU_ALWAYS", "49"), ("FLAMEWATCH_CPU_KEEP", "30s")]);
+    let service =
+        Service::start("labels", &[("FLAMEWATCH_CPU_ALWAYS", "49"), ("FLAMEWATCH_CPU_KEEP", "30s")]);
     let profile = until("a piece of the past", Duration::from_secs(25), || {
         let answer = service.ask("/debug/pprof/profile?last=30&format=json");
         (answer.status == 200).then(|| answer.json())

@@ -14,11 +14,12 @@ mod available {
     use crate::sys::unwinder::{self, First};
 
     /// The process's prepared unwinders.
-    pub(in crate::source::heap) struct Pool(&'static unwinder::Pool);
+    pub(in crate::source::heap) struct Pool(&'static unwinder::Pool, unwinder::User);
 
     impl Pool {
         pub(in crate::source::heap) fn new() -> Self {
-            Self(unwinder::Pool::global())
+            let pool = unwinder::Pool::global();
+            Self(pool, pool.used())
         }
 
         /// Walks from `registers` to the root and hands each return address to `push`, until that says no.

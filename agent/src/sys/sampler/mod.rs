@@ -28,7 +28,7 @@ use timer::Tick;
 
 use super::reserve;
 use super::unwinder::modules::Code;
-use super::unwinder::{End, Pool};
+use super::unwinder::{End, Pool, User};
 
 /// Words of the ring: 2 MiB, of which what is used becomes memory. A stack of 40 frames takes 45 words, so 5,800 of
 /// them wait here until the stream takes them, which it does every few milliseconds.
@@ -72,6 +72,7 @@ pub(crate) struct Lost {
 pub(crate) struct Session {
     claim: Claim,
     number: u32,
+    _user: User,
     record: Box<[u64; MAX_WORDS]>,
 }
 
@@ -85,9 +86,10 @@ impl Session {
     pub(crate) fn begin() -> io::Result<Self> {
         let _alone = SAMPLING.lock().unwrap_or_else(PoisonError::into_inner);
         ring_of_process()?;
+        let user = Pool::global().used();
         let claim = prepare()?;
         let number = session();
-        Ok(Self { claim, number, record: Box::new([0; MAX_WORDS]) })
+        Ok(Self { claim, number, _user: user, record: Box::new([0; MAX_WORDS]) })
     }
 
     /// What each timer sends.
@@ -211,6 +213,7 @@ pub(crate) fn lost() -> Lost {
 /// When there is no signal to be had.
 pub(crate) fn ask(threads: &[u32], patience: Duration) -> io::Result<Vec<Option<Answer>>> {
     let _alone = asking();
+    let _user = Pool::global().used();
     let claim = prepare()?;
     let session = session();
     let mut answers = Vec::with_capacity(threads.len());

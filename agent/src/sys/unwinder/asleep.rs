@@ -10,7 +10,7 @@ use super::copy;
 use super::modules::Code;
 use super::prologue::Functions;
 use super::stack::PAGE;
-use super::{End, First, Pool, Registers, Walker};
+use super::{End, First, Pool, Registers, User, Walker};
 
 /// How much of a stack is copied at once; what lies beyond is read word by word.
 const COPIED_PAGES: usize = 4;
@@ -34,6 +34,7 @@ pub(crate) struct Sleepers {
     root: Option<usize>,
     code: Code,
     functions: Functions,
+    _user: User,
 }
 
 /// A copy of the lower end of a stack.
@@ -45,7 +46,7 @@ struct Copy<'words> {
 impl Sleepers {
     /// Ready to walk. Finds out where threads begin.
     pub(crate) fn new() -> Self {
-        Pool::global().refresh();
+        let user = Pool::global().used();
         let root = std::thread::Builder::new().name("flamewatch-root".to_owned()).spawn(outermost);
         let root = root.ok().and_then(|thread| thread.join().ok()).flatten();
         Self {
@@ -53,6 +54,7 @@ impl Sleepers {
             root,
             code: Code::of_process(),
             functions: Functions::loaded(),
+            _user: user,
         }
     }
 

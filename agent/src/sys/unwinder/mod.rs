@@ -27,7 +27,7 @@ pub(crate) mod stack;
 pub(crate) use arch::Registers;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[cfg_attr(not(feature = "cpu"), allow(unused_imports, reason = "the signal handler's"))]
-pub(crate) use pool::{First, Pool, Walker};
+pub(crate) use pool::{First, Pool, User, Walker};
 
 /// How a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 use core::cell::UnsafeCell;
 use core::hint;
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::scratch::Scratch;
 
 /// Bounds of the pool: about 35 KB each, two for each processor, so that one whose owner was interrupted in the
 /// middle does not stop the others.
-const FEWEST: usize = 8;
+const FEWEST: usize = 4;
 const MOST: usize = 32;
 
 /// How often somebody looks through the whole pool for a free unwinder.
@@ -32,8 +32,20 @@ const MOST_FRAMES: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Pool {
     slots: Vec<Slot>,
-    loaded: Mutex<Generation>,
+    loaded: Mutex<Loaded>,
 }
+
+/// Which images the unwinders know, and how many need them.
+#[derive(Debug, Default)]
+struct Loaded {
+    generation: Generation,
+    users: usize,
+}
+
+/// Somebody who walks stacks for some time. With the last of them the copies of the libraries' unwind tables go, which
+/// are a few hundred KB.
+#[derive(Debug)]
+pub(crate) struct User(());
 
 struct Slot {
     taken: AtomicBool,
@@ -76,10 +88,14 @@ impl Pool {
         POOL.get()
     }
 
+    fn loaded(&self) -> MutexGuard<'_, Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn new() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let slots = (0..(2 * processors).clamp(FEWEST, MOST)).map(|_| Slot::new()).collect();
-        Self { slots, loaded: Mutex::new(Generation::default()) }
+        Self { slots, loaded: Mutex::default() }
     }
 
     /// One that is free; always the first, whose cache is the warmest. Async-signal-safe: atomics only.
@@ -95,16 +111,27 @@ impl Pool {
 
     /// Takes up images that were loaded or unloaded since the last call. Not for hooks and handlers.
     pub(crate) fn refresh(&self) {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded();
         let now = modules::generation();
-        if *loaded == now {
+        if loaded.generation == now {
             return;
         }
-        *loaded = now;
+        loaded.generation = now;
         let mut unwinder = Unwinder::new();
         for module in modules::loaded() {
             unwinder.add_module(prepare(module));
         }
+        self.hand_out(&unwinder);
+    }
+
+    /// Takes up what is loaded, and keeps it until the user is dropped.
+    pub(crate) fn used(&'static self) -> User {
+        self.loaded().users += 1;
+        self.refresh();
+        User(())
+    }
+
+    fn hand_out(&self, unwinder: &Unwinder<Bytes>) {
         for slot in &self.slots {
             if let Some(mut walker) = slot.wait() {
                 // A new cache too: framehop tells a rule of other modules by a number of 16 bits, which comes round.
@@ -115,6 +142,18 @@ impl Pool {
 }
 
 static POOL: OnceLock<Pool> = OnceLock::new();
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let pool = Pool::global();
+        let mut loaded = pool.loaded();
+        loaded.users = loaded.users.saturating_sub(1);
+        if loaded.users == 0 {
+            loaded.generation = Generation::default();
+            pool.hand_out(&Unwinder::new());
+        }
+    }
+}
 
 impl Walker<'_> {
     /// Walks from `registers` to the root and hands each address to `push`, until that says no. Also gives back the

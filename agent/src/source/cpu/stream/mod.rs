@@ -171,5 +171,6 @@ fn retire(inbox: &Receiver<Command>, pump: &mut Pump) -> bool {
     *running = None;
     // Under the lock: the next stream must find the signal free, and the ring empty.
     pump.stop();
+    crate::sys::thread::give_back();
     true
 }

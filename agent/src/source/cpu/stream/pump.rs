@@ -12,8 +12,13 @@ use crate::sys::sampler::Session;
 use crate::sys::sampler::timer::Tick;
 use crate::{Error, ErrorKind};
 
-/// How often it turns while somebody waits for a window: soon enough to find a thread that lives for a moment.
+/// How often it turns while somebody waits for a window and threads come and go: soon enough to find one that lives for
+/// a moment.
 const SOON: Duration = Duration::from_millis(5);
+
+/// How often it turns while somebody waits for a window and the threads stay the same. To wake up costs 20 to 30 µs of
+/// CPU, whatever there is to do: every 5 ms that was more than all samples of two busy threads together.
+const STEADY: Duration = Duration::from_millis(20);
 
 /// How often it turns when only slow readers are left, such as the one that keeps the past.
 const LATER: Duration = Duration::from_millis(100);
@@ -56,7 +61,13 @@ impl Pump {
 
     /// How long until the next turn.
     pub(super) fn pause(&self) -> Duration {
-        if self.windows.iter().all(|window| window.hertz < SLOW_HERTZ) { LATER } else { SOON }
+        if self.windows.iter().all(|window| window.hertz < SLOW_HERTZ) {
+            LATER
+        } else if self.threads.come_and_go(Instant::now()) {
+            SOON
+        } else {
+            STEADY
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {

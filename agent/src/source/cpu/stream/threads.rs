@@ -16,6 +16,9 @@ use crate::sys::{clock, task};
 /// 10,000 take 2 ms, so they are listed every 400 ms, and at once when their number has changed.
 const LIST_SHARE: u32 = 200;
 
+/// So long after one was found, more threads are to be expected.
+const RESTLESS_FOR: Duration = Duration::from_secs(1);
+
 /// How long after it was found a thread may take to give itself its name.
 const NAMED_AFTER: Duration = Duration::from_millis(500);
 
@@ -50,6 +53,8 @@ pub(super) struct Threads {
     newborn: HashMap<u32, Ticker>,
     /// How long listing them took the last time.
     list_cost: Duration,
+    /// When a thread was last found that had not been there from the beginning.
+    found: Option<Instant>,
     /// Threads that could not be given a ticker, and why the last could not.
     refused: Option<(u64, Arc<str>)>,
     random: u64,
@@ -67,6 +72,7 @@ impl Threads {
             listed: None,
             newborn: HashMap::new(),
             list_cost: Duration::ZERO,
+            found: None,
             refused: None,
             random,
         }
@@ -101,6 +107,11 @@ impl Threads {
             self.list(now);
             self.list_cost = now.elapsed();
         }
+    }
+
+    /// Whether threads have begun of late.
+    pub(super) fn come_and_go(&self, now: Instant) -> bool {
+        self.found.is_some_and(|found| now.saturating_duration_since(found) < RESTLESS_FOR)
     }
 
     /// Adds CPU time that was sampled on a thread.
@@ -198,6 +209,9 @@ impl Threads {
         let own = name.starts_with(OWN);
         let told = self.newborn.remove(&number);
         let ticker = if own { None } else { told.or_else(|| self.start(number)) };
+        if !was_there && !own {
+            self.found = Some(now);
+        }
         let tracked = Tracked {
             name: name.into(),
             found: now,
