@@ -36,6 +36,9 @@ pub const DEFAULT_CPU_HZ: u32 = 99;
 /// How long CPU samples are kept that are taken all the time.
 pub const DEFAULT_CPU_KEEP: Duration = Duration::from_secs(5 * 60);
 
+/// How often numbers are sent to StatsD, InfluxDB and the crate `metrics`.
+pub const DEFAULT_EXPORT_EVERY: Duration = Duration::from_secs(10);
+
 /// What may take the CPU samples; the first is the default.
 const CPU_ENGINES: [&str; 4] = ["auto", "timers", "perf", "pprof"];
 
@@ -67,6 +70,10 @@ pub(crate) struct Config {
     pub(crate) cpu_engine: &'static str,
     pub(crate) cpu_always: Option<u32>,
     pub(crate) cpu_keep: Duration,
+    pub(crate) statsd: Option<String>,
+    pub(crate) influx: Option<Secret>,
+    pub(crate) influx_token: Option<Secret>,
+    pub(crate) export_every: Duration,
 }
 
 /// Where the debug port listens.
@@ -102,13 +109,17 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_CPU_KEEP", "a duration from 10s to 1h"),
     ("FLAMEWATCH_DEBUG_DIR", "a folder with separate debug files"),
     ("FLAMEWATCH_DIR", "a folder for alerts and their profiles"),
+    ("FLAMEWATCH_EXPORT_EVERY", "a duration from 1s to 1h"),
     ("FLAMEWATCH_FD_GROWTH", "file descriptors a minute such as 30, or off"),
     ("FLAMEWATCH_GROWTH_WINDOW", "a duration from 10s to 1day"),
     ("FLAMEWATCH_HEAP_GROWTH", "bytes a minute such as 4MiB, or off"),
     ("FLAMEWATCH_HOLD", "a duration such as 2m"),
+    ("FLAMEWATCH_INFLUX", "an InfluxDB's URL for writing: http, https or udp"),
+    ("FLAMEWATCH_INFLUX_TOKEN", "an InfluxDB's token"),
     ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
     ("FLAMEWATCH_SERVICE", "a name"),
     ("FLAMEWATCH_SLACK_WEBHOOK", "an incoming webhook's https URL"),
+    ("FLAMEWATCH_STATSD", "HOST:PORT of a StatsD server"),
     ("FLAMEWATCH_TASK_GROWTH", "tasks a minute such as 30, or off"),
     ("FLAMEWATCH_THREAD_GROWTH", "threads a minute such as 10, or off"),
     ("FLAMEWATCH_TICK", "a duration from 100ms to 5m"),
@@ -145,6 +156,10 @@ impl Default for Config {
             cpu_engine: CPU_ENGINES[0],
             cpu_always: None,
             cpu_keep: DEFAULT_CPU_KEEP,
+            statsd: None,
+            influx: None,
+            influx_token: None,
+            export_every: DEFAULT_EXPORT_EVERY,
         }
     }
 }
@@ -184,6 +199,16 @@ impl Config {
         env.read("FLAMEWATCH_THREAD_GROWTH", &mut self.thread_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_FD_GROWTH", &mut self.fd_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_RSS_SHARE", &mut self.rss_share, |text| or_off(text, share))?;
+        env.read("FLAMEWATCH_STATSD", &mut self.statsd, |text| {
+            text.contains(':').then(|| Some(text.to_owned()))
+        })?;
+        env.read_secret("FLAMEWATCH_INFLUX", &mut self.influx, |text| {
+            ["http://", "https://", "udp://"].iter().any(|scheme| text.starts_with(scheme))
+        })?;
+        env.read_secret("FLAMEWATCH_INFLUX_TOKEN", &mut self.influx_token, |text| !text.is_empty())?;
+        env.read("FLAMEWATCH_EXPORT_EVERY", &mut self.export_every, |text| {
+            duration(text, Duration::from_secs(1), 60 * minute)
+        })?;
         env.read("FLAMEWATCH_CPU_HZ", &mut self.cpu_hz, hertz)?;
         env.read("FLAMEWATCH_CPU_ENGINE", &mut self.cpu_engine, |text| {
             CPU_ENGINES.into_iter().find(|engine| *engine == text)

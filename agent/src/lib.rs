@@ -19,6 +19,12 @@ mod context;
 mod desk;
 pub mod doctor;
 mod error;
+#[cfg(feature = "__agent")]
+#[cfg_attr(
+    not(all(feature = "http", feature = "influx", feature = "metrics", feature = "statsd")),
+    allow(dead_code, reason = "each receiver needs a part of it")
+)]
+mod export;
 pub mod gauge;
 #[cfg(feature = "http")]
 pub mod http;

@@ -26,6 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("gauge", &["error", "unit", "sys", "spawn", "watch"]),
     ("source", &["error", "unit", "context", "profile", "sys", "spawn", "doctor"]),
     ("allocator", &["sys"]),
+    ("export", &["sys"]),
     ("render", &["error", "unit", "moment", "profile", "source", "http", "segment"]),
     ("resolve", &["error", "profile"]),
     ("sink", &["error", "unit", "inert", "moment"]),

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::config::Config;
 #[cfg(feature = "cpu")]
 use crate::context;
+use crate::export::{Exporter, Targets};
 use crate::gauge::{self, Gauge};
 use crate::sink::{self, Delivery, Sink};
 use crate::source::{self, Source};
@@ -77,6 +78,18 @@ impl Equipment {
         if let Some(change) = self.heap.as_ref().and_then(|heap| heap.govern()) {
             tracing::info!("flamewatch: {change}");
         }
+    }
+
+    /// What sends numbers on their way, where the settings or the build ask for it.
+    pub(super) fn exporter(&mut self, config: &Config) -> Option<Exporter> {
+        let targets = Targets {
+            statsd: config.statsd.clone(),
+            influx: config.influx.as_ref().map(|secret| secret.0.clone()),
+            influx_token: config.influx_token.as_ref().map(|secret| secret.0.clone()),
+            service: config.service.clone(),
+            every: config.export_every,
+        };
+        Exporter::start(&targets, &mut self.problems)
     }
 
     /// What could not be started, for the index page.

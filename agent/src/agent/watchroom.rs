@@ -13,6 +13,7 @@ use crate::Error;
 use crate::builder::Extras;
 use crate::config::Config;
 use crate::desk::{Desk, Identity};
+use crate::export::{Exporter, Number};
 use crate::gauge;
 use crate::profile::Profile;
 use crate::sink::{self, Delivery, State};
@@ -44,6 +45,7 @@ pub(super) struct Watchroom {
     port: Option<Port>,
     url: Option<String>,
     equipment: Equipment,
+    exporter: Option<Exporter>,
     /// The open incident of each rule, so that its resolved message carries the same id.
     incidents: HashMap<String, String>,
     places: Arc<Semaphore>,
@@ -76,7 +78,8 @@ impl Watchroom {
     pub(super) fn open(config: Config, extras: Extras, port: Option<Port>) -> Result<Self, Error> {
         let rules = rules::of(&config, extras.rules)?;
         let deliveries = equipment::deliveries(&config, extras.sinks)?;
-        let equipment = Equipment::set_up(&config);
+        let mut equipment = Equipment::set_up(&config);
+        let exporter = equipment.exporter(&config);
         let lookout = Lookout::new(equipment.gauges(extras.gauges), config.tick, rules, config.warm_up);
         for rule in lookout.blind_rules() {
             tracing::warn!(
@@ -101,6 +104,7 @@ impl Watchroom {
             port,
             url,
             equipment,
+            exporter,
             incidents: HashMap::new(),
             places: Arc::new(Semaphore::new(MAX_CASES)),
             hasty_cases: 0,
@@ -165,6 +169,10 @@ impl Watchroom {
         });
         if self.panics > 0 {
             status.push(("rounds that panicked".to_owned(), self.panics.to_string()));
+        }
+        if let Some(exporter) = &mut self.exporter {
+            exporter.offer(now, || numbers(&guard.lookout.readings()));
+            status.extend(exporter.status());
         }
         self.show_status(&status);
         for (verdict, reading) in verdicts {
@@ -278,6 +286,23 @@ impl Guard {
     fn before(&self, kind: &str) -> Option<(Duration, Arc<Profile>)> {
         self.baselines.iter().find(|baseline| baseline.kind == kind)?.oldest()
     }
+}
+
+/// What the exporters tell: the gauges, and the routes where there are any.
+fn numbers(readings: &[Reading]) -> Vec<Number> {
+    let gauge = |reading: &Reading| Some(Number::Gauge { name: reading.name.clone(), value: reading.value? });
+    #[allow(unused_mut, reason = "without the feature `http` there are no routes")]
+    let mut numbers: Vec<Number> = readings.iter().filter_map(gauge).collect();
+    #[cfg(feature = "http")]
+    numbers.extend(crate::http::snapshot().into_iter().map(|route| Number::Route {
+        calls: route.calls(),
+        time: route.total,
+        in_flight: route.in_flight,
+        tasks: route.tasks,
+        method: route.method,
+        path: route.path,
+    }));
+    numbers
 }
 
 /// What became of a sink's alerts, in words.
