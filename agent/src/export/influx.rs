@@ -100,9 +100,9 @@ fn lines(numbers: &Numbers, service: &str, now: Duration) -> Vec<String> {
     for route in &numbers.routes {
         let mut line = format!("flamewatch_routes,service={service}");
         let _ = write!(line, ",method={},route={}", tag(&route.method), tag(&route.path));
-        let _ = write!(
+        let _ = writeln!(
             line,
-            " calls={}i,seconds={},in_flight={}i,tasks={}i {at}\n",
+            " calls={}i,seconds={},in_flight={}i,tasks={}i {at}",
             route.all_calls,
             route.all_time.as_secs_f64(),
             route.in_flight,
