@@ -6,8 +6,8 @@
 
 use std::ffi::{CStr, c_uint, c_void};
 use std::slice;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Once, OnceLock};
 
 use tikv_jemalloc_ctl::{Error, raw};
 
@@ -98,6 +98,17 @@ static ORIGINAL: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 /// Lets the hooks work, or makes each return at once. Async-signal-safe: stores to one atomic.
 pub(crate) fn set_enabled(enabled: bool) {
     ENABLED.store(enabled, Ordering::Relaxed);
+}
+
+/// From now on a forked child starts with the hooks off. A lock that another thread held at the moment of the fork would
+/// otherwise stay locked for ever in the child.
+pub(crate) fn disable_in_children() {
+    static REGISTERED: Once = Once::new();
+    /// Async-signal-safe: stores to an atomic.
+    unsafe extern "C" fn child() {
+        set_enabled(false);
+    }
+    super::fork::in_children(&REGISTERED, child);
 }
 
 /// False after [`set_enabled`]`(false)`, in particular in a forked child.

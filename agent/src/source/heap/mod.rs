@@ -41,7 +41,7 @@ pub use self::unwind::Unwinder;
 
 use super::{Source, Window};
 use crate::profile::Profile;
-use crate::sys::{fork, mallctl, prof_hooks};
+use crate::sys::{mallctl, prof_hooks};
 use crate::{Error, ErrorKind};
 
 /// How the heap is sampled.
@@ -298,7 +298,7 @@ fn begin(lg_rate: u8, wanted: Option<Unwinder>) -> Means {
     engine.begin(lg_rate);
     engine.unwinding.pool.refresh();
     engine.unwinding.choose(Unwinder::Jemalloc);
-    fork::disable_hooks_in_children();
+    prof_hooks::disable_in_children();
     let installed = prof_hooks::install(engine::CALLBACKS, prof_hooks::CAN_UNWIND);
     if installed.and_then(|()| mallctl::set_prof_active(true)).is_err() {
         let _ = prof_hooks::remove();

@@ -16,7 +16,7 @@ mod atomic {
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use handler::is_inside;
@@ -154,7 +154,7 @@ fn prepare() -> io::Result<Claim> {
     Pool::global().refresh();
     let here = prepare as *const () as usize as u64;
     handler::HAS_THREAD_LOCALS.store(Code::of_process().is_of_program(here), Ordering::Relaxed);
-    super::fork::stop_sampling_in_children();
+    stop_in_children();
     Claim::take()
 }
 
@@ -172,9 +172,14 @@ fn session() -> u32 {
     fresh | 1
 }
 
-/// In a forked child, where nothing of ours runs. Async-signal-safe: stores to atomics.
-pub(super) fn stop_in_child() {
-    handler::SESSION.store(0, Ordering::Relaxed);
+/// A forked child takes no signal for ours: it has neither timers nor threads of ours.
+fn stop_in_children() {
+    static REGISTERED: Once = Once::new();
+    /// Async-signal-safe: stores to an atomic.
+    unsafe extern "C" fn child() {
+        handler::SESSION.store(0, Ordering::Relaxed);
+    }
+    super::fork::in_children(&REGISTERED, child);
 }
 
 /// Takes up libraries that were loaded or unloaded. Waits for the loader's lock.
