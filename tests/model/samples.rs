@@ -58,6 +58,25 @@ fn a_record_is_whole_and_none_is_lost_uncounted() {
 }
 
 #[test]
+fn a_ring_is_cleared_only_when_nobody_writes() {
+    model(|| {
+        let ring = ring();
+        assert!(push(&ring, 2) && drain(&ring) == [2]);
+        let writer = {
+            let ring = ring.clone();
+            thread::spawn(move || usize::from(push(&ring, 1)) + usize::from(push(&ring, 2)))
+        };
+        // What is cleared in between would be lost, or leave a record that nobody can read past.
+        let cleared = ring.clear(|| {});
+        let mut found = drain(&ring).len();
+        let pushed = writer.join().expect("no panic");
+        found += drain(&ring).len();
+        assert_eq!(found, pushed, "cleared: {cleared}");
+        assert!(ring.clear(|| {}) && push(&ring, 2) && drain(&ring) == [2]);
+    });
+}
+
+#[test]
 fn a_full_ring_turns_away_and_has_room_again() {
     model(|| {
         let ring = ring();

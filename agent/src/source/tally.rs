@@ -30,8 +30,8 @@ pub(super) struct Who {
 }
 
 impl Tally {
-    /// Adds to what is known of `frames`. Allocates for a stack's first time alone.
-    pub(super) fn add(&mut self, who: Who, frames: &[u64], weight: Weight) {
+    /// Adds to what is known of `frames`; false when there is no room. Allocates for a stack's first time alone.
+    pub(super) fn add(&mut self, who: Who, frames: &[u64], weight: Weight) -> bool {
         self.key.clear();
         self.key.push(u64::from(who.tag) << 32 | u64::from(who.thread));
         self.key.push(who.state);
@@ -42,7 +42,9 @@ impl Tally {
             self.stacks.insert(self.key.as_slice().into(), weight);
         } else {
             self.dropped = self.dropped.saturating_add(weight.taken);
+            return false;
         }
+        true
     }
 
     /// How many times a stack was taken for which there was no room.

@@ -32,9 +32,28 @@ pub(crate) fn this_thread() -> u32 {
 /// What the system said.
 #[cfg(all(feature = "cpu", target_os = "linux"))]
 pub(crate) fn descriptor_limit() -> io::Result<u64> {
+    soft_limit(libc::RLIMIT_NOFILE)
+}
+
+/// How many timers and pending signals the user's processes may have, all of them together.
+///
+/// # Errors
+/// What the system said.
+#[cfg(all(feature = "cpu", target_os = "linux"))]
+pub(crate) fn pending_signal_limit() -> io::Result<u64> {
+    soft_limit(libc::RLIMIT_SIGPENDING)
+}
+
+#[cfg(all(feature = "cpu", target_os = "linux", target_env = "gnu"))]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(all(feature = "cpu", target_os = "linux", not(target_env = "gnu")))]
+type Resource = libc::c_int;
+
+#[cfg(all(feature = "cpu", target_os = "linux"))]
+fn soft_limit(resource: Resource) -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: getrlimit(2) writes one rlimit, which `limit` is.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+    if unsafe { libc::getrlimit(resource, &raw mut limit) } != 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(limit.rlim_cur)

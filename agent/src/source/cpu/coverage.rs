@@ -3,6 +3,7 @@
 //! A CPU timer is looked at when the kernel ticks. A thread that works for a moment between two ticks and sleeps when
 //! they come is never seen by it; its clock knows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,8 +71,11 @@ impl Coverage {
         self.used = self.used.zip(other.used).map(|(ours, theirs)| ours.saturating_add(theirs));
         self.sampled = self.sampled.saturating_add(other.sampled);
         self.period = self.period.max(other.period);
+        let mut places: HashMap<u32, usize> =
+            self.threads.iter().enumerate().map(|(index, thread)| (thread.number, index)).collect();
         for theirs in &other.threads {
-            match self.threads.iter_mut().find(|ours| ours.number == theirs.number) {
+            let place = *places.entry(theirs.number).or_insert(self.threads.len());
+            match self.threads.get_mut(place) {
                 Some(ours) => {
                     ours.used = ours.used.saturating_add(theirs.used);
                     ours.sampled = ours.sampled.saturating_add(theirs.sampled);
@@ -80,6 +84,11 @@ impl Coverage {
                 None => self.threads.push(theirs.clone()),
             }
         }
+    }
+
+    /// Takes back what was sampled and is not in the profile.
+    pub(super) fn uncover(&mut self, sampled: Duration) {
+        self.sampled = self.sampled.saturating_sub(sampled);
     }
 
     fn is_flagged(&self, thread: &ThreadUse) -> bool {

@@ -36,6 +36,21 @@ pub(super) struct Sample {
 }
 
 impl Recording {
+    /// Keeps the heaviest stacks with this many addresses together; what is cut is counted as dropped, and is not covered.
+    pub(super) fn cut_to(&mut self, most: usize) {
+        let mut left = most;
+        self.samples.sort_by_key(|sample| std::cmp::Reverse(sample.weight.ns));
+        let kept = self.samples.iter().take_while(|sample| {
+            left = left.saturating_sub(sample.addresses.len());
+            left > 0
+        });
+        let kept = kept.count();
+        for cut in self.samples.drain(kept..) {
+            self.losses.dropped += cut.weight.taken;
+            self.coverage.uncover(Duration::from_nanos(cut.weight.ns));
+        }
+    }
+
     /// The profile with Go's two values, frames not named yet.
     pub(super) fn into_profile(self, labels: Labels) -> Profile {
         let cpu = ValueType::new("cpu", Unit::Nanoseconds);
@@ -60,7 +75,9 @@ impl Recording {
             let tags = known.entry(sample.tag).or_insert_with(|| label_frames(labels(sample.tag)));
             let frames = addresses(&sample.addresses).map(Frame::Address);
             let thread = Frame::label("thread", sample.thread);
-            let ticks = i64::try_from(sample.weight.ns / period).unwrap_or(i64::MAX);
+            // A sample stands for one tick at the least, also one that was taken at a faster pace than the last.
+            let ticks = (sample.weight.ns / period).max(sample.weight.taken);
+            let ticks = i64::try_from(ticks).unwrap_or(i64::MAX);
             let cpu_ns = i64::try_from(sample.weight.ns).unwrap_or(i64::MAX);
             profile.add(
                 frames.chain(tags.iter().cloned()).chain([thread]),
@@ -155,6 +172,19 @@ mod tests {
         let first = profile.iter().next().expect("a stack");
         assert_eq!(first.frames().next(), Some(&Frame::Address(Addr::Pc(1))));
         assert_eq!(first.samples(), 39);
+    }
+
+    #[test]
+    fn what_is_cut_is_counted_and_not_covered() {
+        let samples =
+            vec![sample("a", 0, 1, End::Root), sample("b", 0, 9, End::Root), sample("c", 0, 3, End::Root)];
+        let ms = Duration::from_millis;
+        let coverage = Coverage::new(Some(ms(130)), ms(130), ms(10), Vec::new());
+        let mut recording = Recording { samples, coverage, ..Recording::default() };
+        recording.cut_to(5);
+        assert_eq!(recording.samples.iter().map(|sample| &*sample.thread).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(recording.losses.dropped, 1);
+        assert!(recording.coverage.of_process().is_some_and(|share| (share - 12.0 / 13.0).abs() < 1e-9));
     }
 
     #[test]

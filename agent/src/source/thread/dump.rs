@@ -31,6 +31,8 @@ struct Seen {
     stat: Stat,
     call: Option<u32>,
     stack: Option<Stack>,
+    /// The kernel says that it runs, which its letter may say a moment later.
+    runs: bool,
 }
 
 impl ThreadStacks {
@@ -96,8 +98,9 @@ impl Source for ThreadStacks {
 
 fn see(number: u32, stat: Stat, looker: &mut Looker) -> Seen {
     match looker.look(number) {
-        Look::Asleep { call, stack } => Seen { number, stat, call, stack: Some(stack) },
-        Look::Running | Look::Unknown => Seen { number, stat, call: None, stack: None },
+        Look::Asleep { call, stack } => Seen { number, stat, call, stack: Some(stack), runs: false },
+        Look::Running => Seen { number, stat, call: None, stack: None, runs: true },
+        Look::Unknown => Seen { number, stat, call: None, stack: None, runs: false },
     }
 }
 
@@ -107,7 +110,7 @@ fn ask_the_running(seen: &mut [Seen]) {
     let mut answers = stacks::ask(&asked, PATIENCE).into_iter();
     for thread in seen.iter_mut().filter(|thread| thread.stack.is_none()) {
         thread.stack = answers.next().flatten();
-        if thread.stack.is_some() && thread.stat.state == State::Sleeping {
+        if thread.runs && thread.stat.state == State::Sleeping {
             thread.stat.state = State::Running;
         }
     }

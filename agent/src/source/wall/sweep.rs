@@ -1,7 +1,7 @@
 //! Looks at all threads again and again. A thread whose CPU clock has not moved has not run, so it is where it was: its
 //! last stack is counted once more. Only what has run is looked at anew, and only what runs is asked by signal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -73,6 +73,8 @@ struct Sweeper<'keep> {
     sweep: u64,
     asked: u64,
     unanswered: u64,
+    /// Looks at threads of which the kernel did not tell where they are.
+    unknown: u64,
 }
 
 /// Looks at the threads `hertz` times a second for the length of `window`, and keeps the time that `keep` wants.
@@ -89,6 +91,7 @@ pub(super) fn record(hertz: u32, window: &Window, keep: impl Fn(Doing) -> bool) 
         sweep: 0,
         asked: 0,
         unanswered: 0,
+        unknown: 0,
     };
     let mut last = clock;
     loop {
@@ -107,7 +110,14 @@ pub(super) fn record(hertz: u32, window: &Window, keep: impl Fn(Doing) -> bool) 
         }
         // No step in time with what happens every so many milliseconds: up to a fourth shorter or longer.
         let pause = pause.mul_f64(0.75 + 0.5 * fraction(sweeper.sweep));
-        std::thread::sleep(pause.min(left).min(Window::POLL));
+        let until = Instant::now() + pause.min(left);
+        while !window.is_canceled() {
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                break;
+            }
+            std::thread::sleep(rest.min(Window::POLL));
+        }
     }
     let sweeps = sweeper.sweep;
     let mut recording = sweeper.finish(began, clock.elapsed(), period);
@@ -147,6 +157,10 @@ impl Sweeper<'_> {
                 Some(known) if known.clock == clock && known.doing != Doing::Running => {
                     self.count(*number, since, false)
                 }
+                // A clock that runs backwards is another thread's, with the number of one that has ended.
+                Some(known) if clock < known.clock => {
+                    self.known.remove(number);
+                }
                 Some(known) => {
                     known.clock = clock;
                     self.look(*number, since, &mut running);
@@ -160,6 +174,7 @@ impl Sweeper<'_> {
                 }
             }
         }
+        self.forget_the_stacks_of_the_dead(&numbers);
         let answers = stacks::ask(&running, PATIENCE);
         self.asked += running.len() as u64;
         for (number, answer) in running.into_iter().zip(answers) {
@@ -169,6 +184,15 @@ impl Sweeper<'_> {
                 known.stack = answer.unwrap_or(Stack { frames: Vec::new(), end: End::Busy, tag: 0 });
             }
             self.count(number, since, true);
+        }
+    }
+
+    /// Their names are still needed at the end.
+    fn forget_the_stacks_of_the_dead(&mut self, alive: &[u32]) {
+        if self.known.len() > alive.len() {
+            let alive: HashSet<u32> = alive.iter().copied().collect();
+            let dead = self.known.iter_mut().filter(|(number, _)| !alive.contains(number));
+            dead.for_each(|(_, known)| known.stack.frames = Vec::new());
         }
     }
 
@@ -184,7 +208,7 @@ impl Sweeper<'_> {
                 self.count(number, since, true);
             }
             Look::Running => running.push(number),
-            Look::Unknown => {}
+            Look::Unknown => self.unknown += 1,
         }
     }
 
@@ -210,13 +234,19 @@ impl Sweeper<'_> {
     }
 
     fn finish(self, began: SystemTime, lasted: Duration, period: Duration) -> Recording {
-        let Self { known, tally, waits, mut losses, asked, unanswered, .. } = self;
+        let Self { known, tally, waits, mut losses, asked, unanswered, unknown, .. } = self;
         losses.dropped += tally.dropped();
         let mut comments = Vec::new();
         if unanswered > 0 {
             comments.push(format!(
                 "{unanswered} of {asked} times a running thread did not answer in {} ms: counted without a stack",
                 PATIENCE.as_millis()
+            ));
+        }
+        if unknown > 0 {
+            losses.dropped += unknown;
+            comments.push(format!(
+                "{unknown} times the kernel did not tell where a thread is (/proc/self/task/TID/syscall): not counted"
             ));
         }
         let stretches = tally.into_stacks().filter_map(|(who, frames, weight)| {

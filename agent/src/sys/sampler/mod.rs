@@ -104,6 +104,15 @@ impl Session {
         handler::FROM_PERF.store(from_perf, Ordering::Relaxed);
     }
 
+    /// Takes another signal, when somebody has taken over ours.
+    ///
+    /// # Errors
+    /// When every signal is somebody's.
+    pub(crate) fn reclaim(&mut self) -> io::Result<()> {
+        self.claim = Claim::take()?;
+        Ok(())
+    }
+
     /// The signal, and whether it is still ours.
     pub(crate) const fn claim(&self) -> &Claim {
         &self.claim
@@ -122,11 +131,18 @@ impl Session {
 }
 
 impl Drop for Session {
+    /// Gives the ring's memory back, once no handler writes into it: a thread can have been put aside in the middle of
+    /// one. If that lasts, the memory stays until the next time.
     fn drop(&mut self) {
+        const PATIENCE: u32 = 20;
         handler::FROM_PERF.store(false, Ordering::Relaxed);
-        self.drain(|_| {});
-        if let Some(words) = WORDS.get() {
-            reserve::give_back(words);
+        let (Some(ring), Some(words)) = (RING.get(), WORDS.get()) else { return };
+        for _ in 0..PATIENCE {
+            self.drain(|_| {});
+            if ring.clear(|| reserve::give_back(words)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
@@ -168,8 +184,11 @@ fn session() -> u32 {
     // Never 0, and another in each process and at each start: what an earlier life left pending is not ours.
     let [a, b, c, d, ..] = super::clock::coarse_ms().to_le_bytes();
     let fresh = std::process::id().rotate_left(12) ^ 0x5f1a_77ee ^ u32::from_le_bytes([a, b, c, d]);
-    handler::SESSION.store(fresh | 1, Ordering::Relaxed);
-    fresh | 1
+    // Whoever was quicker, for a reader or for an ask, has named it for both.
+    match handler::SESSION.compare_exchange(0, fresh | 1, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => fresh | 1,
+        Err(other) => other,
+    }
 }
 
 /// A forked child takes no signal for ours: it has neither timers nor threads of ours.
@@ -211,7 +230,8 @@ pub(crate) fn lost() -> Lost {
     }
 }
 
-/// Asks threads for their stacks, [`MAILBOXES`] at a time, and waits for no longer than `patience` for each batch. The
+/// Asks threads for their stacks, [`MAILBOXES`] at a time, and waits for no longer than `patience` for each batch, ten
+/// times that for all together. The
 /// signal ends some system calls with EINTR, so only those should be asked that run. An answer for each, in order.
 ///
 /// # Errors
@@ -222,7 +242,9 @@ pub(crate) fn ask(threads: &[u32], patience: Duration) -> io::Result<Vec<Option<
     let claim = prepare()?;
     let session = session();
     let mut answers = Vec::with_capacity(threads.len());
+    let end = Instant::now() + 10 * patience;
     for batch in threads.chunks(MAILBOXES) {
+        let patience = patience.min(end.saturating_duration_since(Instant::now()));
         answers.extend(ask_batch(batch, claim.number(), session, patience));
     }
     Ok(answers)

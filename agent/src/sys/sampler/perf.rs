@@ -37,6 +37,7 @@ const EXCLUDE_KERNEL: u64 = 1 << 5;
 const EXCLUDE_HYPERVISOR: u64 = 1 << 6;
 const CLOSE_ON_EXEC: c_long = 8;
 const ENABLE: libc::c_ulong = 0x2400;
+const DISABLE: libc::c_ulong = 0x2401;
 const F_SETSIG: c_int = 10;
 const F_SETOWN_EX: c_int = 15;
 const F_OWNER_TID: c_int = 0;
@@ -55,6 +56,14 @@ pub(crate) enum Sees {
     Everything,
     /// The program's own code alone: all that an unprivileged process is allowed where perf_event_paranoid is 2.
     UserOnly,
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // A forked child may hold the same event open: closing it here alone would not end its signals to us.
+        // SAFETY: PERF_EVENT_IOC_DISABLE takes no argument that matters here, perf_event_open(2).
+        unsafe { libc::ioctl(self.descriptor.as_raw_fd(), DISABLE, 0) };
+    }
 }
 
 impl Event {

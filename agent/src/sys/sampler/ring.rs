@@ -66,6 +66,22 @@ impl<'words> Ring<'words> {
         record.get(1..length)
     }
 
+    /// Runs `clear`, which makes every word zero, while all of them are taken and nobody writes; false, and nothing done,
+    /// when a record is there or under way. The reader alone may call it.
+    pub(crate) fn clear(&self, clear: impl FnOnce()) -> bool {
+        let tail = self.tail.load(Ordering::Relaxed);
+        // Positions count modulo the size, so those behind the ring are those of the ring.
+        let after = tail.wrapping_add(self.words.len() as u64);
+        // Acquire: what earlier writers wrote is there before it is cleared; with `head` at `tail` each has been read.
+        if self.head.compare_exchange(tail, after, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        clear();
+        // Release: pairs with the Acquire in `take`.
+        self.tail.store(after, Ordering::Release);
+        true
+    }
+
     /// How many records found no room.
     pub(crate) fn turned_away(&self) -> u64 {
         self.turned_away.load(Ordering::Relaxed)

@@ -94,7 +94,13 @@ impl Pool {
 
     fn new() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let slots = (0..(2 * processors).clamp(FEWEST, MOST)).map(|_| Slot::new()).collect();
+        #[allow(unused_mut, reason = "without the CPU sampler all are alike")]
+        let mut slots: Vec<Slot> = (0..(2 * processors).clamp(FEWEST, MOST)).map(|_| Slot::new()).collect();
+        // One without a stack of its own would hide the others from the signal handler, which takes the first.
+        #[cfg(feature = "cpu")]
+        if slots.iter().any(|slot| slot.scratch.end() != 0) {
+            slots.retain(|slot| slot.scratch.end() != 0);
+        }
         Self { slots, loaded: Mutex::default() }
     }
 
@@ -113,15 +119,18 @@ impl Pool {
     pub(crate) fn refresh(&self) {
         let mut loaded = self.loaded();
         let now = modules::generation();
-        if loaded.generation == now {
+        // Without a user there is nobody to keep copies of tables for.
+        if loaded.generation == now || loaded.users == 0 {
             return;
         }
-        loaded.generation = now;
         let mut unwinder = Unwinder::new();
         for module in modules::loaded() {
             unwinder.add_module(prepare(module));
         }
-        self.hand_out(&unwinder);
+        // Where one was busy all the time, the next call tries again.
+        if self.hand_out(&unwinder) {
+            loaded.generation = now;
+        }
     }
 
     /// Takes up what is loaded, and keeps it until the user is dropped.
@@ -131,13 +140,18 @@ impl Pool {
         User(())
     }
 
-    fn hand_out(&self, unwinder: &Unwinder<Bytes>) {
+    /// Gives every slot this unwinder; false when one could not be had.
+    fn hand_out(&self, unwinder: &Unwinder<Bytes>) -> bool {
+        let mut all = true;
         for slot in &self.slots {
             if let Some(mut walker) = slot.wait() {
                 // A new cache too: framehop tells a rule of other modules by a number of 16 bits, which comes round.
                 *walker.prepared() = Prepared { unwinder: unwinder.clone(), cache: Cache::new_in() };
+            } else {
+                all = false;
             }
         }
+        all
     }
 }
 

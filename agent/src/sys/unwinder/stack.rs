@@ -144,18 +144,19 @@ fn is_readable(address: usize) -> bool {
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above.
     let saved = unsafe { errno.read() };
-    // SAFETY: with this `how` the call can only fail, rt_sigprocmask(2); the kernel checks the address itself.
-    unsafe {
+    // SAFETY: with this `how` the call changes nothing, rt_sigprocmask(2); the kernel checks the address itself. It
+    // fails, but for the address 0, which means no new set.
+    let status = unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
             NO_SUCH_HOW,
             ptr::without_provenance::<c_void>(address),
             ptr::null_mut::<c_void>(),
             KERNEL_SIGSET_BYTES,
-        );
-    }
+        )
+    };
     // SAFETY: as above.
-    let readable = unsafe { errno.read() } == libc::EINVAL;
+    let readable = status == -1 && unsafe { errno.read() } == libc::EINVAL;
     // SAFETY: as above.
     unsafe { errno.write(saved) };
     readable

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::Engine;
+use crate::source::thread;
 use crate::sys::process;
 use crate::sys::sampler::perf::{Event, Sees};
 use crate::sys::sampler::timer::{Tick, Timer};
@@ -13,6 +14,9 @@ use crate::{Error, ErrorKind};
 
 /// Perf events take at most one in so many of the file descriptors that the process may have: they are the service's.
 const DESCRIPTOR_SHARE: u64 = 8;
+
+/// Timers take at most one in so many of the signals that all processes of the user may have pending.
+const PENDING_SHARE: u64 = 4;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +55,10 @@ impl Kind {
     pub(in crate::source::cpu) fn most_threads(self) -> usize {
         /// Half a KiB each in the kernel; a process with more threads has them counted as not sampled.
         const TIMERS: usize = 16_384;
+        // They count against what the user's processes may have queued, all of them together.
+        let allowed = usize::try_from(process::pending_signal_limit().unwrap_or(u64::MAX) / PENDING_SHARE);
         match self {
-            Self::Timers => TIMERS,
+            Self::Timers => TIMERS.min(allowed.unwrap_or(TIMERS)),
             Self::Perf(_) => usize::try_from(descriptors_allowed()).unwrap_or(TIMERS).min(TIMERS),
         }
     }
@@ -95,6 +101,10 @@ fn automatic(
     let timers = |why: &str| (Kind::Timers, format!("timers: {why}"));
     if !frame_pointers {
         return timers("a CPU timer a thread; perf events are for builds with frame pointers");
+    }
+    if thread::is_confined() {
+        // The filter may end the process for asking.
+        return timers("the process is confined by seccomp, which hardly ever lets perf events through");
     }
     let threads = process::threads_alive().unwrap_or(u64::MAX);
     if threads > descriptors {

@@ -17,6 +17,8 @@ struct Cradle {
     kind: Kind,
     tick: Tick,
     period: Duration,
+    /// So many may tell of themselves between two looks.
+    most: usize,
     born: Vec<(u32, Ticker)>,
 }
 
@@ -31,7 +33,7 @@ thread_local! {
 /// waits.
 pub(in crate::source) fn tell() {
     let Ok(mut cradle) = CRADLE.try_lock() else { return };
-    let Some(cradle) = cradle.as_mut().filter(|cradle| cradle.born.len() < MOST) else { return };
+    let Some(cradle) = cradle.as_mut().filter(|cradle| cradle.born.len() < cradle.most) else { return };
     if TOLD.replace(cradle.tick.session) == cradle.tick.session {
         return;
     }
@@ -47,7 +49,9 @@ pub(in crate::source) fn tell() {
 pub(super) fn open(kind: Kind, tick: Tick, period: Duration) {
     let mut cradle = cradle();
     let born = cradle.take().map_or_else(|| Vec::with_capacity(MOST), |cradle| cradle.born);
-    *cradle = Some(Cradle { kind, tick, period, born });
+    // A part of what all threads together may have, which `threads` looks after.
+    let most = MOST.min(kind.most_threads() / 4);
+    *cradle = Some(Cradle { kind, tick, period, most, born });
 }
 
 /// Those who have told of themselves since the last time.

@@ -37,8 +37,10 @@ pub(super) struct Pump {
     windows: Vec<OpenWindow>,
     hertz: u32,
     images: Option<Images>,
-    /// Set when somebody has taken the signal over.
+    /// Set when somebody has taken the signal over and there is no other.
     ousted: bool,
+    /// How often somebody has.
+    moved: u64,
 }
 
 impl Pump {
@@ -46,16 +48,18 @@ impl Pump {
         let session = Session::begin()
             .map_err(|error| Error::new(ErrorKind::Busy, "cannot sample the CPU").because(error))?;
         let tick = session.tick();
+        let (kind, why) = suited(kind, why, &session);
         Ok(Self {
             session: Some(session),
             kind,
-            why: why.to_owned(),
+            why,
             tick,
             threads: Threads::new(kind, tick),
             windows: Vec::new(),
             hertz: 0,
             images: Some(Images::watch()),
             ousted: false,
+            moved: 0,
         })
     }
 
@@ -116,18 +120,31 @@ impl Pump {
                 }
             }
         });
-        if !session.claim().is_ours() && !self.ousted {
-            // Somebody has installed a handler of their own: the ticks would now reach it.
-            self.ousted = true;
-            newborn::close();
-            self.threads = Threads::new(self.kind, self.tick);
-            return;
+        if !session.claim().is_ours() {
+            self.give_way();
         }
         if self.ousted || self.windows.is_empty() {
             return;
         }
         let now = Instant::now();
         self.threads.scan(now);
+    }
+
+    /// Somebody has installed a handler of their own, which the ticks would now reach: they end, and go on with another
+    /// signal, where there is one.
+    fn give_way(&mut self) {
+        newborn::close();
+        self.threads = Threads::new(self.kind, self.tick);
+        let Some(session) = &mut self.session else { return };
+        self.ousted = session.reclaim().is_err();
+        self.moved += 1;
+        self.tick = session.tick();
+        (self.kind, self.why) = suited(self.kind, &self.why, session);
+        self.threads = Threads::new(self.kind, self.tick);
+        let hertz = std::mem::take(&mut self.hertz);
+        if hertz > 0 {
+            self.set_pace(hertz);
+        }
     }
 
     /// Ends the ticks, and gives back the signal and the memory.
@@ -166,6 +183,10 @@ impl Pump {
 
     fn set_pace(&mut self, hertz: u32) {
         self.hertz = hertz;
+        // Without a signal of ours nobody may begin to tick.
+        if self.ousted {
+            return;
+        }
         let period = period(hertz);
         if let Some(session) = &self.session {
             session.set_period(period, matches!(self.kind, Kind::Perf(_)));
@@ -181,13 +202,34 @@ impl Pump {
                 "SIGPROF is handled by somebody else and left alone; sampled by signal {number}"
             ));
         }
-        if self.ousted {
-            comments.push("cut short: another profiler took over the signal".to_owned());
+        if self.moved > 0 {
+            comments.push(format!(
+                "somebody took over the sampler's signal {} times: ticks around that moment are missing",
+                self.moved
+            ));
         }
         Circumstances { period: period(self.hertz), comments }
     }
 }
 
+/// A perf event whose realtime signal finds no room in the queue sends SIGIO instead, fcntl(2), which ends a process that
+/// does not expect it. So without SIGPROF it is timers.
+fn suited(kind: Kind, why: &str, session: &Session) -> (Kind, String) {
+    match kind {
+        Kind::Perf(_) if !session.claim().is_usual() => {
+            (Kind::Timers, "timers: perf events need SIGPROF, which somebody else handles".to_owned())
+        }
+        _ => (kind, why.to_owned()),
+    }
+}
+
 fn period(hertz: u32) -> Duration {
     Duration::from_secs(1) / hertz.max(1)
+}
+
+/// However the stream ends: nobody may begin to tick for it.
+impl Drop for Pump {
+    fn drop(&mut self) {
+        newborn::close();
+    }
 }

@@ -13,8 +13,9 @@ use crate::sys::sampler::timer::Tick;
 use crate::sys::{clock, task};
 
 /// Listing the threads takes at most one in so many of the time: 105 threads take 20 µs, so they are listed at every turn;
-/// 10,000 take 2 ms, so they are listed every 400 ms, and at once when their number has changed.
+/// 10,000 take 2 ms, so they are listed every 400 ms, and ten times as often when their number has changed.
 const LIST_SHARE: u32 = 200;
+const CHANGED_SHARE: u32 = 20;
 
 /// So long after one was found, more threads are to be expected.
 const RESTLESS_FOR: Duration = Duration::from_secs(1);
@@ -33,6 +34,8 @@ pub(super) struct Account {
 struct Tracked {
     name: Arc<str>,
     found: Instant,
+    /// Its clock when it was last read.
+    last: Duration,
     /// Its clock when the stream began; zero for one that was born since.
     before: Duration,
     account: Account,
@@ -49,6 +52,8 @@ pub(super) struct Threads {
     tracked: HashMap<u32, Tracked>,
     links: Option<u64>,
     listed: Option<Instant>,
+    /// What threads of the agent had used when they ended.
+    own_ended: Duration,
     /// Those who told of themselves and are not in the list yet.
     newborn: HashMap<u32, Ticker>,
     /// How long listing them took the last time.
@@ -70,6 +75,7 @@ impl Threads {
             tracked: HashMap::new(),
             links: None,
             listed: None,
+            own_ended: Duration::ZERO,
             newborn: HashMap::new(),
             list_cost: Duration::ZERO,
             found: None,
@@ -83,13 +89,25 @@ impl Threads {
         self.period = period;
         let (kind, tick) = (self.kind, self.tick);
         newborn::open(kind, tick, period);
+        self.hear();
+        for ticker in self.newborn.values() {
+            if let Ticker::Timer(timer) = ticker {
+                let _ = timer.set(period, period);
+            }
+        }
         let firsts: Vec<Duration> = (0..self.tracked.len()).map(|_| self.random_first()).collect();
         for ((number, tracked), first) in self.tracked.iter_mut().zip(firsts) {
             match &tracked.ticker {
                 Some(Ticker::Timer(timer)) => {
                     let _ = timer.set(period, first);
                 }
-                Some(Ticker::Event { .. }) => tracked.ticker = kind.start(*number, tick, period, first).ok(),
+                Some(Ticker::Event { .. }) => match kind.start(*number, tick, period, first) {
+                    Ok(ticker) => tracked.ticker = Some(ticker),
+                    Err(error) => {
+                        tracked.ticker = None;
+                        tracked.obstacle = Some(format!("it could not be given a new pace: {error}").into());
+                    }
+                },
                 None => {}
             }
         }
@@ -97,12 +115,12 @@ impl Threads {
 
     /// Finds new threads and forgets those that have ended, if there is a sign of either.
     pub(super) fn scan(&mut self, now: Instant) {
-        self.newborn.extend(newborn::take());
+        self.hear();
         let links = thread::count();
-        let pause = self.list_cost * LIST_SHARE;
-        let is_due = self.listed.is_none_or(|listed| now.saturating_duration_since(listed) >= pause);
+        let since = self.listed.map(|listed| now.saturating_duration_since(listed));
+        let after = |share| since.is_none_or(|since| since >= self.list_cost * share);
         // One may have ended as another began, so that their number says nothing.
-        if is_due || links.is_none() || links != self.links {
+        if after(LIST_SHARE) || (after(CHANGED_SHARE) && (links.is_none() || links != self.links)) {
             self.links = links;
             self.list(now);
             self.list_cost = now.elapsed();
@@ -112,6 +130,19 @@ impl Threads {
     /// Whether threads have begun of late.
     pub(super) fn come_and_go(&self, now: Instant) -> bool {
         self.found.is_some_and(|found| now.saturating_duration_since(found) < RESTLESS_FOR)
+    }
+
+    /// Takes up those who have told of themselves and do not tick yet.
+    fn hear(&mut self) {
+        for (number, ticker) in newborn::take() {
+            match self.tracked.get_mut(&number) {
+                Some(tracked) if tracked.ticker.is_some() || tracked.name.starts_with(OWN) => {}
+                Some(tracked) => (tracked.ticker, tracked.obstacle) = (Some(ticker), None),
+                None => {
+                    self.newborn.insert(number, ticker);
+                }
+            }
+        }
     }
 
     /// Adds CPU time that was sampled on a thread.
@@ -137,10 +168,14 @@ impl Threads {
         self.tracked.iter().map(|(number, tracked)| (*number, tracked.account)).collect()
     }
 
-    /// What the agent's own threads have used, as far as they live.
-    pub(super) fn own_time(&self) -> Duration {
-        let own = self.tracked.iter().filter(|(_, tracked)| tracked.name.starts_with(OWN));
-        own.filter_map(|(number, _)| task::cpu_time(*number).ok()).sum()
+    /// What the agent's own threads have used since the stream began, those that have ended too, as far as was seen.
+    pub(super) fn own_time(&mut self) -> Duration {
+        let own = self.tracked.iter_mut().filter(|(_, tracked)| tracked.name.starts_with(OWN));
+        let living = own.map(|(number, tracked)| {
+            tracked.last = task::cpu_time(*number).unwrap_or(tracked.last);
+            tracked.last
+        });
+        living.sum::<Duration>() + self.own_ended
     }
 
     /// The uses of the service's threads since `before`.
@@ -158,7 +193,9 @@ impl Threads {
                 obstacle: tracked.obstacle.clone(),
             }
         });
-        let mut uses: Vec<ThreadUse> = uses.collect();
+        // Thousands of threads may have done nothing.
+        let mut uses: Vec<ThreadUse> =
+            uses.filter(|thread| !thread.used.is_zero() || !thread.sampled.is_zero()).collect();
         for thread in &mut uses {
             let silent = thread.sampled.is_zero() && thread.used > Duration::from_millis(100);
             if silent
@@ -183,15 +220,24 @@ impl Threads {
         let first_time = self.listed.is_none();
         self.listed = Some(now);
         let alive: std::collections::HashSet<u32> = numbers.iter().copied().collect();
+        let ended = self
+            .tracked
+            .iter()
+            .filter(|(number, tracked)| tracked.name.starts_with(OWN) && !alive.contains(number));
+        self.own_ended += ended.map(|(_, tracked)| tracked.last).sum::<Duration>();
         self.tracked.retain(|number, _| alive.contains(number));
         self.newborn.retain(|number, _| alive.contains(number));
         for number in numbers {
             match self.tracked.get_mut(&number) {
                 Some(tracked) => {
                     let clock = task::cpu_time(number).unwrap_or_default();
+                    let before = std::mem::replace(&mut tracked.last, clock);
                     // A clock that runs backwards is another thread's, with the number of one that has ended.
-                    if clock < tracked.before.saturating_add(tracked.account.used) {
-                        self.tracked.remove(&number);
+                    if clock < before {
+                        let old = self.tracked.remove(&number);
+                        if old.is_some_and(|old| old.name.starts_with(OWN)) {
+                            self.own_ended += before;
+                        }
                         self.find(number, false, now);
                     } else if now.saturating_duration_since(tracked.found) < NAMED_AFTER {
                         tracked.rename(number);
@@ -207,7 +253,8 @@ impl Threads {
         let Ok(clock) = task::cpu_time(number) else { return };
         let name = thread::name(number).unwrap_or_default();
         let own = name.starts_with(OWN);
-        let told = self.newborn.remove(&number);
+        let has_room = self.tracked.len() < self.kind.most_threads();
+        let told = self.newborn.remove(&number).filter(|_| has_room);
         let ticker = if own { None } else { told.or_else(|| self.start(number)) };
         if !was_there && !own {
             self.found = Some(now);
@@ -215,6 +262,7 @@ impl Threads {
         let tracked = Tracked {
             name: name.into(),
             found: now,
+            last: clock,
             before: if was_there { clock } else { Duration::ZERO },
             account: Account::default(),
             obstacle: (ticker.is_none() && !own).then(|| "it could not be given a timer".into()),

@@ -61,9 +61,10 @@ impl OpenWindow {
         if sample.at_ns < self.began_ns {
             return;
         }
-        self.sampled_ns = self.sampled_ns.saturating_add(sample.weight_ns);
         let who = Who { thread: sample.thread, tag: sample.tag, state: sample.end.code() };
-        self.tally.add(who, sample.frames, Weight { taken: 1, ns: sample.weight_ns });
+        if self.tally.add(who, sample.frames, Weight { taken: 1, ns: sample.weight_ns }) {
+            self.sampled_ns = self.sampled_ns.saturating_add(sample.weight_ns);
+        }
     }
 
     /// Remembers what threads are called that end before the window does.
