@@ -32,7 +32,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("store", &["error"]),
     ("suspect", &["unit", "profile", "sink"]),
     ("desk", &["error", "unit", "gauge", "profile", "resolve", "source", "store", "sys"]),
-    ("serve", &["error", "unit", "moment", "profile", "source", "render", "desk", "store", "config"]),
+    (
+        "serve",
+        &[
+            "error", "unit", "moment", "profile", "source", "render", "desk", "store", "config", "http",
+            "segment",
+        ],
+    ),
     ("config", &["error"]),
     ("inert", &["error", "doctor", "gauge", "sink", "watch"]),
     ("builder", &["error", "agent", "config", "gauge", "sink", "watch"]),

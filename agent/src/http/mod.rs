@@ -19,7 +19,7 @@ mod service;
 use tower_layer::Layer;
 
 #[cfg(feature = "__agent")]
-#[cfg_attr(not(test), allow(unused_imports, reason = "the debug port is still to show them"))]
+#[cfg_attr(not(feature = "serve"), allow(unused_imports, reason = "only the debug port shows them"))]
 pub(crate) use routes::{BUCKETS, RouteStats, snapshot};
 #[cfg(feature = "__agent")]
 pub use service::{RouteFuture, RouteService};

@@ -52,7 +52,7 @@ pub(crate) struct RouteStats {
 }
 
 /// Every route that was asked for, by path and method.
-#[allow(dead_code, reason = "the debug port is still to show it")]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows them"))]
 pub(crate) fn snapshot() -> Vec<RouteStats> {
     TABLE.snapshot(&tasks_by_route())
 }

@@ -6,6 +6,7 @@ mod access;
 mod answer;
 mod ask;
 mod index;
+mod lists;
 mod page;
 mod profiles;
 mod snapshots;
@@ -60,6 +61,9 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
         .route("/debug/style.css", get(page::style))
         .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
         .route("/debug/threads", get(threads::show))
+        .route("/debug/tasks", get(lists::tasks).head(lists::head))
+        .route("/debug/routes", get(lists::routes).head(lists::head))
+        .route("/debug/segments", get(lists::segments).head(lists::head))
         .route("/debug/pprof", temporary("/debug/pprof/"))
         .route("/debug/pprof/", get(index::show))
         .route("/debug/pprof/cmdline", get(symbol::command))

@@ -13,7 +13,6 @@ use crate::context::{self, Key, Value};
 use crate::profile::{Frame, Function, Profile, Unit, ValueType};
 use crate::spawn::{self, Group, Kind, MAX_LISTED, Registry, SiteCount, State, alive, alive_in};
 
-#[allow(unused_imports, reason = "the debug port is still to show the list")]
 pub(crate) use list::{MAX_PAGE, MAX_PAGED, TaskList, TaskRow, list};
 
 /// Tasks alive, counted exactly: a stack for each `flamewatch::spawn` in the code, route, name and state. With a tokio
