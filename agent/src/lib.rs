@@ -19,6 +19,9 @@ mod context;
 mod desk;
 pub mod doctor;
 mod error;
+#[cfg(feature = "__agent")]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows figures"))]
+mod figure;
 pub mod gauge;
 #[cfg(feature = "http")]
 pub mod http;
@@ -56,6 +59,8 @@ mod suspect;
 #[cfg(feature = "__agent")]
 mod sys;
 mod unit;
+#[cfg(feature = "serve")]
+mod vitals;
 pub mod watch;
 
 #[cfg(feature = "__agent")]

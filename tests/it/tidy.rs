@@ -12,6 +12,7 @@ const MAX_LINES: usize = 500;
 const EDGES: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("unit", &[]),
+    ("figure", &[]),
     ("moment", &[]),
     ("watch", &["error", "unit"]),
     ("profile", &["error", "unit"]),
@@ -25,13 +26,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("spans", &["context", "sys"]),
     ("gauge", &["error", "unit", "sys", "spawn", "watch"]),
     ("source", &["error", "unit", "context", "profile", "sys", "spawn", "doctor"]),
+    ("vitals", &["figure", "gauge", "profile", "spawn", "sys"]),
     ("allocator", &["sys"]),
-    ("render", &["error", "unit", "moment", "profile", "source", "http", "segment"]),
+    ("render", &["error", "unit", "moment", "profile", "source", "http", "segment", "figure"]),
     ("resolve", &["error", "profile"]),
     ("sink", &["error", "unit", "inert", "moment"]),
     ("store", &["error"]),
     ("suspect", &["unit", "profile", "sink"]),
-    ("desk", &["error", "unit", "gauge", "profile", "resolve", "source", "store", "sys"]),
+    ("desk", &["error", "unit", "figure", "gauge", "profile", "resolve", "source", "store", "sys", "vitals"]),
     (
         "serve",
         &[

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::config::Config;
 #[cfg(feature = "cpu")]
 use crate::context;
+use crate::figure::Family;
 use crate::gauge::{self, Gauge};
 use crate::sink::{self, Delivery, Sink};
 use crate::source::{self, Source};
@@ -77,6 +78,29 @@ impl Equipment {
         if let Some(change) = self.heap.as_ref().and_then(|heap| heap.govern()) {
             tracing::info!("flamewatch: {change}");
         }
+    }
+
+    /// The service's runtime, where one is known.
+    pub(super) fn runtime(&self) -> Option<Handle> {
+        self.runtime.clone()
+    }
+
+    /// Whether the service's allocator is jemalloc, and sampled.
+    pub(super) const fn has_heap(&self) -> bool {
+        #[cfg(feature = "heap")]
+        let has = self.heap.is_some();
+        #[cfg(not(feature = "heap"))]
+        let has = false;
+        has
+    }
+
+    /// What the engines say of themselves, for scrapers.
+    pub(super) fn figures(&self) -> Vec<Family> {
+        #[cfg(feature = "heap")]
+        let figures = self.heap.as_ref().map(|heap| super::figures::heap(&heap.stats())).unwrap_or_default();
+        #[cfg(not(feature = "heap"))]
+        let figures = Vec::new();
+        figures
     }
 
     /// What could not be started, for the index page.

@@ -20,6 +20,7 @@ use crate::watch::Verdict;
 
 use super::baseline::Baseline;
 use super::equipment::{self, Equipment};
+use super::figures::{self, Counts};
 use super::investigation::{Case, investigate};
 use super::lookout::{Lookout, Reading};
 use super::port::Port;
@@ -91,7 +92,9 @@ impl Watchroom {
         let url = port
             .as_ref()
             .map(|port| config.url.clone().unwrap_or_else(|| format!("http://{}", port.address())));
-        let desk = Desk::new(equipment.sources(), identity).looking_in(config.debug_dir.as_deref());
+        let desk = Desk::new(equipment.sources(), identity)
+            .looking_in(config.debug_dir.as_deref())
+            .serving(equipment.runtime(), equipment.has_heap());
         Ok(Self {
             desk: Arc::new(desk),
             guard: Some(Guard { lookout, baselines, warm_up: config.warm_up }),
@@ -167,6 +170,7 @@ impl Watchroom {
             status.push(("rounds that panicked".to_owned(), self.panics.to_string()));
         }
         self.show_status(&status);
+        self.show_figures(&guard.lookout);
         for (verdict, reading) in verdicts {
             self.open_case(verdict, &reading, &guard, now);
         }
@@ -241,6 +245,14 @@ impl Watchroom {
             lines.push(("alerts without evidence".to_owned(), self.hasty_cases.to_string()));
         }
         self.desk.set_status(lines);
+    }
+
+    fn show_figures(&self, lookout: &Lookout) {
+        let sinks: Vec<_> = self.deliveries.iter().map(Delivery::status).collect();
+        let counts = Counts { hasty: self.hasty_cases, panics: self.panics };
+        let mut figures = figures::families(lookout, &sinks, counts);
+        figures.extend(self.equipment.figures());
+        self.desk.set_figures(figures);
     }
 
     fn announce(&self) {

@@ -6,7 +6,7 @@ mod certainty;
 mod columns;
 mod dump;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows metrics"))]
-mod exposition;
+pub(crate) mod exposition;
 mod folded;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port speaks Go's text"))]
 mod goroutine;

@@ -92,3 +92,22 @@ fn the_index_links_to_every_table_and_a_head_costs_nothing() {
         assert_eq!((head.status, head.body.len(), head.header("content-length")), (200, 0, "0"), "{path}");
     }
 }
+
+#[test]
+fn metrics_come_in_prometheus_own_type() {
+    let server = Server::start();
+    let _in_flight = crate::segment("metrics", HOSTILE, "a");
+    let answer = server.get("/metrics");
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, "text/plain; version=0.0.4; charset=utf-8")
+    );
+    let text = answer.text();
+    assert!(text.contains("# TYPE process_open_fds gauge\nprocess_open_fds "), "{text}");
+    let labels = "{product=\"metrics\",operation=\"find\\n</pre><script>alert(1)</script>\x1b[2J\\\"}\",collection=\"a\"}";
+    assert!(text.contains(&format!("flamewatch_segment_in_flight{labels} 1\n")), "{text}");
+    let head = server.request("HEAD", "/metrics", &[], b"");
+    assert_eq!((head.status, head.header("content-type")), (200, answer.header("content-type")));
+    let guarded = Server::with_token(Some("secret"));
+    assert_eq!(guarded.get("/metrics").status, 401);
+}

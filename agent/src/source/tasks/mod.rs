@@ -1,5 +1,6 @@
 //! The tasks that live now, by the place that spawned them: the `goroutine` profile.
 
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port lists single tasks"))]
 mod list;
 
 use std::collections::HashMap;
@@ -13,6 +14,10 @@ use crate::context::{self, Key, Value};
 use crate::profile::{Frame, Function, Profile, Unit, ValueType};
 use crate::spawn::{self, Group, Kind, MAX_LISTED, Registry, SiteCount, State, alive, alive_in};
 
+#[cfg_attr(
+    not(feature = "serve"),
+    allow(unused_imports, reason = "only the debug port lists single tasks")
+)]
 pub(crate) use list::{MAX_PAGE, MAX_PAGED, TaskList, TaskRow, list};
 
 /// Tasks alive, counted exactly: a stack for each `flamewatch::spawn` in the code, route, name and state. With a tokio
