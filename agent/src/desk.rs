@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::figure::Family;
+use crate::meter::{Count, Meter, Meters, Subject};
 use crate::profile::Profile;
 use crate::resolve::Resolver;
 use crate::source::{Source, Window};
@@ -23,6 +24,7 @@ pub(crate) struct Desk {
     identity: Identity,
     status: Mutex<Vec<(String, String)>>,
     figures: Mutex<Vec<Family>>,
+    meters: Mutex<Meters>,
     runtime: Option<Handle>,
     on_jemalloc: bool,
 }
@@ -58,6 +60,7 @@ impl Desk {
             identity,
             status: Mutex::default(),
             figures: Mutex::default(),
+            meters: Mutex::default(),
             runtime: None,
             on_jemalloc: false,
         }
@@ -209,6 +212,16 @@ impl Desk {
     /// Sets what [`Desk::figures`] tells of the agent itself; the loop does after every round.
     pub(crate) fn set_figures(&self, figures: Vec<Family>) {
         *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    /// How fast routes and segments go.
+    pub(crate) fn meters(&self) -> Vec<(Subject, Meter)> {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner).all()
+    }
+
+    /// Tells the meters how the counts stand at `now`; the loop does every [`meter::TICK`](crate::meter::TICK).
+    pub(crate) fn meter(&self, now: Duration, counts: impl IntoIterator<Item = (Subject, Count)>) {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner).tick(now, counts);
     }
 
     fn source(&self, name: &str) -> Result<Arc<dyn Source>, Error> {

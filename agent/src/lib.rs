@@ -30,6 +30,9 @@ mod inert;
 #[cfg(feature = "__agent")]
 mod intern;
 #[cfg(feature = "__agent")]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows rates"))]
+mod meter;
+#[cfg(feature = "__agent")]
 mod moment;
 #[cfg(feature = "__agent")]
 pub mod profile;

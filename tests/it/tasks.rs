@@ -185,6 +185,22 @@ fn names_without_end_take_little_and_cannot_break_out() {
 }
 
 #[test]
+fn rates_settle_at_what_is_asked_for() {
+    let service = Service::start("leaky_routes", &[("RATE", "200")]);
+    until("a rate of 150 a second", Duration::from_secs(30), || {
+        let stats = service.ask("/debug/stats").json();
+        let healthy = stats["routes"].as_array()?.iter().find(|route| route["path"] == "/healthy")?.clone();
+        let rates = ["m1_rate", "m5_rate", "m15_rate"].map(|rate| healthy[rate].as_f64().unwrap_or(0.0));
+        let mean = healthy["mean_seconds"].as_f64().filter(|mean| *mean > 0.0 && *mean < 0.1)?;
+        assert!(healthy["count"].as_u64() > Some(0) && mean > 0.0, "{healthy}");
+        // Three of four requests.
+        rates.iter().all(|rate| (140.0..160.0).contains(rate)).then_some(())?;
+        let gauges = stats["gauges"].as_array()?;
+        gauges.iter().any(|gauge| gauge["name"] == "tokio_global_queue_depth").then_some(())
+    });
+}
+
+#[test]
 fn prometheus_reads_our_metrics() {
     let service = Service::start("leaky_routes", &[]);
     until("a first round", Duration::from_secs(10), || {

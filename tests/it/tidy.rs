@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("unit", &[]),
     ("figure", &[]),
+    ("meter", &[]),
     ("moment", &[]),
     ("watch", &["error", "unit"]),
     ("profile", &["error", "unit"]),
@@ -28,12 +29,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ("source", &["error", "unit", "context", "profile", "sys", "spawn", "doctor"]),
     ("vitals", &["figure", "gauge", "profile", "spawn", "sys"]),
     ("allocator", &["sys"]),
-    ("render", &["error", "unit", "moment", "profile", "source", "http", "segment", "figure"]),
+    ("render", &["error", "unit", "moment", "profile", "source", "http", "segment", "figure", "meter"]),
     ("resolve", &["error", "profile"]),
     ("sink", &["error", "unit", "inert", "moment"]),
     ("store", &["error"]),
     ("suspect", &["unit", "profile", "sink"]),
-    ("desk", &["error", "unit", "figure", "gauge", "profile", "resolve", "source", "store", "sys", "vitals"]),
+    (
+        "desk",
+        &[
+            "error", "unit", "figure", "gauge", "meter", "profile", "resolve", "source", "store", "sys",
+            "vitals",
+        ],
+    ),
     (
         "serve",
         &[

@@ -2,6 +2,8 @@
 
 use crate::context;
 use crate::figure::Family;
+use crate::meter::{Count, Subject};
+use crate::segment::{self, SegmentStats};
 use crate::sink::Status;
 use crate::watch::Phase;
 
@@ -32,6 +34,23 @@ pub(super) fn families(lookout: &Lookout, sinks: &[Status], counts: Counts) -> V
     families.extend(deliveries(sinks));
     families.extend(labels(context::summary()));
     families
+}
+
+/// What the counters of routes and segments say, for the meters. Microseconds: no task is looked at.
+pub(super) fn counts() -> Vec<(Subject, Count)> {
+    let segments = segment::snapshot().into_iter().map(|stats| {
+        let count = Count { calls: stats.calls, total: stats.total, in_flight: stats.in_flight };
+        let SegmentStats { product, operation, collection, .. } = stats;
+        (Subject::Segment { product, operation, collection }, count)
+    });
+    #[cfg(feature = "http")]
+    let routes = crate::http::counts().into_iter().map(|stats| {
+        let count = Count { calls: stats.calls(), total: stats.total, in_flight: stats.in_flight };
+        (Subject::Route { method: stats.method, path: stats.path }, count)
+    });
+    #[cfg(not(feature = "http"))]
+    let routes = std::iter::empty();
+    segments.chain(routes).collect()
 }
 
 /// Every gauge, the service's own among them, as the rules see it.

@@ -14,6 +14,7 @@ use crate::builder::Extras;
 use crate::config::Config;
 use crate::desk::{Desk, Identity};
 use crate::gauge;
+use crate::meter;
 use crate::profile::Profile;
 use crate::sink::{self, Delivery, State};
 use crate::watch::Verdict;
@@ -121,10 +122,13 @@ impl Watchroom {
         let mut ticks = tokio::time::interval(self.config.tick);
         // After a stall one reading is enough; a burst of them would bend every slope.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut beats = tokio::time::interval(meter::TICK);
+        beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.notified() => break,
                 _ = ticks.tick() => self.look(),
+                _ = beats.tick() => self.desk.meter(self.now(), figures::counts()),
                 Some(round) = next(&mut self.rounds) => self.judge(round),
             }
         }

@@ -20,7 +20,7 @@ use tower_layer::Layer;
 
 #[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(unused_imports, reason = "only the debug port shows them"))]
-pub(crate) use routes::{BUCKETS, RouteStats, snapshot};
+pub(crate) use routes::{BUCKETS, RouteStats, counts, snapshot};
 #[cfg(feature = "__agent")]
 pub use service::{RouteFuture, RouteService};
 

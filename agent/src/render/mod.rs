@@ -21,6 +21,8 @@ pub(crate) mod routes;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows segments"))]
 pub(crate) mod segments;
 mod shown;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows rates"))]
+pub(crate) mod stats;
 #[cfg(feature = "flamegraph")]
 mod svg;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows single tasks"))]

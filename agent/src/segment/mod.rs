@@ -62,7 +62,6 @@ pub(crate) struct SegmentStats {
 }
 
 /// Every operation there was, by product, operation and collection.
-#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows them"))]
 pub(crate) fn snapshot() -> Vec<SegmentStats> {
     TABLE.snapshot(clock::coarse_ms())
 }

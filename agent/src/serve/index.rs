@@ -23,6 +23,7 @@ const OFFERED_SECONDS: u64 = 10;
 const TABLES: &str = "<h2>tables</h2><ul><li><a href=\"/debug/tasks\">tasks</a>: every task alive, the oldest first\
     <li><a href=\"/debug/routes\">routes</a>: requests by route, how long they take, how many are in flight\
     <li><a href=\"/debug/segments\">segments</a>: operations on other systems\
+    <li><a href=\"/debug/stats\">stats</a>: rates of both over 1, 5 and 15 minutes, and all gauges, as JSON\
     <li><a href=\"/debug/threads\">threads</a>: every thread with its stack\
     <li><a href=\"/metrics\">metrics</a>: every number, for Prometheus</ul>\
     <p>As text; <code>?format=json</code> is for programs, <code>?page=</code> and <code>?size=</code> turn the pages of \

@@ -1,29 +1,23 @@
-//! `/metrics`: every number we have, in Prometheus' text format.
+//! `/metrics`: every number we have, in Prometheus' text format; and `/debug/stats`, how fast they go.
 
 use std::io;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::Uri;
 use axum::response::Response;
 
 use super::Port;
 use super::answer::{self, Refusal};
+use super::ask::Ask;
 use crate::desk::{Desk, on_quiet_thread};
-use crate::render::{self, exposition};
+use crate::render::{self, Format, exposition};
 use crate::{Error, ErrorKind, segment};
 
 /// A scraper comes every few seconds and must not be told to come back: it waits for its turn, and counting what lives
 /// is done beside the port's thread.
 pub(super) async fn show(State(port): State<Arc<Port>>) -> Result<Response, Refusal> {
-    let failed = |error| Error::new(ErrorKind::Io, "cannot write the metrics").because(error);
-    let turn = port.scrapes.clone().acquire_owned().await.ok();
-    let desk = port.desk.clone();
-    let written = on_quiet_thread(move || {
-        let written = write(&desk);
-        drop(turn);
-        written
-    });
-    Ok(answer::ok(exposition::MEDIA_TYPE, written.await?.map_err(failed)?))
+    answered(&port, exposition::MEDIA_TYPE, metrics).await
 }
 
 /// The head alone: nothing is counted.
@@ -31,11 +25,46 @@ pub(super) async fn head() -> Response {
     answer::ok(exposition::MEDIA_TYPE, Vec::new())
 }
 
-fn write(desk: &Desk) -> io::Result<Vec<u8>> {
-    let mut out = Vec::new();
-    exposition::families(&desk.figures(), &mut out)?;
+/// `/debug/stats`: rates and gauges. JSON is the only form it has.
+pub(super) async fn stats(State(port): State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
+    json_alone(&uri)?;
+    let json = |desk: &Desk, out: &mut Vec<u8>| render::stats::json(&desk.meters(), &desk.figures(), out);
+    answered(&port, Format::Json.media_type(), json).await
+}
+
+/// The same checks, no work.
+pub(super) async fn stats_head(uri: Uri) -> Result<Response, Refusal> {
+    json_alone(&uri)?;
+    Ok(answer::ok(Format::Json.media_type(), Vec::new()))
+}
+
+fn json_alone(uri: &Uri) -> Result<(), Refusal> {
+    match Ask::of(uri)?.format {
+        None | Some(Format::Json) => Ok(()),
+        Some(_) => Err(Refusal::invalid("the rates come as JSON alone")),
+    }
+}
+
+async fn answered(
+    port: &Port,
+    media_type: &'static str,
+    write: impl FnOnce(&Desk, &mut Vec<u8>) -> io::Result<()> + Send + 'static,
+) -> Result<Response, Refusal> {
+    let turn = port.scrapes.clone().acquire_owned().await.ok();
+    let desk = port.desk.clone();
+    let written = on_quiet_thread(move || {
+        let mut out = Vec::new();
+        let written = write(&desk, &mut out);
+        drop(turn);
+        written.map(|()| out)
+    });
+    let failed = |error| Error::new(ErrorKind::Io, "cannot write the numbers").because(error);
+    Ok(answer::ok(media_type, written.await?.map_err(failed)?))
+}
+
+fn metrics(desk: &Desk, out: &mut Vec<u8>) -> io::Result<()> {
+    exposition::families(&desk.figures(), out)?;
     #[cfg(feature = "http")]
-    render::routes::prometheus(&crate::http::snapshot(), &mut out)?;
-    render::segments::prometheus(&segment::snapshot(), &mut out)?;
-    Ok(out)
+    render::routes::prometheus(&crate::http::snapshot(), out)?;
+    render::segments::prometheus(&segment::snapshot(), out)
 }

@@ -72,6 +72,7 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
         .route("/debug/threads", get(threads::show))
         .route("/debug/tasks", get(lists::tasks).head(lists::head))
         .route("/debug/routes", get(lists::routes).head(lists::head))
+        .route("/debug/stats", get(metrics::stats).head(metrics::stats_head))
         .route("/debug/segments", get(lists::segments).head(lists::head))
         .route("/debug/pprof", temporary("/debug/pprof/"))
         .route("/debug/pprof/", get(index::show))

@@ -86,7 +86,7 @@ fn tasks_come_as_go_prints_goroutines() {
 fn the_index_links_to_every_table_and_a_head_costs_nothing() {
     let server = Server::start();
     let index = server.get("/debug/");
-    for path in ["/debug/tasks", "/debug/routes", "/debug/segments"] {
+    for path in ["/debug/tasks", "/debug/routes", "/debug/segments", "/debug/stats", "/metrics"] {
         assert!(index.text().contains(&format!("<a href=\"{path}\">")), "{path}");
         let head = server.request("HEAD", path, &[], b"");
         assert_eq!((head.status, head.body.len(), head.header("content-length")), (200, 0, "0"), "{path}");
@@ -110,4 +110,16 @@ fn metrics_come_in_prometheus_own_type() {
     assert_eq!((head.status, head.header("content-type")), (200, answer.header("content-type")));
     let guarded = Server::with_token(Some("secret"));
     assert_eq!(guarded.get("/metrics").status, 401);
+}
+
+#[test]
+fn rates_come_as_json_alone() {
+    let server = Server::start();
+    let answer = server.get("/debug/stats");
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    let json: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert!(json["routes"].is_array() && json["segments"].is_array() && json["gauges"].is_array(), "{json}");
+    for query in ["format=text", "format=nothing"] {
+        assert_eq!(server.get(&format!("/debug/stats?{query}")).status, 400);
+    }
 }
