@@ -127,6 +127,37 @@ fn a_cursor_that_is_never_closed_is_named_before_the_pool_is_empty() {
     assert_eq!(in_flight("readFirst"), 13);
 }
 
+/// A leak of ten tasks a minute under 2,000 requests a second, with 450 tasks that come and go, and everything in time
+/// thirty times as fast as by default: a window of 20 s for 10 min, 300 tasks a minute for 10, a rule of 900 for 30.
+#[test]
+fn a_slow_leak_under_churn_is_named() {
+    let env = [
+        ("FLAMEWATCH_GROWTH_WINDOW", "20s"),
+        ("FLAMEWATCH_HOLD", "4s"),
+        ("FLAMEWATCH_WARM_UP", "4s"),
+        ("FLAMEWATCH_TASK_GROWTH", "900"),
+    ];
+    let with = |leak| env.into_iter().chain([("LEAK", leak)]).collect::<Vec<_>>();
+    // One a minute is none while we look.
+    let (healthy, leaking) =
+        (Service::start("leaky_routes", &with("1")), Service::start("leaky_routes", &with("300")));
+    let snapshot = until("an alert", Duration::from_secs(60), || {
+        leaking.ask("/debug/snapshots?format=json").json().as_array()?.first().cloned()
+    });
+    let trigger = snapshot["trigger"].as_str().unwrap_or_default();
+    assert!(trigger.starts_with("tasks.lasting: ") && trigger.contains(" more every minute"), "{snapshot}");
+    let profile = leaking
+        .ask(&format!("/debug/snapshots/{}?format=json", snapshot["id"].as_str().expect("an id")))
+        .json();
+    let stacks = stacks(&profile);
+    assert!(stacks[0].1.ends_with(&leak()), "{stacks:?}");
+    assert!(stacks[0].2.contains(&"route=GET /orders/{id}".to_owned()), "{stacks:?}");
+    assert!(stacks[1..].iter().all(|(change, ..)| change.abs() < 5), "nothing else stays: {stacks:?}");
+    assert_eq!(leaking.status("rule: tasks growing").as_deref(), Some("ok"), "the sum is too noisy to tell");
+    assert_eq!(healthy.status("rule: tasks.lasting growing").as_deref(), Some("ok"));
+    assert_eq!(healthy.ask("/debug/snapshots?format=json").json(), Value::Array(Vec::new()));
+}
+
 /// Parts that a hostile name must never show as they are.
 const SCRIPT: &str = "<script>alert(1)";
 

@@ -2,6 +2,7 @@
 //! make them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -18,6 +19,8 @@ use crate::source::{self, Source};
 pub(super) struct Equipment {
     sources: Vec<Arc<dyn Source>>,
     runtime: Option<Handle>,
+    /// How old a task is that has come to stay.
+    lasting: Duration,
     #[cfg(feature = "heap")]
     heap: Option<Arc<source::Heap>>,
     problems: Vec<(String, String)>,
@@ -30,6 +33,8 @@ impl Equipment {
         let mut equipment = Self {
             sources: Vec::new(),
             runtime: Handle::try_current().ok(),
+            // What it grows by over one window is to be seen in the next, and what ends within minutes is no leak.
+            lasting: config.growth_window / 2,
             #[cfg(feature = "heap")]
             heap: None,
             problems: Vec::new(),
@@ -38,9 +43,8 @@ impl Equipment {
         equipment.start_heap();
         #[cfg(feature = "cpu")]
         equipment.start_cpu(config);
-        #[cfg(not(feature = "cpu"))]
-        let _ = config;
         equipment.sources.push(Arc::new(source::Tasks::new(equipment.runtime.clone())));
+        equipment.sources.push(Arc::new(source::tasks::Lasting::new(equipment.lasting)));
         equipment.sources.push(Arc::new(source::Threads::new()));
         #[cfg(all(
             feature = "cpu",
@@ -68,6 +72,7 @@ impl Equipment {
         if self.heap.is_some() {
             gauges.push(Box::new(gauge::HeapAllocated::new()));
         }
+        gauges.push(Box::new(gauge::LastingTasks::new(self.lasting)));
         gauges.extend(own);
         gauges
     }

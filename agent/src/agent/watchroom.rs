@@ -88,7 +88,7 @@ impl Watchroom {
         let identity = Identity::of(&config.service, config.version.as_deref());
         let window = rules::growth_window(&config);
         let baselines =
-            ["heap", "goroutine", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
+            ["heap", "goroutine", "lasting", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
         // Without a port of ours a link would lead to somebody else's.
         let url = port
             .as_ref()
@@ -188,6 +188,12 @@ impl Watchroom {
             Verdict::Fired(finding) => (State::Firing, finding),
             Verdict::Resolved(finding) => (State::Resolved, finding),
         };
+        // The same leak, told already, or never told: nobody wants to hear of it twice.
+        let told = |rule: &str| self.incidents.contains_key(rule);
+        let again = state == State::Firing && finding.gauge == "tasks.lasting" && told("tasks growing");
+        if again || state == State::Resolved && !told(&finding.rule) {
+            return;
+        }
         let place = self.places.clone().try_acquire_owned().ok();
         if place.is_none() {
             self.hasty_cases += 1;

@@ -1,5 +1,6 @@
 //! The tasks that live now, by the place that spawned them: the `goroutine` profile.
 
+mod lasting;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port lists single tasks"))]
 mod list;
 
@@ -14,6 +15,7 @@ use crate::context::{self, Key, Value};
 use crate::profile::{Frame, Function, Profile, Unit, ValueType};
 use crate::spawn::{self, Group, Kind, MAX_LISTED, Registry, SiteCount, State, alive, alive_in};
 
+pub(crate) use lasting::Lasting;
 #[cfg_attr(
     not(feature = "serve"),
     allow(unused_imports, reason = "only the debug port lists single tasks")
