@@ -23,7 +23,7 @@ pub const DEFAULT_CLEAR_HOLD: Duration = Duration::from_secs(10 * 60);
 pub const DEFAULT_GROWTH_WINDOW: Duration = Duration::from_secs(10 * 60);
 /// The heap may grow by this many bytes a minute: 4 MiB, which fills 1 GiB in four hours.
 pub const DEFAULT_HEAP_GROWTH: u64 = 4 * 1024 * 1024;
-/// The tasks alive may grow by this many a minute.
+/// The tasks alive may grow by this many a minute, those that have lived for half a growth window by a sixth of it.
 pub const DEFAULT_TASK_GROWTH: f64 = 30.0;
 /// The threads may grow by this many a minute.
 pub const DEFAULT_THREAD_GROWTH: f64 = 10.0;

@@ -5,8 +5,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
+use crate::figure::Family;
+use crate::meter::{Count, Meter, Meters, Subject};
 use crate::profile::Profile;
 use crate::resolve::Resolver;
 use crate::source::{Source, Window};
@@ -20,6 +23,10 @@ pub(crate) struct Desk {
     store: Store,
     identity: Identity,
     status: Mutex<Vec<(String, String)>>,
+    figures: Mutex<Vec<Family>>,
+    meters: Mutex<Meters>,
+    runtime: Option<Handle>,
+    on_jemalloc: bool,
 }
 
 /// Who this process is, as pages and profiles say it.
@@ -52,7 +59,16 @@ impl Desk {
             store: Store::default(),
             identity,
             status: Mutex::default(),
+            figures: Mutex::default(),
+            meters: Mutex::default(),
+            runtime: None,
+            on_jemalloc: false,
         }
+    }
+
+    /// The same desk, of a service that runs on `runtime`, and on jemalloc or not.
+    pub(crate) fn serving(self, runtime: Option<Handle>, on_jemalloc: bool) -> Self {
+        Self { runtime, on_jemalloc, ..self }
     }
 
     /// The same desk, which also looks for separate debug files in `debug_dir`.
@@ -173,6 +189,39 @@ impl Desk {
     /// Sets what [`Desk::about`] says beyond the identity; the loop does at every tick.
     pub(crate) fn set_status(&self, status: Vec<(String, String)>) {
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Every number there is for scrapers, but those of routes and segments.
+    #[cfg(feature = "serve")]
+    pub(crate) fn figures(&self) -> Vec<Family> {
+        let mut figures = crate::vitals::families(self.runtime.as_ref(), self.on_jemalloc);
+        figures.extend(self.figures.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        let names = self.resolver.remembered();
+        figures.extend([
+            Family::gauge("flamewatch_names_remembered", "Addresses whose names are remembered.")
+                .of(names.addresses as f64),
+            Family::gauge("flamewatch_names_remembered_bytes", "What they take.").of(names.bytes as f64),
+            Family::counter("flamewatch_names_forgotten_total", "Names that made room for others.")
+                .of(names.forgotten as f64),
+            Family::gauge("flamewatch_snapshots", "Profiles of alerts that are kept.")
+                .of(self.snapshots().len() as f64),
+        ]);
+        figures
+    }
+
+    /// Sets what [`Desk::figures`] tells of the agent itself; the loop does after every round.
+    pub(crate) fn set_figures(&self, figures: Vec<Family>) {
+        *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    /// How fast routes and segments go.
+    pub(crate) fn meters(&self) -> Vec<(Subject, Meter)> {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner).all()
+    }
+
+    /// Tells the meters how the counts stand at `now`; the loop does every [`meter::TICK`](crate::meter::TICK).
+    pub(crate) fn meter(&self, now: Duration, counts: impl IntoIterator<Item = (Subject, Count)>) {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner).tick(now, counts);
     }
 
     fn source(&self, name: &str) -> Result<Arc<dyn Source>, Error> {

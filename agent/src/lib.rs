@@ -25,6 +25,9 @@ mod error;
     allow(dead_code, reason = "each receiver needs a part of it")
 )]
 mod export;
+#[cfg(feature = "__agent")]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows figures"))]
+mod figure;
 pub mod gauge;
 #[cfg(feature = "http")]
 pub mod http;
@@ -32,6 +35,9 @@ pub mod http;
 mod inert;
 #[cfg(feature = "__agent")]
 mod intern;
+#[cfg(feature = "__agent")]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows rates"))]
+mod meter;
 #[cfg(feature = "__agent")]
 mod moment;
 #[cfg(feature = "__agent")]
@@ -62,6 +68,8 @@ mod suspect;
 #[cfg(feature = "__agent")]
 mod sys;
 mod unit;
+#[cfg(feature = "serve")]
+mod vitals;
 pub mod watch;
 
 #[cfg(feature = "__agent")]

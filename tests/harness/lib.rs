@@ -5,6 +5,7 @@ mod fixture;
 pub mod go;
 mod load;
 pub mod port;
+pub mod promtool;
 mod service;
 mod slack;
 

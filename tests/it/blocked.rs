@@ -10,8 +10,8 @@ fn tasks_are_told_and_the_alert_is_posted() {
     let slack = FakeSlack::start();
     let service = Service::start("blocked_host", &[("FLAMEWATCH_SLACK_WEBHOOK", &slack.webhook())]);
     let text = service.ask("/debug/pprof/goroutine?debug=1").text();
-    let idle = text.lines().find(|line| line.trim_start().starts_with("1,009 "));
-    assert!(idle.is_some_and(|line| line.contains("blocked_host.rs:")), "{text}");
+    let idle = text.split("\n\n").find(|stack| stack.lines().any(|line| line.starts_with("1009 @ ")));
+    assert!(idle.is_some_and(|stack| stack.contains("blocked_host.rs:")), "{text}");
     let message = until("an alert", Duration::from_secs(40), || slack.accepted().into_iter().next());
     assert!(block(&message, 0).contains("FIRING · blocked_host: tasks growing"), "{message:#}");
     let source = include_str!("../../fixtures/src/bin/blocked_host.rs");

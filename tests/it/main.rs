@@ -9,6 +9,7 @@ mod pprof;
 mod settings;
 mod shop;
 mod slack;
+mod tasks;
 mod tidy;
 mod trouble;
 

@@ -168,9 +168,14 @@ fn a_healthy_shop_is_left_alone() {
         assert_eq!(shop.slack.sent(), Vec::<Value>::new());
         (seconds(&shop.service.status("service")?)? >= 32).then_some(())
     });
-    for rule in
-        ["rss.share high", "heap.allocated growing", "tasks growing", "threads growing", "fds growing"]
-    {
+    for rule in [
+        "rss.share high",
+        "heap.allocated growing",
+        "tasks growing",
+        "tasks.lasting growing",
+        "threads growing",
+        "fds growing",
+    ] {
         assert_eq!(shop.service.status(&format!("rule: {rule}")).as_deref(), Some("ok"), "{rule}");
     }
     assert!(!shop.dir.exists());

@@ -2,6 +2,7 @@
 //! make them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -10,6 +11,7 @@ use crate::config::Config;
 #[cfg(feature = "cpu")]
 use crate::context;
 use crate::export::{Exporter, Targets};
+use crate::figure::Family;
 use crate::gauge::{self, Gauge};
 use crate::sink::{self, Delivery, Sink};
 use crate::source::{self, Source};
@@ -18,6 +20,8 @@ use crate::source::{self, Source};
 pub(super) struct Equipment {
     sources: Vec<Arc<dyn Source>>,
     runtime: Option<Handle>,
+    /// How old a task is that has come to stay.
+    lasting: Duration,
     #[cfg(feature = "heap")]
     heap: Option<Arc<source::Heap>>,
     problems: Vec<(String, String)>,
@@ -30,6 +34,8 @@ impl Equipment {
         let mut equipment = Self {
             sources: Vec::new(),
             runtime: Handle::try_current().ok(),
+            // What it grows by over one window is to be seen in the next, and what ends within minutes is no leak.
+            lasting: config.growth_window / 2,
             #[cfg(feature = "heap")]
             heap: None,
             problems: Vec::new(),
@@ -38,9 +44,8 @@ impl Equipment {
         equipment.start_heap();
         #[cfg(feature = "cpu")]
         equipment.start_cpu(config);
-        #[cfg(not(feature = "cpu"))]
-        let _ = config;
         equipment.sources.push(Arc::new(source::Tasks::new(equipment.runtime.clone())));
+        equipment.sources.push(Arc::new(source::tasks::Lasting::new(equipment.lasting)));
         equipment.sources.push(Arc::new(source::Threads::new()));
         #[cfg(all(
             feature = "cpu",
@@ -68,6 +73,7 @@ impl Equipment {
         if self.heap.is_some() {
             gauges.push(Box::new(gauge::HeapAllocated::new()));
         }
+        gauges.push(Box::new(gauge::LastingTasks::new(self.lasting)));
         gauges.extend(own);
         gauges
     }
@@ -90,6 +96,29 @@ impl Equipment {
             every: config.export_every,
         };
         Exporter::start(&targets, &mut self.problems)
+    }
+
+    /// The service's runtime, where one is known.
+    pub(super) fn runtime(&self) -> Option<Handle> {
+        self.runtime.clone()
+    }
+
+    /// Whether the service's allocator is jemalloc, and sampled.
+    pub(super) const fn has_heap(&self) -> bool {
+        #[cfg(feature = "heap")]
+        let has = self.heap.is_some();
+        #[cfg(not(feature = "heap"))]
+        let has = false;
+        has
+    }
+
+    /// What the engines say of themselves, for scrapers.
+    pub(super) fn figures(&self) -> Vec<Family> {
+        #[cfg(feature = "heap")]
+        let figures = self.heap.as_ref().map(|heap| super::figures::heap(&heap.stats())).unwrap_or_default();
+        #[cfg(not(feature = "heap"))]
+        let figures = Vec::new();
+        figures
     }
 
     /// What could not be started, for the index page.

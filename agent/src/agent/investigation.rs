@@ -196,6 +196,7 @@ fn account(alert: &Alert, profile: &Profile, growth: &Growth, since: Option<Dura
 fn in_words(kind: &str) -> &str {
     match kind {
         "goroutine" => "task",
+        "lasting" => "lasting task",
         "threadcreate" => "thread",
         "profile" => "CPU",
         other => other,

@@ -70,6 +70,11 @@ impl Lookout {
         gauges.chain(rules).collect()
     }
 
+    /// Every rule and where it stands.
+    pub(super) fn phases(&self) -> impl Iterator<Item = (&str, Phase)> {
+        self.watchers.iter().map(|watcher| (watcher.rule().name(), watcher.phase()))
+    }
+
     /// The rules whose gauge nobody reads, which is a mistake of whoever set them.
     pub(super) fn blind_rules(&self) -> Vec<String> {
         let known = |rule: &Rule| self.gauges.iter().any(|gauge| gauge.name() == rule.gauge());

@@ -4,6 +4,7 @@
 mod baseline;
 mod checkup;
 mod equipment;
+mod figures;
 mod investigation;
 mod lookout;
 mod port;

@@ -12,6 +12,9 @@ const MAX_RULES: usize = 64;
 /// The fewest readings of a growth window that tell growth from noise: nine are needed, and some may fail.
 const READINGS_A_WINDOW: u32 = 15;
 
+/// Of the tasks that have come to stay so much less growth is a fault: nothing comes and goes among them.
+const LASTING_SHARE: f64 = 1.0 / 6.0;
+
 /// The default rules and `own`, checked.
 ///
 /// # Errors
@@ -25,6 +28,7 @@ pub(super) fn of(config: &Config, own: Vec<Rule>) -> Result<Vec<Rule>, Error> {
         config.rss_share.map(|share| Rule::above("rss.share", share)),
         growing("heap.allocated", heap_growth),
         growing("tasks", config.task_growth),
+        growing("tasks.lasting", config.task_growth.map(|limit| limit * LASTING_SHARE)),
         growing("threads", config.thread_growth),
         growing("fds", config.fd_growth),
     ];

@@ -15,12 +15,14 @@ use crate::config::Config;
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
 use crate::gauge;
+use crate::meter;
 use crate::profile::Profile;
 use crate::sink::{self, Delivery, State};
 use crate::watch::Verdict;
 
 use super::baseline::Baseline;
 use super::equipment::{self, Equipment};
+use super::figures::{self, Counts};
 use super::investigation::{Case, investigate};
 use super::lookout::{Lookout, Reading};
 use super::port::Port;
@@ -89,12 +91,14 @@ impl Watchroom {
         let identity = Identity::of(&config.service, config.version.as_deref());
         let window = rules::growth_window(&config);
         let baselines =
-            ["heap", "goroutine", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
+            ["heap", "goroutine", "lasting", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
         // Without a port of ours a link would lead to somebody else's.
         let url = port
             .as_ref()
             .map(|port| config.url.clone().unwrap_or_else(|| format!("http://{}", port.address())));
-        let desk = Desk::new(equipment.sources(), identity).looking_in(config.debug_dir.as_deref());
+        let desk = Desk::new(equipment.sources(), identity)
+            .looking_in(config.debug_dir.as_deref())
+            .serving(equipment.runtime(), equipment.has_heap());
         Ok(Self {
             desk: Arc::new(desk),
             guard: Some(Guard { lookout, baselines, warm_up: config.warm_up }),
@@ -122,10 +126,13 @@ impl Watchroom {
         let mut ticks = tokio::time::interval(self.config.tick);
         // After a stall one reading is enough; a burst of them would bend every slope.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut beats = tokio::time::interval(meter::TICK);
+        beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.notified() => break,
                 _ = ticks.tick() => self.look(),
+                _ = beats.tick() => self.desk.meter(self.now(), figures::counts()),
                 Some(round) = next(&mut self.rounds) => self.judge(round),
             }
         }
@@ -175,6 +182,7 @@ impl Watchroom {
             status.extend(exporter.status());
         }
         self.show_status(&status);
+        self.show_figures(&guard.lookout);
         for (verdict, reading) in verdicts {
             self.open_case(verdict, &reading, &guard, now);
         }
@@ -188,6 +196,12 @@ impl Watchroom {
             Verdict::Fired(finding) => (State::Firing, finding),
             Verdict::Resolved(finding) => (State::Resolved, finding),
         };
+        // The same leak, told already, or never told: nobody wants to hear of it twice.
+        let told = |rule: &str| self.incidents.contains_key(rule);
+        let again = state == State::Firing && finding.gauge == "tasks.lasting" && told("tasks growing");
+        if again || state == State::Resolved && !told(&finding.rule) {
+            return;
+        }
         let place = self.places.clone().try_acquire_owned().ok();
         if place.is_none() {
             self.hasty_cases += 1;
@@ -249,6 +263,14 @@ impl Watchroom {
             lines.push(("alerts without evidence".to_owned(), self.hasty_cases.to_string()));
         }
         self.desk.set_status(lines);
+    }
+
+    fn show_figures(&self, lookout: &Lookout) {
+        let sinks: Vec<_> = self.deliveries.iter().map(Delivery::status).collect();
+        let counts = Counts { hasty: self.hasty_cases, panics: self.panics };
+        let mut figures = figures::families(lookout, &sinks, counts);
+        figures.extend(self.equipment.figures());
+        self.desk.set_figures(figures);
     }
 
     fn announce(&self) {

@@ -26,6 +26,8 @@ pub use memory::{Limit, LimitedBy, MemoryShare, Rss, RssShare, limit};
 #[cfg(feature = "__agent")]
 pub use process::{Cpu, Fds, Threads};
 #[cfg(feature = "__agent")]
+pub(crate) use tasks::LastingTasks;
+#[cfg(feature = "__agent")]
 pub use tasks::Tasks;
 #[cfg(feature = "__agent")]
 pub use watched::{DEFAULT_HISTORY, MAX_BACK_OFF, Reading, Watched};

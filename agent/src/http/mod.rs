@@ -19,8 +19,8 @@ mod service;
 use tower_layer::Layer;
 
 #[cfg(feature = "__agent")]
-#[cfg_attr(not(test), allow(unused_imports, reason = "the debug port is still to show them"))]
-pub(crate) use routes::{BUCKETS, RouteStats, snapshot};
+#[cfg_attr(not(feature = "serve"), allow(unused_imports, reason = "only the debug port shows them"))]
+pub(crate) use routes::{BUCKETS, RouteStats, counts, snapshot};
 #[cfg(feature = "__agent")]
 pub use service::{RouteFuture, RouteService};
 

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::plain::plain;
+
 /// How a column is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Set {
@@ -17,6 +19,7 @@ pub(super) fn write<const N: usize>(
     rows: impl Iterator<Item = [String; N]>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let rows = rows.map(|row| row.map(|cell| plain(&cell).into_owned()));
     let rows: Vec<[String; N]> =
         std::iter::once(heads.map(|(head, _)| head.to_owned())).chain(rows).collect();
     let mut widths = [0; N];
@@ -26,12 +29,9 @@ pub(super) fn write<const N: usize>(
         }
     }
     for row in &rows {
-        let cells = row.iter().zip(widths).zip(heads).map(|((cell, width), (_, set))| {
-            let cell = cell.replace(['\n', '\r'], " ");
-            match set {
-                Set::Left => format!("{cell:<width$}"),
-                Set::Right => format!("{cell:>width$}"),
-            }
+        let cells = row.iter().zip(widths).zip(heads).map(|((cell, width), (_, set))| match set {
+            Set::Left => format!("{cell:<width$}"),
+            Set::Right => format!("{cell:>width$}"),
         });
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }

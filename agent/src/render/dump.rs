@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::plain::plain;
 use crate::moment;
 use crate::profile::{Frame, Function, Profile, Stack};
 
@@ -27,7 +28,7 @@ pub fn dump(profile: &Profile) -> String {
 fn head(profile: &Profile) -> String {
     let mut head = format!("{} {}, {}\n", profile.total(0), profile.kind(), moment::readable(profile.began));
     for line in profile.comments.iter().chain([&profile.losses.summary()]) {
-        let _ = writeln!(head, "# {line}");
+        let _ = writeln!(head, "# {}", plain(line));
     }
     head
 }
@@ -55,7 +56,7 @@ fn headline(stack: &Stack<'_>) -> String {
             let _ = write!(headline, " {key}={value}");
         }
     }
-    headline.replace(['\n', '\r'], " ")
+    plain(&headline).into_owned()
 }
 
 fn body(stack: &Stack<'_>) -> String {
@@ -77,9 +78,9 @@ fn body(stack: &Stack<'_>) -> String {
 
 fn named(function: &Function, body: &mut String) {
     let inlined = if function.inlined { " (inlined)" } else { "" };
-    let _ = writeln!(body, "{}{inlined}", function.name);
+    let _ = writeln!(body, "{}{inlined}", plain(&function.name));
     if let Some(place) = function.place() {
-        let _ = writeln!(body, "\t{place}");
+        let _ = writeln!(body, "\t{}", plain(&place));
     }
 }
 

@@ -3,6 +3,27 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use crate::figure::{Family, Kind};
+
+/// The media type of these lines.
+pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Writes every one of `families` that has figures.
+pub(crate) fn families(families: &[Family], out: &mut dyn Write) -> io::Result<()> {
+    for family in families.iter().filter(|family| !family.figures.is_empty()) {
+        let kind = match family.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        };
+        head(family.name, kind, family.help, out)?;
+        for figure in &family.figures {
+            let labels: Vec<_> = figure.labels.iter().map(|(key, value)| (*key, &**value)).collect();
+            sample(family.name, &labels, figure.value, out)?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes the two lines that come before a metric's samples.
 pub(super) fn head(name: &str, kind: &str, help: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
@@ -16,7 +37,12 @@ pub(super) fn sample(name: &str, labels: &[(&str, &str)], value: f64, out: &mut 
         let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let _infallible = write!(text, "{comma}{key}=\"{value}\"");
     }
-    writeln!(out, "{name}{{{text}}} {value}")
+    let labels = if text.is_empty() { text } else { format!("{{{text}}}") };
+    match value {
+        f64::INFINITY => writeln!(out, "{name}{labels} +Inf"),
+        f64::NEG_INFINITY => writeln!(out, "{name}{labels} -Inf"),
+        value => writeln!(out, "{name}{labels} {value}"),
+    }
 }
 
 #[cfg(test)]
@@ -29,5 +55,14 @@ mod tests {
         sample("up", &[("a", "x\"} 1\nup{a=\"\\"), ("b", "é")], 0.5, &mut out).expect("a sample");
         let line = "up{a=\"x\\\"} 1\\nup{a=\\\"\\\\\",b=\"é\"} 0.5\n";
         assert_eq!(String::from_utf8(out).expect("text"), line);
+    }
+
+    #[test]
+    fn a_family_is_told_once_and_an_empty_one_not_at_all() {
+        let mut out = Vec::new();
+        let open = Family::gauge("open", "Open things.").of(3.0).with([("kind", "a\nb")], f64::INFINITY);
+        families(&[open, Family::counter("none_total", "Nothing.")], &mut out).expect("families");
+        let text = "# HELP open Open things.\n# TYPE open gauge\nopen 3\nopen{kind=\"a\\nb\"} +Inf\n";
+        assert_eq!(String::from_utf8(out).expect("text"), text);
     }
 }

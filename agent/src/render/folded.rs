@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use super::plain::plain;
 use crate::profile::{Frame, Profile, Stack};
 
 /// The stacks of a delta that a form without a sign cannot show.
@@ -45,15 +46,17 @@ fn line(stack: &Stack<'_>, value: usize) -> String {
     line
 }
 
-/// The frame's name without what separates frames and lines. A type such as `[u8; 32]` stays readable.
+/// The frame's name without what separates frames and lines, and without what a terminal or XML would choke on. A type
+/// such as `[u8; 32]` stays readable.
 pub(super) fn name(frame: &Frame) -> Cow<'_, str> {
     let shown = frame.show();
     match shown.is_empty() {
         true => Cow::Borrowed("(unnamed)"),
-        false if shown.contains([';', '\n', '\r']) => {
-            Cow::Owned(shown.replace(';', ":").replace(['\n', '\r'], " "))
-        }
-        false => shown,
+        false if shown.contains(';') => Cow::Owned(plain(&shown.replace(';', ":")).into_owned()),
+        false => match plain(&shown) {
+            Cow::Borrowed(_) => shown,
+            Cow::Owned(plain) => Cow::Owned(plain),
+        },
     }
 }
 

@@ -2,25 +2,30 @@
 //! One file per form. What all of them show of a stack is decided in `shown`, how sure it is in `certainty`.
 
 mod certainty;
-#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows tables"))]
 mod columns;
 mod dump;
-#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
-mod exposition;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows metrics"))]
+pub(crate) mod exposition;
 mod folded;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port speaks Go's text"))]
+mod goroutine;
 mod json;
+mod plain;
 pub mod pprof;
 #[cfg(feature = "flamegraph")]
 mod prelude;
 #[cfg(feature = "http")]
-#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows routes"))]
 pub(crate) mod routes;
-#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows segments"))]
 pub(crate) mod segments;
 mod shown;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows rates"))]
+pub(crate) mod stats;
 #[cfg(feature = "flamegraph")]
 mod svg;
-#[cfg_attr(not(test), allow(dead_code, reason = "the debug port is still to show it"))]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows single tasks"))]
 pub(crate) mod tasks;
 mod text;
 mod top;
@@ -32,6 +37,8 @@ use crate::{Error, ErrorKind};
 
 pub use dump::dump;
 pub use folded::Omitted;
+#[cfg(feature = "serve")]
+pub(crate) use goroutine::goroutine;
 
 /// The forms a profile can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,8 @@
-//! A page of tasks, one by one, as a table for terminals and as JSON. The profile of the tasks is a profile like any
-//! other; this is what it sums up.
+//! A page of tasks, one by one, as a table for terminals, each for itself as Go prints goroutines, and as JSON. The profile
+//! of the tasks is a profile like any other; this is what it sums up.
 //!
 //! ```json
-//! { "alive": 2, "listed": 2, "page": 0, "pages": 1, "tasks": [
+//! { "alive": 2, "listed": 2, "page": 1, "pages": 1, "size": 1000, "tasks": [
 //!   {"function": "shop::import", "place": "shop/src/orders.rs:88", "name": "importer", "route": null, "kind": "task",
 //!    "state": "waiting", "since_seconds": 1.5, "age_seconds": 60.0, "polls": 7, "busy_seconds": 0.02}, …]}
 //! ```
@@ -13,20 +13,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::columns::{self, Set::Left, Set::Right};
+use super::plain::plain;
 use crate::Unit;
 use crate::source::tasks::{TaskList, TaskRow};
 
 /// Writes `list` as a table, nothing cut.
 pub(crate) fn text(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
-    let count = |number: u64| Unit::Count.show(number as f64);
-    let page = Unit::Count.show(list.page as f64 + 1.0);
-    let pages = Unit::Count.show(list.pages as f64);
-    writeln!(out, "tasks: {} alive, the oldest first, page {page} of {pages}", count(list.alive))?;
-    if list.alive > list.listed {
-        let unlisted = count(list.alive - list.listed);
-        writeln!(out, "{unlisted} of them are counted by their site alone; see the goroutine profile")?;
-    }
-    writeln!(out)?;
+    head(list, "", out)?;
     let heads = [
         ("age", Right),
         ("state", Left),
@@ -40,13 +33,48 @@ pub(crate) fn text(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
     columns::write(heads, list.tasks.iter().map(cells), out)
 }
 
-/// Writes `list` as JSON.
+/// Writes `list` one task below the other, for `?debug=2`: what it does in brackets, then the function and its line.
+pub(crate) fn blocks(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
+    head(list, "debug=2&", out)?;
+    for task in &list.tasks {
+        let (state, since, age) = (task.state, duration(task.since), duration(task.age));
+        let (polls, busy) = (Unit::Count.show(task.polls as f64), duration(task.busy));
+        let labels = labels(task).map(|label| format!(" {}", plain(&label))).collect::<String>();
+        writeln!(out, "task [{state} for {since}, {age} old, {polls} polls, busy for {busy}]{labels}:")?;
+        writeln!(out, "{}\n\t{}\n", plain(&task.function), plain(&task.place))?;
+    }
+    Ok(())
+}
+
+/// How many there are, and what to ask for to see the next of them.
+fn head(list: &TaskList, query: &str, out: &mut dyn Write) -> io::Result<()> {
+    let count = |number: u64| Unit::Count.show(number as f64);
+    let page = Unit::Count.show(list.page as f64 + 1.0);
+    let pages = Unit::Count.show(list.pages as f64);
+    writeln!(out, "tasks: {} alive, the oldest first, page {page} of {pages}", count(list.alive))?;
+    if list.alive > list.listed {
+        let unlisted = count(list.alive - list.listed);
+        writeln!(out, "{unlisted} of them are counted by their site alone; see the goroutine profile")?;
+    }
+    if list.page.saturating_add(1) < list.pages {
+        writeln!(out, "next page: ?{query}page={}&size={}", list.page.saturating_add(2), list.size)?;
+    }
+    let paged = list.pages.saturating_mul(list.size) as u64;
+    if paged < list.listed {
+        let hidden = count(list.listed - paged);
+        writeln!(out, "the {hidden} youngest are not on any page; the goroutine profile counts their kinds")?;
+    }
+    writeln!(out)
+}
+
+/// Writes `list` as JSON. Pages count from 1 on.
 pub(crate) fn json(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
     let document = Document {
         alive: list.alive,
         listed: list.listed,
-        page: list.page,
+        page: list.page.saturating_add(1),
         pages: list.pages,
+        size: list.size,
         tasks: list.tasks.iter().map(Task::of).collect(),
     };
     serde_json::to_writer(&mut *out, &document)?;
@@ -54,12 +82,6 @@ pub(crate) fn json(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn cells(task: &TaskRow) -> [String; 8] {
-    let label = |key: &str, value: &str| format!("{key}={value}");
-    let labels = [
-        task.name.as_ref().map(|name| label("name", name)),
-        task.route.as_ref().map(|route| label("route", route)),
-        (task.kind != "task").then(|| label("kind", task.kind)),
-    ];
     [
         duration(task.age),
         task.state.to_owned(),
@@ -68,8 +90,18 @@ fn cells(task: &TaskRow) -> [String; 8] {
         duration(task.busy),
         task.function.clone(),
         task.place.clone(),
-        labels.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        labels(task).collect::<Vec<_>>().join(" "),
     ]
+}
+
+fn labels(task: &TaskRow) -> impl Iterator<Item = String> {
+    let label = |key: &str, value: &str| format!("{key}={value}");
+    let labels = [
+        task.name.as_ref().map(|name| label("name", name)),
+        task.route.as_ref().map(|route| label("route", route)),
+        (task.kind != "task").then(|| label("kind", task.kind)),
+    ];
+    labels.into_iter().flatten()
 }
 
 fn duration(duration: Duration) -> String {
@@ -82,6 +114,7 @@ struct Document<'l> {
     listed: u64,
     page: usize,
     pages: usize,
+    size: usize,
     tasks: Vec<Task<'l>>,
 }
 
@@ -134,7 +167,7 @@ mod tests {
             busy: Duration::from_millis(20),
         };
         let plain = TaskRow { name: None, route: None, kind: "task", state: "new", polls: 0, ..task.clone() };
-        TaskList { page: 1, pages: 3, alive: 2_005, listed: 2_002, tasks: vec![task, plain] }
+        TaskList { page: 1, pages: 3, size: 667, alive: 2_005, listed: 2_002, tasks: vec![task, plain] }
     }
 
     #[test]
@@ -144,6 +177,8 @@ mod tests {
         let lines = "\
 tasks: 2,005 alive, the oldest first, page 2 of 3
 3 of them are counted by their site alone; see the goroutine profile
+next page: ?page=3&size=667
+the 1 youngest are not on any page; the goroutine profile counts their kinds
 
  age  state    since  polls   busy  function      place                  labels
 60 s  running  1.5 s  1,234  20 ms  shop::import  shop/src/orders.rs:88  name=importer route=GET /or ders kind=blocking
@@ -153,11 +188,31 @@ tasks: 2,005 alive, the oldest first, page 2 of 3
     }
 
     #[test]
+    fn one_below_the_other() {
+        let mut out = Vec::new();
+        blocks(&TaskList { alive: 2_001, listed: 2_001, ..list() }, &mut out).expect("blocks");
+        let lines = "\
+tasks: 2,001 alive, the oldest first, page 2 of 3
+next page: ?debug=2&page=3&size=667
+
+task [running for 1.5 s, 60 s old, 1,234 polls, busy for 20 ms] name=importer route=GET /or ders kind=blocking:
+shop::import
+\tshop/src/orders.rs:88
+
+task [new for 1.5 s, 60 s old, 0 polls, busy for 20 ms]:
+shop::import
+\tshop/src/orders.rs:88
+
+";
+        assert_eq!(String::from_utf8(out).expect("text"), lines);
+    }
+
+    #[test]
     fn as_json() {
         let mut out = Vec::new();
         json(&list(), &mut out).expect("JSON");
         let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
-        assert_eq!((&value["alive"], &value["pages"]), (&2_005.into(), &3.into()));
+        assert_eq!((&value["alive"], &value["page"], &value["pages"]), (&2_005.into(), &2.into(), &3.into()));
         assert_eq!(value["tasks"][0]["name"], "importer");
         assert_eq!(value["tasks"][0]["since_seconds"], 1.5);
         assert_eq!(value["tasks"][1]["route"], serde_json::Value::Null);

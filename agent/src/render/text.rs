@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::certainty::{self, Tally};
+use super::plain::plain;
 use super::top::{Row, Top};
 use crate::Unit;
 use crate::moment;
@@ -76,10 +77,7 @@ impl<'p> Table<'p> {
             )?;
         }
         writeln!(out, "losses: {}", profile.losses.summary())?;
-        profile
-            .comments
-            .iter()
-            .try_for_each(|comment| writeln!(out, "{}", comment.replace(['\n', '\r'], " ")))?;
+        profile.comments.iter().try_for_each(|comment| writeln!(out, "{}", plain(comment)))?;
         writeln!(out)
     }
 
@@ -113,8 +111,8 @@ impl<'p> Table<'p> {
             certainty::show(own.error()),
             self.show(row.cum.value),
             self.share(row.cum.value),
-            row.name.replace(['\n', '\r'], " "),
-            row.place(),
+            plain(&row.name).into_owned(),
+            plain(&row.place()).into_owned(),
         ]
     }
 
@@ -127,7 +125,7 @@ impl<'p> Table<'p> {
         let cells: Vec<_> = labels.iter().map(|row| (self.show(row.cum.value), row)).collect();
         let width = cells.iter().map(|(cell, _)| cell.chars().count()).max().unwrap_or(0);
         for (cell, row) in cells {
-            let (share, name) = (self.share(row.cum.value), row.name.replace(['\n', '\r'], " "));
+            let (share, name) = (self.share(row.cum.value), plain(&row.name));
             writeln!(out, "{cell:>width$} {share:>6}  {name}")?;
         }
         match self.top.labels.len().saturating_sub(LABELS) {

@@ -7,7 +7,7 @@ mod turns;
 use std::collections::HashMap;
 use std::path::Path;
 
-use flamewatch_symbolizer::{Addr, Frame as Answer, ModuleMap, Symbolizer};
+use flamewatch_symbolizer::{Addr, CacheStats, Frame as Answer, ModuleMap, Symbolizer};
 
 use self::slices::in_slices;
 use self::turns::Turns;
@@ -81,9 +81,14 @@ impl Resolver {
         addresses.iter().map(|address| names.get(address).cloned().flatten()).collect()
     }
 
-    /// What is remembered, in words.
+    /// What is remembered.
+    pub(crate) fn remembered(&self) -> CacheStats {
+        self.symbolizer.cache_stats()
+    }
+
+    /// The same in words.
     pub(crate) fn summary(&self) -> String {
-        let stats = self.symbolizer.cache_stats();
+        let stats = self.remembered();
         let size = Unit::Bytes.show(stats.bytes as f64);
         format!(
             "{} addresses in {size}, used {} times, {} forgotten",

@@ -62,7 +62,6 @@ pub(crate) struct SegmentStats {
 }
 
 /// Every operation there was, by product, operation and collection.
-#[allow(dead_code, reason = "the debug port is still to show it")]
 pub(crate) fn snapshot() -> Vec<SegmentStats> {
     TABLE.snapshot(clock::coarse_ms())
 }
@@ -121,6 +120,8 @@ impl Table {
         let all = kept.chain([&self.other]).map(|operation| operation.stats(now_ms));
         let mut all: Vec<_> = all.filter(|stats| stats.calls + stats.in_flight > 0).collect();
         all.sort_by(|a, b| a.names().cmp(&b.names()));
+        // Should the service call one `(other)` too: a name stands once.
+        all.dedup_by(|more, kept| more.names() == kept.names() && kept.absorb(more));
         all
     }
 }
@@ -128,6 +129,19 @@ impl Table {
 impl SegmentStats {
     fn names(&self) -> [&str; 3] {
         [&self.product, &self.operation, &self.collection]
+    }
+
+    /// Adds what `other` has counted. True, so that it is then left out.
+    fn absorb(&mut self, other: &Self) -> bool {
+        let shortest =
+            [&*self, other].into_iter().filter(|stats| stats.calls > 0).map(|stats| stats.shortest).min();
+        self.shortest = shortest.unwrap_or_default();
+        self.longest = self.longest.max(other.longest);
+        self.calls += other.calls;
+        self.last_minute += other.last_minute;
+        self.in_flight += other.in_flight;
+        self.total += other.total;
+        true
     }
 }
 

@@ -9,6 +9,7 @@ use super::answer::Refusal;
 use crate::profile::Profile;
 use crate::render::{Format, Options};
 use crate::source::Window;
+use crate::source::tasks::{MAX_PAGE, MAX_PAGED};
 
 /// The longest window that can be asked for.
 pub(super) const MAX_SECONDS: u64 = 60;
@@ -38,6 +39,19 @@ pub(super) struct Ask {
     value: Option<String>,
     /// The snapshot to subtract.
     pub(super) base: Option<String>,
+    /// Which page of a long table, from 1 on.
+    page: Option<usize>,
+    /// How many rows a page has.
+    size: Option<usize>,
+}
+
+/// The form of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    /// For terminals.
+    Text,
+    /// For programs.
+    Json,
 }
 
 impl Ask {
@@ -60,6 +74,8 @@ impl Ask {
                 "raw" => ask.raw = flag(&value).ok_or_else(|| bad("raw", "0 or 1"))?,
                 "value" => ask.value = Some(value),
                 "base" => ask.base = Some(value),
+                "page" => ask.page = Some(from_one("page", &value, MAX_PAGED)?),
+                "size" => ask.size = Some(from_one("size", &value, MAX_PAGE)?),
                 _ => {}
             }
         }
@@ -89,6 +105,20 @@ impl Ask {
             (None, None) => Window::of(default),
         };
         window.at(self.hertz)
+    }
+
+    /// The form of an answer that is a table: text, unless asked otherwise.
+    pub(super) fn table(&self) -> Result<Table, Refusal> {
+        match self.format {
+            None | Some(Format::Text) => Ok(Table::Text),
+            Some(Format::Json) => Ok(Table::Json),
+            Some(_) => Err(bad("format", "one of: text, json")),
+        }
+    }
+
+    /// Which page, from 0 on, and how many rows it has.
+    pub(super) fn page(&self) -> (usize, usize) {
+        (self.page.unwrap_or(1).saturating_sub(1), self.size.unwrap_or(MAX_PAGE))
     }
 
     /// How `profile` is to be shown.
@@ -123,6 +153,13 @@ fn hertz(value: &str) -> Result<u32, Refusal> {
         .filter(|hertz| (1..=MAX_HERTZ).contains(hertz))
         .and_then(|hertz| u32::try_from(hertz).ok())
         .ok_or_else(|| bad("hz", &format!("a whole number from 1 to {MAX_HERTZ}")))
+}
+
+fn from_one(name: &str, value: &str, most: usize) -> Result<usize, Refusal> {
+    whole(value)
+        .and_then(|number| usize::try_from(number).ok())
+        .filter(|number| (1..=most).contains(number))
+        .ok_or_else(|| bad(name, &format!("a whole number from 1 to {most}")))
 }
 
 fn format(value: &str) -> Result<Format, Refusal> {
@@ -179,5 +216,19 @@ mod tests {
         check("debug=x", Err("must be 0, 1 or 2"));
         check("format=png", Err("must be one of: pprof, svg, text, folded, json"));
         check("raw=maybe", Err("must be 0 or 1"));
+        for bad in ["0", "-1", "+1", "1.0", "x", "", "18446744073709551616"] {
+            check(&format!("page={bad}"), Err("must be a whole number from 1 to 10000"));
+            check(&format!("size={bad}"), Err("must be a whole number from 1 to 1000"));
+        }
+        check("size=1001", Err("must be a whole number from 1 to 1000"));
+    }
+
+    #[test]
+    fn tables_come_in_two_forms_and_in_pages() {
+        let ask = |query: &str| Ask::of(&format!("/?{query}").parse().expect("a path")).expect("a query");
+        assert_eq!((ask("").table().ok(), ask("").page()), (Some(Table::Text), (0, MAX_PAGE)));
+        let third = ask("page=3&size=7&format=json");
+        assert_eq!((third.table().ok(), third.page()), (Some(Table::Json), (2, 7)));
+        assert!(format!("{:?}", ask("format=svg").table()).contains("must be one of: text, json"));
     }
 }

@@ -19,6 +19,16 @@ use crate::source::Source;
 /// What the form offers first: long enough to see something, short enough to wait for.
 const OFFERED_SECONDS: u64 = 10;
 
+/// What is counted and not sampled, each with what it says.
+const TABLES: &str = "<h2>tables</h2><ul><li><a href=\"/debug/tasks\">tasks</a>: every task alive, the oldest first\
+    <li><a href=\"/debug/routes\">routes</a>: requests by route, how long they take, how many are in flight\
+    <li><a href=\"/debug/segments\">segments</a>: operations on other systems\
+    <li><a href=\"/debug/stats\">stats</a>: rates of both over 1, 5 and 15 minutes, and all gauges, as JSON\
+    <li><a href=\"/debug/threads\">threads</a>: every thread with its stack\
+    <li><a href=\"/metrics\">metrics</a>: every number, for Prometheus</ul>\
+    <p>As text; <code>?format=json</code> is for programs, <code>?page=</code> and <code>?size=</code> turn the pages of \
+    the tasks.</p>";
+
 const REST: &str = "<h2>others</h2><p><code>mutex</code>, <code>block</code>, <code>goroutine</code> and \
     <code>threadcreate</code> are always answered under <code>/debug/pprof/</code>; where nothing is collected, with \
     an empty profile that says so. <code>tasks</code> and <code>goroutine</code> are one, <code>allocs</code> is \
@@ -33,7 +43,7 @@ pub(super) async fn show(State(port): State<Arc<Port>>, headers: HeaderMap) -> R
     for source in port.desk.sources() {
         body.push_str(&section(source.as_ref(), &format!("http://{user}{host}")));
     }
-    answer::ok(HTML, page("profiles", &(body + REST)))
+    answer::ok(HTML, page("profiles", &(body + TABLES + REST)))
 }
 
 fn about(lines: &[(String, String)]) -> String {

@@ -6,6 +6,8 @@ mod access;
 mod answer;
 mod ask;
 mod index;
+mod lists;
+mod metrics;
 mod page;
 mod profiles;
 mod snapshots;
@@ -37,6 +39,8 @@ struct Port {
     desk: Arc<Desk>,
     access: Access,
     collections: Arc<Semaphore>,
+    /// One at a time: scrapers wait for each other.
+    scrapes: Arc<Semaphore>,
 }
 
 /// Serves the debug port on `listener` until `stop`. Whoever bound it has asked [`Access::check`] first.
@@ -50,7 +54,12 @@ pub(crate) async fn run(
 }
 
 fn router(desk: Arc<Desk>, access: Access) -> Router {
-    let port = Arc::new(Port { desk, access, collections: Arc::new(Semaphore::new(COLLECTIONS)) });
+    let port = Arc::new(Port {
+        desk,
+        access,
+        collections: Arc::new(Semaphore::new(COLLECTIONS)),
+        scrapes: Arc::new(Semaphore::new(1)),
+    });
     let temporary = |to: &'static str| get(move || async move { Redirect::temporary(to) });
     Router::new()
         .route("/", temporary("/debug/"))
@@ -59,7 +68,12 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
         .route("/debug/health", get(|| async { answer::ok(TEXT, "ok\n") }))
         .route("/debug/style.css", get(page::style))
         .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
+        .route("/metrics", get(metrics::show).head(metrics::head))
         .route("/debug/threads", get(threads::show))
+        .route("/debug/tasks", get(lists::tasks).head(lists::head))
+        .route("/debug/routes", get(lists::routes).head(lists::head))
+        .route("/debug/stats", get(metrics::stats).head(metrics::stats_head))
+        .route("/debug/segments", get(lists::segments).head(lists::head))
         .route("/debug/pprof", temporary("/debug/pprof/"))
         .route("/debug/pprof/", get(index::show))
         .route("/debug/pprof/cmdline", get(symbol::command))

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Port;
-use super::answer::{Refusal, SANDBOX};
+use super::answer::{self, Refusal, SANDBOX, TEXT};
 use super::ask::Ask;
-use super::threads;
+use super::{lists, threads};
 use crate::desk::{Desk, on_quiet_thread};
 use crate::profile::{Profile, ValueType};
 use crate::render::{self, Format, Options};
@@ -29,6 +29,9 @@ const EMPTY: [&str; 4] = ["mutex", "block", "goroutine", "threadcreate"];
 
 /// Profiles that need a feature or an allocator: whoever asks where there is none is told so.
 const NEEDED: [&str; 5] = ["heap", "allocs", "profile", "threads", "wall"];
+
+/// The names of the profile that Go prints in a text of its own.
+const TASKS: [&str; 2] = ["goroutine", "tasks"];
 
 /// How many stacks [`Format::Folded`] leaves out.
 const OMITTED: HeaderName = HeaderName::from_static("x-flamewatch-omitted");
@@ -94,8 +97,14 @@ pub(super) async fn show(
         return threads::dump(&port).await;
     }
     let wanted = Wanted::of(&port.desk, &name)?;
+    if TASKS.contains(&&*name) && ask.debug == 2 {
+        return lists::every_task(&port, &ask).await;
+    }
     let permit = port.permit()?;
     let profile = wanted.collect(&port.desk, ask.window(wanted.default_length())).await?;
+    if TASKS.contains(&&*name) && ask.debug == 1 && ask.format() == Format::Text {
+        return as_goroutines(profile, permit).await;
+    }
     let profile = as_asked(profile, &name);
     let file = file_name(&name, &wanted, &ask);
     drawn(profile, &ask, None, &file, permit).await
@@ -151,6 +160,16 @@ pub(super) async fn drawn(
         response.headers_mut().insert(OMITTED, omitted);
     }
     Ok(response)
+}
+
+/// `profile` as Go prints its goroutines.
+async fn as_goroutines(profile: Profile, permit: OwnedSemaphorePermit) -> Result<Response, Refusal> {
+    let text = on_quiet_thread(move || {
+        let text = render::goroutine(&profile.with_kind("goroutine"));
+        drop(permit);
+        text
+    });
+    Ok(answer::ok(TEXT, text.await?))
 }
 
 fn draw(profile: &Profile, format: Format, options: &Options) -> Result<(Vec<u8>, Option<String>), Error> {

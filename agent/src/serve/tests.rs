@@ -2,6 +2,7 @@
 
 mod clients;
 mod limits;
+mod lists;
 mod pages;
 mod profiles;
 

@@ -20,6 +20,11 @@ pub(crate) fn groups() -> Vec<(Group, u64)> {
     group(SLAB.rows())
 }
 
+/// The same of those that were born by `ms` of the coarse clock.
+pub(crate) fn groups_born_before(ms: u64) -> Vec<(Group, u64)> {
+    group(SLAB.rows().filter(|row| row.born_ms <= ms))
+}
+
 /// The `most` oldest of the listed tasks, the oldest first, and how many are listed in all.
 pub(crate) fn oldest(most: usize) -> (Vec<Row>, u64) {
     oldest_of(SLAB.rows(), most)

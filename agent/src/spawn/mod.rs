@@ -29,7 +29,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 #[cfg(feature = "__agent")]
-pub(crate) use census::{Group, groups, oldest};
+pub(crate) use census::{Group, groups, groups_born_before, oldest};
 #[cfg(feature = "__agent")]
 pub(crate) use magazine::MAX_LISTED;
 #[cfg(feature = "__agent")]

@@ -30,7 +30,7 @@ pub(crate) fn this_thread() -> u32 {
 ///
 /// # Errors
 /// What the system said.
-#[cfg(all(feature = "cpu", target_os = "linux"))]
+#[cfg(any(feature = "serve", all(feature = "cpu", target_os = "linux")))]
 pub(crate) fn descriptor_limit() -> io::Result<u64> {
     soft_limit(libc::RLIMIT_NOFILE)
 }
@@ -57,6 +57,17 @@ fn soft_limit(resource: Resource) -> io::Result<u64> {
         return Err(io::Error::last_os_error());
     }
     Ok(limit.rlim_cur)
+}
+
+/// How many of the kernel's ticks, in which `/proc` counts time, make a second.
+///
+/// # Errors
+/// What the system said.
+#[cfg(feature = "serve")]
+pub(crate) fn ticks_a_second() -> io::Result<u64> {
+    // SAFETY: sysconf(3) takes any name and touches no memory of ours.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    u64::try_from(ticks).ok().filter(|ticks| *ticks > 0).ok_or_else(io::Error::last_os_error)
 }
 
 /// The size of a memory page in bytes.

@@ -22,6 +22,8 @@ pub(crate) struct TaskList {
     pub(crate) page: usize,
     /// How many pages there are.
     pub(crate) pages: usize,
+    /// How many tasks a page has.
+    pub(crate) size: usize,
     /// Tasks alive, also those that are counted and not listed.
     pub(crate) alive: u64,
     /// Tasks that are listed one by one.
@@ -53,7 +55,6 @@ pub(crate) struct TaskRow {
 }
 
 /// The tasks of page `page` when each has `size`, at most [`MAX_PAGE`].
-#[allow(dead_code, reason = "the debug port is still to show it")]
 pub(crate) fn list(page: usize, size: usize) -> TaskList {
     let size = size.clamp(1, MAX_PAGE);
     let first = page.saturating_mul(size).min(MAX_PAGED);
@@ -63,6 +64,7 @@ pub(crate) fn list(page: usize, size: usize) -> TaskList {
     TaskList {
         page,
         pages: paged.div_ceil(size),
+        size,
         alive: counts.iter().map(|count| count.alive).sum::<u64>().max(listed),
         listed,
         tasks: tasks(rows.get(first..).unwrap_or_default(), &counts, clock::coarse_ms()),

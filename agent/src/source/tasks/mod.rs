@@ -1,5 +1,7 @@
 //! The tasks that live now, by the place that spawned them: the `goroutine` profile.
 
+mod lasting;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port lists single tasks"))]
 mod list;
 
 use std::collections::HashMap;
@@ -13,7 +15,11 @@ use crate::context::{self, Key, Value};
 use crate::profile::{Frame, Function, Profile, Unit, ValueType};
 use crate::spawn::{self, Group, Kind, MAX_LISTED, Registry, SiteCount, State, alive, alive_in};
 
-#[allow(unused_imports, reason = "the debug port is still to show the list")]
+pub(crate) use lasting::Lasting;
+#[cfg_attr(
+    not(feature = "serve"),
+    allow(unused_imports, reason = "only the debug port lists single tasks")
+)]
 pub(crate) use list::{MAX_PAGE, MAX_PAGED, TaskList, TaskRow, list};
 
 /// Tasks alive, counted exactly: a stack for each `flamewatch::spawn` in the code, route, name and state. With a tokio

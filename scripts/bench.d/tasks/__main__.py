@@ -1,0 +1,129 @@
+"""What watched tasks cost, beside the crates a service would use instead, in one run."""
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+ROWS = {
+    "bare": "tokio::spawn",
+    "counted": "flamewatch::spawn, counted by line alone",
+    "flamewatch": "flamewatch::spawn, with ages and states",
+    "tokio-metrics": "tokio-metrics, TaskMonitor",
+    "async-backtrace": "async-backtrace, one frame a task",
+    "await-tree": "await-tree, one root a task",
+}
+
+HELP = """\
+Each round starts the program task_cost once per row, in turn. In each process
+  spawn  is spawning, running and joining an empty task, on one thread;
+  poll   is one poll of a task that only yields;
+  task   is the memory of a task that waits, of 1,000,000;
+  list   is how long it takes to say what those million are, where it can: flamewatch by line, async-backtrace and
+         await-tree one by one, which is what they have;
+  gap    is the longest pause of a 1 ms ticker on the service's runtime meanwhile, less the longest in as long without.
+Figures over `tokio::spawn` are differences to the row `bare` of the same round. The table shows the median, and the
+least and the most. `counted` is what flamewatch does beyond 2,097,152 live tasks: it has that many live first, so that its
+caches are colder than anybody else's. Machines are noisy: trust the differences, not the absolute figures.
+
+Not in the table: console-subscriber. It works only in a program that was built with `--cfg tokio_unstable`, which changes
+the runtime that all others are measured on.
+"""
+
+# What flamewatch is held to: row, figure, the most, unit.
+GOALS = [
+    ("counted", "spawn", 10, "ns a spawn, counted only"),
+    ("flamewatch", "spawn", 30, "ns a spawn, with ages"),
+    ("flamewatch", "poll", 10, "ns a poll"),
+    ("flamewatch", "task", 64, "bytes a live task"),
+    ("flamewatch", "list", 20, "ms for a list of a million"),
+    ("flamewatch", "gap", 1, "ms of a longer pause meanwhile"),
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench tasks", description=__doc__, epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds, 1 to 50 (default 5)")
+    options = parser.parse_args()
+    if not 1 <= options.rounds <= 50:
+        parser.error(f"--rounds is {options.rounds}, but must be a whole number from 1 to 50")
+    print("building (release, with the peers)", file=sys.stderr)
+    build = ["cargo", "build", "-q", "--release", "-p", "flamewatch-fixtures", "--bin", "task_cost", "--features", "peers"]
+    subprocess.run(build, cwd=ROOT, check=True)
+    rounds = []
+    for number in range(1, options.rounds + 1):
+        found = {}
+        for row in ROWS:
+            print(f"\rround {number} of {options.rounds}: {row:20}", end="", file=sys.stderr)
+            found[row] = measure(row)
+        rounds.append(found)
+    print(f"\r{'':60}\r", end="", file=sys.stderr)
+    table(rounds)
+    return goals(rounds)
+
+
+def measure(row):
+    program = ROOT / "target" / "release" / "task_cost"
+    output = subprocess.run([program, row], check=True, stdout=subprocess.PIPE, timeout=300).stdout
+    return json.loads(output)
+
+
+def figures(rounds, row, what):
+    """One figure a round, over the row `bare` where that says something; empty where there is none."""
+    if what == "list":
+        return [statistics.median(found[row]["list_ms"]) for found in rounds if found[row].get("list_ms")]
+    if what == "gap":
+        pairs = [(found[row].get("gap_ms"), found[row].get("quiet_gap_ms")) for found in rounds]
+        return [statistics.median(a - b for a, b in zip(*pair)) for pair in pairs if pair[0]]
+    key = {"spawn": "spawn_ns", "poll": "poll_ns", "task": "task_bytes"}[what]
+    if any(key not in found[row] for found in rounds):
+        return []
+    base = [0 if row == "bare" else found["bare"][key] for found in rounds]
+    return [found[row][key] - bare for found, bare in zip(rounds, base)]
+
+
+def shown(values, row):
+    if not values:
+        return "-"
+    sign = "" if row == "bare" else "+"
+    return f"{statistics.median(values):{sign}.1f} ({min(values):{sign}.1f} .. {max(values):{sign}.1f})"
+
+
+def times(rounds, row, what):
+    """How many times the cost of flamewatch, on top of tokio's."""
+    ours, theirs = figures(rounds, "flamewatch", what), figures(rounds, row, what)
+    if row in ("bare", "flamewatch") or not theirs or statistics.median(ours) <= 0:
+        return ""
+    return f" {statistics.median(theirs) / statistics.median(ours):.1f}x"
+
+
+def table(rounds):
+    heads = {"spawn": "spawn ns", "poll": "poll ns", "task": "task bytes", "list": "list ms", "gap": "gap ms"}
+    lines = [["", *heads.values()]]
+    for row, name in ROWS.items():
+        lines.append([name] + [shown(figures(rounds, row, what), row) + times(rounds, row, what) for what in heads])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+    print("\n`+` is over tokio::spawn in the same round (list and gap: as they are); `x`: times what flamewatch takes.")
+    print("Left out: console-subscriber, which needs a build with tokio_unstable (see --help).\n")
+
+
+def goals(rounds):
+    missed = 0
+    for row, what, most, words in GOALS:
+        value = statistics.median(figures(rounds, row, what))
+        missed += value > most
+        print(f"{'held' if value <= most else 'MISSED':6} at most {most} {words}: {value:.1f}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
