@@ -84,8 +84,8 @@ fn install(number: c_int) -> io::Result<()> {
     let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
     action.sa_sigaction = handler::on_signal as *const () as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-    // SAFETY: a sigset_t is a set of bits. Not by sigfillset(3), which leaves out the signals by which libc cancels
-    // threads: a cancellation would unwind through a stack that is not the thread's.
+    // SAFETY: a sigset_t is a set of bits. Not by sigfillset(3), which leaves out the signals of libc's own: the one by
+    // which setuid(2) reaches every thread comes on the alternate stack, and would come over the frames of ours there.
     unsafe { core::ptr::write_bytes(&raw mut action.sa_mask, 0xff, 1) };
     set(number, &action)
 }
