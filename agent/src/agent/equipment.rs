@@ -47,7 +47,8 @@ impl Equipment {
             any(target_arch = "x86_64", target_arch = "aarch64")
         ))]
         equipment.sources.extend([
-            Arc::new(source::ThreadStacks::new().labeled(context::labels)) as Arc<dyn Source>,
+            Arc::new(source::Awaits::new()) as Arc<dyn Source>,
+            Arc::new(source::ThreadStacks::new().labeled(context::labels)),
             Arc::new(source::Wall::new().labeled(context::labels)),
             Arc::new(source::Wall::blocked().labeled(context::labels)),
             Arc::new(source::Wall::locked().labeled(context::labels)),

@@ -1,5 +1,13 @@
 //! `tokio::spawn` under the name of the place that calls it. In an inert build the call is forwarded and nothing else.
 
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod awaits;
+#[cfg(all(
+    feature = "__agent",
+    not(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+))]
+#[path = "awaits/silent.rs"]
+mod awaits;
 #[cfg(feature = "__agent")]
 mod census;
 mod join_set;
@@ -28,6 +36,8 @@ use std::future::Future;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use awaits::{Awaits, MAX_ASKED, Place, Wait, awaits};
 #[cfg(feature = "__agent")]
 pub(crate) use census::{Group, groups, oldest};
 #[cfg(feature = "__agent")]
@@ -48,6 +58,8 @@ pub use watch::{InScope, Watch, Watched};
 #[cfg(feature = "__agent")]
 mod parts {
     pub(super) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+    pub(super) use crate::sys::waker::Kept;
 
     /// Slots in a chunk: 256 KB, taken when the first of them is needed.
     pub(super) const CHUNK: usize = 4_096;

@@ -1,5 +1,7 @@
 //! The tasks that live now, by the place that spawned them: the `goroutine` profile.
 
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod awaits;
 mod list;
 
 use std::collections::HashMap;
@@ -13,6 +15,8 @@ use crate::context::{self, Key, Value};
 use crate::profile::{Frame, Function, Profile, Unit, ValueType};
 use crate::spawn::{self, Group, Kind, MAX_LISTED, Registry, SiteCount, State, alive, alive_in};
 
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use awaits::Awaits;
 #[allow(unused_imports, reason = "the debug port is still to show the list")]
 pub(crate) use list::{MAX_PAGE, MAX_PAGED, TaskList, TaskRow, list};
 
