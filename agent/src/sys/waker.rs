@@ -146,6 +146,14 @@ fn fits(waker: &Waker) -> bool {
         return false;
     }
     let table = ptr::from_ref(waker.vtable()).cast_mut();
+    // Acquire: pairs with the Release below.
+    let known = TABLE.load(Ordering::Acquire);
+    known == table || known.is_null() && is_first(table)
+}
+
+/// Whether `table` is the first that is seen, or equal to the one that another thread has seen first.
+#[cold]
+fn is_first(table: *mut RawWakerVTable) -> bool {
     match TABLE.compare_exchange(ptr::null_mut(), table, Ordering::Release, Ordering::Acquire) {
         Ok(_) => true,
         Err(first) => ptr::eq(first, table),
