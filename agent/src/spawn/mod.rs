@@ -20,6 +20,8 @@ mod name;
 #[cfg(feature = "__agent")]
 mod registry;
 #[cfg(feature = "__agent")]
+mod runtimes;
+#[cfg(feature = "__agent")]
 mod site;
 #[cfg(feature = "__agent")]
 mod slab;
@@ -38,6 +40,8 @@ use tokio::task::JoinHandle;
 
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use awaits::{Awaits, MAX_ASKED, Place, Wait, awaits};
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use census::in_one_poll;
 #[cfg(feature = "__agent")]
 pub(crate) use census::{Group, groups, oldest};
 #[cfg(feature = "__agent")]
@@ -46,6 +50,10 @@ pub(crate) use magazine::MAX_LISTED;
 pub(crate) use name::of_place;
 #[cfg(feature = "__agent")]
 pub(crate) use registry::Registry;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use runtimes::Runtime;
+#[cfg(feature = "__agent")]
+pub(crate) use runtimes::runtimes;
 #[cfg(feature = "__agent")]
 pub(crate) use site::{Kind, SiteCount};
 #[cfg(feature = "__agent")]
@@ -134,6 +142,14 @@ where
         task::Task::new(future, ticket)
     };
     tokio::task::spawn_local(future)
+}
+
+/// Watches the workers of one more runtime, called `name` in pages and alerts. The one that the agent is started in is
+/// watched without. May be called before the agent is started; at most 32 runtimes are watched, and none twice.
+#[cfg_attr(not(feature = "__agent"), allow(unused_variables, reason = "nobody watches in this build"))]
+pub fn watch_runtime(handle: &Handle, name: &str) {
+    #[cfg(feature = "__agent")]
+    runtimes::add(handle, name);
 }
 
 /// The tasks alive in `runtime`, ours and all others.

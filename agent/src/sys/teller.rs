@@ -210,10 +210,13 @@ mod tests {
             lent.wake_by_ref();
         }
         std::thread::scope(|scope| {
-            let other = scope.spawn(|| lent.clone().wake());
+            let other = scope.spawn(|| {
+                let clone = lent.clone();
+                assert!(clone.will_wake(&real));
+                clone.wake();
+            });
             assert!(other.join().is_ok());
         });
         assert_eq!((counts.0.load(Ordering::Relaxed), teller.told().len()), (4, 1));
-        drop(real);
     }
 }

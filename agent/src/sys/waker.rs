@@ -182,12 +182,13 @@ mod tests {
 
     use super::*;
 
-    /// A task that keeps its waker in `kept` and counts its polls, until it is aborted.
+    /// A task that keeps its waker in `kept` at its first poll and counts its polls, until it is aborted.
     fn keeper(kept: &Arc<Kept>, polls: &Arc<AtomicU64>) -> impl Future<Output = ()> + use<> {
         let (kept, polls) = (kept.clone(), polls.clone());
         poll_fn(move |context| {
-            kept.keep(context.waker());
-            polls.fetch_add(1, Ordering::Relaxed);
+            if polls.fetch_add(1, Ordering::Relaxed) == 0 {
+                kept.keep(context.waker());
+            }
             kept.answered();
             Poll::Pending
         })
@@ -239,6 +240,7 @@ mod tests {
             ends[other as usize] += 1;
             assert!(kept.0.load(Ordering::Relaxed).is_null() && kept.leave());
             task.abort();
+            assert!(runtime.block_on(task).is_err());
         }
         assert_eq!(ends.iter().sum::<u64>(), 2_000);
         assert_eq!(runtime.metrics().num_alive_tasks(), 0, "none is kept alive");

@@ -179,7 +179,15 @@ fn the_chain_of_a_task_is_told_in_full() {
 }
 
 async fn deep(by_hand: ByHand) {
-    async { async { by_hand.await }.await }.await;
+    deeper(by_hand).await;
+}
+
+async fn deeper(by_hand: ByHand) {
+    deepest(by_hand).await;
+}
+
+async fn deepest(by_hand: ByHand) {
+    by_hand.await;
 }
 
 #[test]
