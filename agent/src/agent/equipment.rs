@@ -17,6 +17,8 @@ use crate::source::{self, Source};
 pub(super) struct Equipment {
     sources: Vec<Arc<dyn Source>>,
     runtime: Option<Handle>,
+    #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    blocks: Arc<source::workers::Blocks>,
     #[cfg(feature = "heap")]
     heap: Option<Arc<source::Heap>>,
     problems: Vec<(String, String)>,
@@ -29,6 +31,12 @@ impl Equipment {
         let mut equipment = Self {
             sources: Vec::new(),
             runtime: Handle::try_current().ok(),
+            #[cfg(all(
+                feature = "cpu",
+                target_os = "linux",
+                any(target_arch = "x86_64", target_arch = "aarch64")
+            ))]
+            blocks: Arc::default(),
             #[cfg(feature = "heap")]
             heap: None,
             problems: Vec::new(),
@@ -52,6 +60,7 @@ impl Equipment {
             Arc::new(source::Wall::new().labeled(context::labels)),
             Arc::new(source::Wall::blocked().labeled(context::labels)),
             Arc::new(source::Wall::locked().labeled(context::labels)),
+            Arc::new(source::workers::Workers::new(equipment.blocks.clone())),
         ]);
         equipment
     }
@@ -68,8 +77,37 @@ impl Equipment {
         if self.heap.is_some() {
             gauges.push(Box::new(gauge::HeapAllocated::new()));
         }
+        #[cfg(all(
+            feature = "cpu",
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ))]
+        gauges.push(Box::new(super::watchdog::BlockedWorkers(self.blocks.clone())));
         gauges.extend(own);
         gauges
+    }
+
+    /// The thread that watches the runtimes' workers, if the settings want one. Called in the agent's runtime.
+    #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub(super) fn watch_workers(
+        &self,
+        config: &Config,
+        desk: &Arc<crate::desk::Desk>,
+    ) -> Option<super::watchdog::Watchdog> {
+        let threshold = config.worker_blocked?;
+        let started = super::watchdog::Watchdog::start(
+            desk.clone(),
+            self.blocks.clone(),
+            self.runtime.clone(),
+            threshold,
+        );
+        started.map_err(|error| tracing::warn!("flamewatch: workers are not watched: {error:#}")).ok()
+    }
+
+    /// What was found of the runtimes' workers, for the index page.
+    #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub(super) fn blocked_workers(&self, now: std::time::Duration) -> String {
+        self.blocks.status(now)
     }
 
     /// What the heap engine does about its own cost, once a tick.

@@ -198,6 +198,7 @@ fn in_words(kind: &str) -> &str {
         "goroutine" => "task",
         "threadcreate" => "thread",
         "profile" => "CPU",
+        "workers" => "blocked worker",
         other => other,
     }
 }

@@ -52,7 +52,7 @@ impl Source for Awaits {
     }
 
     fn refine(&self, named: Profile) -> Profile {
-        named.rebuilt(|stack| chain(stack))
+        named.rebuilt(chain)
     }
 }
 
