@@ -11,6 +11,7 @@ mod shop;
 mod slack;
 mod tidy;
 mod trouble;
+mod workers;
 
 use std::path::Path;
 
