@@ -243,6 +243,9 @@ mod tests {
             assert!(runtime.block_on(task).is_err());
         }
         assert_eq!(ends.iter().sum::<u64>(), 2_000);
-        assert_eq!(runtime.metrics().num_alive_tasks(), 0, "none is kept alive");
+        // A task that has ended is counted until its worker has put it away.
+        while runtime.metrics().num_alive_tasks() > 0 {
+            std::thread::yield_now();
+        }
     }
 }
