@@ -31,6 +31,8 @@ pub const DEFAULT_THREAD_GROWTH: f64 = 10.0;
 pub const DEFAULT_FD_GROWTH: f64 = 30.0;
 /// The resident memory may take this share of the memory limit.
 pub const DEFAULT_RSS_SHARE: f64 = 0.85;
+/// A worker of an async runtime may stay in one poll this long.
+pub const DEFAULT_WORKER_BLOCKED: Duration = Duration::from_millis(500);
 /// CPU samples a second.
 pub const DEFAULT_CPU_HZ: u32 = 99;
 /// How long CPU samples are kept that are taken all the time.
@@ -65,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) thread_growth: Option<f64>,
     pub(crate) fd_growth: Option<f64>,
     pub(crate) rss_share: Option<f64>,
+    pub(crate) worker_blocked: Option<Duration>,
     pub(crate) cpu_hz: u32,
     /// One of [`CPU_ENGINES`].
     pub(crate) cpu_engine: &'static str,
@@ -127,6 +130,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_URL", "the http or https URL under which people reach the debug port"),
     ("FLAMEWATCH_VERSION", "the service's version"),
     ("FLAMEWATCH_WARM_UP", "a duration such as 2m"),
+    ("FLAMEWATCH_WORKER_BLOCKED", "a duration from 50ms to 1m such as 500ms, or off"),
 ];
 
 impl Default for Config {
@@ -152,6 +156,7 @@ impl Default for Config {
             thread_growth: Some(DEFAULT_THREAD_GROWTH),
             fd_growth: Some(DEFAULT_FD_GROWTH),
             rss_share: Some(DEFAULT_RSS_SHARE),
+            worker_blocked: Some(DEFAULT_WORKER_BLOCKED),
             cpu_hz: DEFAULT_CPU_HZ,
             cpu_engine: CPU_ENGINES[0],
             cpu_always: None,
@@ -208,6 +213,9 @@ impl Config {
         env.read_secret("FLAMEWATCH_INFLUX_TOKEN", &mut self.influx_token, |text| !text.is_empty())?;
         env.read("FLAMEWATCH_EXPORT_EVERY", &mut self.export_every, |text| {
             duration(text, Duration::from_secs(1), 60 * minute)
+        })?;
+        env.read("FLAMEWATCH_WORKER_BLOCKED", &mut self.worker_blocked, |text| {
+            or_off(text, |text| duration(text, Duration::from_millis(50), minute))
         })?;
         env.read("FLAMEWATCH_CPU_HZ", &mut self.cpu_hz, hertz)?;
         env.read("FLAMEWATCH_CPU_ENGINE", &mut self.cpu_engine, |text| {

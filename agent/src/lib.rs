@@ -113,6 +113,8 @@ pub use inert::{Agent, Builder, Scope, Segment, doctor, scope, segment, start};
 pub use segment::{Segment, segment};
 #[cfg(feature = "spans")]
 pub use spans::{SpanLayer, span_layer};
-pub use spawn::{InScope, JoinSetExt, Watch, Watched, spawn, spawn_blocking, spawn_local, spawn_on};
+pub use spawn::{
+    InScope, JoinSetExt, Watch, Watched, spawn, spawn_blocking, spawn_local, spawn_on, watch_runtime,
+};
 pub use unit::Unit;
 pub use watch::Rule;

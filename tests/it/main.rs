@@ -12,6 +12,7 @@ mod slack;
 mod tasks;
 mod tidy;
 mod trouble;
+mod workers;
 
 use std::path::Path;
 

@@ -23,7 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("context", &["intern", "sys"]),
     ("segment", &["intern", "sys"]),
     ("http", &["context", "intern", "spawn"]),
-    ("spawn", &["context", "sys"]),
+    ("spawn", &["context", "intern", "sys"]),
     ("spans", &["context", "sys"]),
     ("gauge", &["error", "unit", "sys", "spawn", "watch"]),
     ("source", &["error", "unit", "context", "profile", "sys", "spawn", "doctor"]),

@@ -10,6 +10,16 @@ mod parts {
 
     pub(super) const CHUNK: usize = 4;
     pub(super) const BATCH: usize = 2;
+
+    /// No wakers here.
+    #[derive(Debug)]
+    pub(super) struct Kept;
+
+    impl Kept {
+        pub(super) const fn new() -> Self {
+            Self
+        }
+    }
 }
 
 use loom::sync::Arc;
@@ -56,6 +66,21 @@ fn a_row_is_never_half_of_one_task_and_half_of_another() {
         slots[0].enter(2, 2, 2, 2);
         reader.join().expect("a thread");
         assert_eq!(slab.rows().map(|row| row.site).collect::<Vec<_>>(), [2]);
+    });
+}
+
+#[test]
+fn a_link_is_not_taken_for_a_task() {
+    model(|| {
+        let slab = slab();
+        let reader = slab.clone();
+        let slots = take(&slab);
+        slots.iter().for_each(|slot| slot.enter(7, 7, 7, 7));
+        let reader = thread::spawn(move || assert!(reader.rows().all(|row| (row.site, row.name) == (7, 7))));
+        slots.iter().for_each(|slot| slot.leave());
+        slab.give(slots.into_iter());
+        reader.join().expect("a thread");
+        assert_eq!(slab.rows().count(), 0);
     });
 }
 

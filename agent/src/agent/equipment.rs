@@ -22,6 +22,8 @@ pub(super) struct Equipment {
     runtime: Option<Handle>,
     /// How old a task is that has come to stay.
     lasting: Duration,
+    #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    blocks: Arc<source::workers::Blocks>,
     #[cfg(feature = "heap")]
     heap: Option<Arc<source::Heap>>,
     problems: Vec<(String, String)>,
@@ -36,6 +38,12 @@ impl Equipment {
             runtime: Handle::try_current().ok(),
             // What it grows by over one window is to be seen in the next, and what ends within minutes is no leak.
             lasting: config.growth_window / 2,
+            #[cfg(all(
+                feature = "cpu",
+                target_os = "linux",
+                any(target_arch = "x86_64", target_arch = "aarch64")
+            ))]
+            blocks: Arc::default(),
             #[cfg(feature = "heap")]
             heap: None,
             problems: Vec::new(),
@@ -53,10 +61,12 @@ impl Equipment {
             any(target_arch = "x86_64", target_arch = "aarch64")
         ))]
         equipment.sources.extend([
-            Arc::new(source::ThreadStacks::new().labeled(context::labels)) as Arc<dyn Source>,
+            Arc::new(source::Awaits::new()) as Arc<dyn Source>,
+            Arc::new(source::ThreadStacks::new().labeled(context::labels)),
             Arc::new(source::Wall::new().labeled(context::labels)),
             Arc::new(source::Wall::blocked().labeled(context::labels)),
             Arc::new(source::Wall::locked().labeled(context::labels)),
+            Arc::new(source::workers::Workers::new(equipment.blocks.clone())),
         ]);
         equipment
     }
@@ -74,8 +84,37 @@ impl Equipment {
             gauges.push(Box::new(gauge::HeapAllocated::new()));
         }
         gauges.push(Box::new(gauge::LastingTasks::new(self.lasting)));
+        #[cfg(all(
+            feature = "cpu",
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ))]
+        gauges.push(Box::new(super::watchdog::BlockedWorkers(self.blocks.clone())));
         gauges.extend(own);
         gauges
+    }
+
+    /// The thread that watches the runtimes' workers, if the settings want one. Called in the agent's runtime.
+    #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub(super) fn watch_workers(
+        &self,
+        config: &Config,
+        desk: &Arc<crate::desk::Desk>,
+    ) -> Option<super::watchdog::Watchdog> {
+        let threshold = config.worker_blocked?;
+        let started = super::watchdog::Watchdog::start(
+            desk.clone(),
+            self.blocks.clone(),
+            self.runtime.clone(),
+            threshold,
+        );
+        started.map_err(|error| tracing::warn!("flamewatch: workers are not watched: {error:#}")).ok()
+    }
+
+    /// What was found of the runtimes' workers, for the index page.
+    #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub(super) fn blocked_workers(&self, now: std::time::Duration) -> String {
+        self.blocks.status(now)
     }
 
     /// What the heap engine does about its own cost, once a tick.

@@ -199,6 +199,7 @@ fn in_words(kind: &str) -> &str {
         "lasting" => "lasting task",
         "threadcreate" => "thread",
         "profile" => "CPU",
+        "workers" => "blocked worker",
         other => other,
     }
 }

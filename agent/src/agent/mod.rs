@@ -9,6 +9,8 @@ mod investigation;
 mod lookout;
 mod port;
 mod rules;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod watchdog;
 mod watchroom;
 
 use std::net::SocketAddr;

@@ -32,9 +32,10 @@ pub(super) fn of(config: &Config, own: Vec<Rule>) -> Result<Vec<Rule>, Error> {
         growing("threads", config.thread_growth),
         growing("fds", config.fd_growth),
     ];
+    let blocked = worker_blocked(config);
     let timed =
         |rule: Rule| rule.for_at_least(config.hold).cooldown(config.cooldown).clear_for(config.clear_hold);
-    let rules: Vec<Rule> = defaults.into_iter().flatten().map(timed).chain(own).collect();
+    let rules: Vec<Rule> = defaults.into_iter().flatten().map(timed).chain(blocked).chain(own).collect();
     if rules.len() > MAX_RULES {
         let message = format!("{} rules are set, but at most {MAX_RULES} can be", rules.len());
         return Err(Error::new(crate::ErrorKind::Invalid, message));
@@ -48,6 +49,18 @@ pub(super) fn of(config: &Config, own: Vec<Rule>) -> Result<Vec<Rule>, Error> {
         return Err(Error::new(crate::ErrorKind::Invalid, message));
     }
     Ok(rules)
+}
+
+/// A worker that was blocked for as long as the settings allow is a fault at once, and most likely over when the gauge is
+/// read next.
+fn worker_blocked(config: &Config) -> Option<Rule> {
+    let watched =
+        cfg!(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")));
+    config.worker_blocked.filter(|_| watched).map(|_| {
+        let rule =
+            Rule::above("tokio.workers.blocked", 0.0).named("worker blocked").for_at_least(Duration::ZERO);
+        rule.cooldown(config.cooldown).clear_for(config.clear_hold)
+    })
 }
 
 /// How far back the baselines must reach: as far as the default growth rules look.

@@ -122,6 +122,12 @@ impl Watchroom {
     pub(super) async fn run(mut self, stop: &Notify) {
         let closing = Arc::new(Notify::new());
         self.announce();
+        #[cfg(all(
+            feature = "cpu",
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ))]
+        let _watchdog = self.equipment.watch_workers(&self.config, &self.desk);
         let port = self.port.take().map(|port| tokio::spawn(port.answer(self.desk.clone(), closing.clone())));
         let mut ticks = tokio::time::interval(self.config.tick);
         // After a stall one reading is enough; a burst of them would bend every slope.
@@ -258,6 +264,14 @@ impl Watchroom {
             (format!("sink: {}", status.name), account(&status))
         });
         let mut lines: Vec<(String, String)> = lines.iter().cloned().chain(sinks).collect();
+        #[cfg(all(
+            feature = "cpu",
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ))]
+        if self.config.worker_blocked.is_some() {
+            lines.push(("blocked workers".to_owned(), self.equipment.blocked_workers(self.now())));
+        }
         lines.extend(self.equipment.problems().iter().cloned());
         if self.hasty_cases > 0 {
             lines.push(("alerts without evidence".to_owned(), self.hasty_cases.to_string()));

@@ -9,6 +9,8 @@ mod memory;
 #[cfg(feature = "__agent")]
 mod process;
 #[cfg(feature = "__agent")]
+mod runtime;
+#[cfg(feature = "__agent")]
 mod tasks;
 #[cfg(feature = "__agent")]
 mod watched;
@@ -25,6 +27,8 @@ pub(crate) use memory::headroom;
 pub use memory::{Limit, LimitedBy, MemoryShare, Rss, RssShare, limit};
 #[cfg(feature = "__agent")]
 pub use process::{Cpu, Fds, Threads};
+#[cfg(feature = "__agent")]
+pub use runtime::Runtime;
 #[cfg(feature = "__agent")]
 pub(crate) use tasks::LastingTasks;
 #[cfg(feature = "__agent")]
@@ -64,8 +68,9 @@ pub fn of_process(runtime: Option<tokio::runtime::Handle>) -> Vec<Box<dyn Gauge>
         Box::new(Threads::new()),
         Box::new(Fds::new()),
         Box::new(Cpu::new()),
-        Box::new(Tasks::new(runtime)),
+        Box::new(Tasks::new(runtime.clone())),
     ];
+    gauges.extend(Runtime::all(runtime.as_ref()).into_iter().map(|gauge| Box::new(gauge) as Box<dyn Gauge>));
     if limit().is_some_and(|limit| limit.by == LimitedBy::Cgroup) {
         gauges.push(Box::new(MemoryShare::new()));
     }

@@ -24,6 +24,12 @@ pub(crate) fn set([a, b, c, d]: [u32; 4]) -> u64 {
     mix(mix(0, u64::from(a) << 32 | u64::from(b)), u64::from(c) << 32 | u64::from(d))
 }
 
+/// Of any count of numbers.
+#[cfg(feature = "cpu")]
+pub(crate) fn words(words: &[u64]) -> u64 {
+    words.iter().fold(words.len() as u64, |hash, word| mix(hash, *word))
+}
+
 /// The shift brings down what the multiplication has mixed: without it the low bits of a word would never be touched
 /// by those above them.
 const fn mix(hash: u64, word: u64) -> u64 {

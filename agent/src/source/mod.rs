@@ -13,6 +13,8 @@ mod thread;
 mod threads;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod wall;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +32,7 @@ pub use heap::{Allocs, Heap};
 pub use tasks::Tasks;
 pub use threads::Threads;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use {thread::ThreadStacks, wall::Wall};
+pub use {tasks::Awaits, thread::ThreadStacks, wall::Wall};
 
 /// Something that can be profiled: the heap, the CPU, the tasks.
 pub trait Source: Send + Sync {

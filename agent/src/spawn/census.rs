@@ -30,6 +30,14 @@ pub(crate) fn oldest(most: usize) -> (Vec<Row>, u64) {
     oldest_of(SLAB.rows(), most)
 }
 
+/// How many of the listed tasks have been in one and the same poll for `length`.
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) fn in_one_poll(length: std::time::Duration) -> u64 {
+    let length = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    let begun = crate::sys::clock::coarse_ms().saturating_sub(length);
+    SLAB.rows().filter(|row| row.state == State::Running && row.since_ms <= begun).count() as u64
+}
+
 fn group(rows: impl Iterator<Item = Row>) -> Vec<(Group, u64)> {
     let mut groups: HashMap<Group, u64, BuildHasherDefault<Mix>> = HashMap::default();
     // Tasks of a kind often lie side by side: one look-up for a whole run of them.

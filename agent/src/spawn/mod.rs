@@ -1,5 +1,13 @@
 //! `tokio::spawn` under the name of the place that calls it. In an inert build the call is forwarded and nothing else.
 
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod awaits;
+#[cfg(all(
+    feature = "__agent",
+    not(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+))]
+#[path = "awaits/silent.rs"]
+mod awaits;
 #[cfg(feature = "__agent")]
 mod census;
 mod join_set;
@@ -11,6 +19,8 @@ mod magazine;
 mod name;
 #[cfg(feature = "__agent")]
 mod registry;
+#[cfg(feature = "__agent")]
+mod runtimes;
 #[cfg(feature = "__agent")]
 mod site;
 #[cfg(feature = "__agent")]
@@ -28,6 +38,10 @@ use std::future::Future;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use awaits::{Awaits, MAX_ASKED, Place, Wait, awaits};
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use census::in_one_poll;
 #[cfg(feature = "__agent")]
 pub(crate) use census::{Group, groups, groups_born_before, oldest};
 #[cfg(feature = "__agent")]
@@ -36,6 +50,10 @@ pub(crate) use magazine::MAX_LISTED;
 pub(crate) use name::of_place;
 #[cfg(feature = "__agent")]
 pub(crate) use registry::Registry;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use runtimes::Runtime;
+#[cfg(feature = "__agent")]
+pub(crate) use runtimes::runtimes;
 #[cfg(feature = "__agent")]
 pub(crate) use site::{Kind, SiteCount};
 #[cfg(feature = "__agent")]
@@ -48,6 +66,8 @@ pub use watch::{InScope, Watch, Watched};
 #[cfg(feature = "__agent")]
 mod parts {
     pub(super) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+    pub(super) use crate::sys::waker::Kept;
 
     /// Slots in a chunk: 256 KB, taken when the first of them is needed.
     pub(super) const CHUNK: usize = 4_096;
@@ -122,6 +142,14 @@ where
         task::Task::new(future, ticket)
     };
     tokio::task::spawn_local(future)
+}
+
+/// Watches the workers of one more runtime, called `name` in pages and alerts. The one that the agent is started in is
+/// watched without. May be called before the agent is started; at most 32 runtimes are watched, and none twice.
+#[cfg_attr(not(feature = "__agent"), allow(unused_variables, reason = "nobody watches in this build"))]
+pub fn watch_runtime(handle: &Handle, name: &str) {
+    #[cfg(feature = "__agent")]
+    runtimes::add(handle, name);
 }
 
 /// The tasks alive in `runtime`, ours and all others.

@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use super::parts::{AtomicU32, AtomicU64, BATCH, CHUNK, Ordering, fence};
+use super::parts::{AtomicU32, AtomicU64, BATCH, CHUNK, Kept, Ordering, fence};
 
 /// How many polls there are for one that is timed with an exact clock. It is the last of them, not the first, so that
 /// tasks of a few polls do not pay for it.
@@ -24,8 +24,10 @@ pub(super) struct Slot {
     /// Odd while a task has the slot; goes up with each change.
     life: AtomicU32,
     number: u32,
+    /// While the slot is free, the next free slot of the same batch, plus one.
     site: AtomicU32,
     tag: AtomicU32,
+    /// While the slot is free, and the first of its batch: the first slot of the next batch, plus one.
     name: AtomicU32,
     /// Milliseconds spent in long polls.
     long_ms: AtomicU32,
@@ -35,9 +37,8 @@ pub(super) struct Slot {
     polls: AtomicU64,
     /// Nanoseconds of the polls that were timed.
     timed_ns: AtomicU64,
-    /// The next free slot of the same batch and, in the first of a batch, the next batch.
-    next: AtomicU32,
-    next_batch: AtomicU32,
+    /// What wakes the task, from the end of its first poll on.
+    waker: Kept,
 }
 
 /// What a task is doing.
@@ -80,6 +81,8 @@ pub(super) struct Slab {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Begun {
     ms: u64,
+    /// True for the first poll of a task.
+    first: bool,
     /// On the exact clock; 0 when this poll is not timed.
     exact_ns: u64,
 }
@@ -102,7 +105,7 @@ impl Slab {
         }
         while let Some(slot) = self.before(next) {
             // Read first: from `keep` on the slot is somebody else's.
-            next = slot.next.load(Ordering::Relaxed);
+            next = slot.site.load(Ordering::Relaxed);
             keep(slot);
         }
     }
@@ -111,14 +114,23 @@ impl Slab {
     pub(super) fn give<'s>(&self, slots: impl Iterator<Item = &'s Slot>) {
         let mut first = None;
         let mut next = 0;
+        // Release: pairs with the Acquire fence in `read`. Who sees a link where the site was sees the life over.
+        fence(Ordering::Release);
         for slot in slots {
-            slot.next.store(next, Ordering::Relaxed);
+            slot.site.store(next, Ordering::Relaxed);
             next = slot.number + 1;
             first = Some(slot);
         }
         if let Some(first) = first {
             self.push(first);
         }
+    }
+
+    /// Every slot that was ever handed out.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        let used = self.used.load(Ordering::Relaxed) as usize;
+        let chunks = self.chunks.iter().take(used.div_ceil(CHUNK)).filter_map(OnceLock::get);
+        chunks.flat_map(|chunk| chunk.iter())
     }
 
     /// How many slots were ever handed out.
@@ -129,9 +141,7 @@ impl Slab {
 
     /// Every task that has a slot. Tasks that come or go meanwhile may be there or not; none is half another.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
-        let used = self.used.load(Ordering::Relaxed) as usize;
-        let chunks = self.chunks.iter().take(used.div_ceil(CHUNK)).filter_map(OnceLock::get);
-        chunks.flat_map(|chunk| chunk.iter()).filter_map(Slot::read)
+        self.slots().filter_map(Slot::read)
     }
 
     /// Takes the first free batch off the list: its first slot, plus one; 0 when there is none.
@@ -141,7 +151,7 @@ impl Slab {
         loop {
             let (count, first) = split(free);
             let Some(slot) = self.before(first) else { return 0 };
-            let rest = join(count.wrapping_add(1), slot.next_batch.load(Ordering::Relaxed));
+            let rest = join(count.wrapping_add(1), slot.name.load(Ordering::Relaxed));
             match self.free.compare_exchange_weak(free, rest, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return first,
                 Err(other) => free = other,
@@ -153,7 +163,7 @@ impl Slab {
         let mut free = self.free.load(Ordering::Relaxed);
         loop {
             let (count, next) = split(free);
-            first.next_batch.store(next, Ordering::Relaxed);
+            first.name.store(next, Ordering::Relaxed);
             let ours = join(count.wrapping_add(1), first.number + 1);
             // Release: pairs with the Acquire of `pop`.
             match self.free.compare_exchange_weak(free, ours, Ordering::Release, Ordering::Relaxed) {
@@ -193,8 +203,7 @@ impl Slot {
             since: AtomicU64::new(0),
             polls: AtomicU64::new(0),
             timed_ns: AtomicU64::new(0),
-            next: AtomicU32::new(0),
-            next_batch: AtomicU32::new(0),
+            waker: Kept::new(),
         }
     }
 
@@ -240,7 +249,8 @@ impl Slot {
         let polls = self.polls.load(Ordering::Relaxed).wrapping_add(1);
         self.polls.store(polls, Ordering::Relaxed);
         self.since.store(now_ms << 2 | 1, Ordering::Relaxed);
-        Begun { ms: now_ms, exact_ns: if polls.is_multiple_of(TIMED) { exact_ns() } else { 0 } }
+        let first = polls == 1;
+        Begun { ms: now_ms, first, exact_ns: if polls.is_multiple_of(TIMED) { exact_ns() } else { 0 } }
     }
 
     /// The poll that began as `begun` is over.
@@ -259,8 +269,14 @@ impl Slot {
         }
     }
 
+    /// What wakes the task that lives here.
+    #[inline]
+    pub(super) const fn waker(&self) -> &Kept {
+        &self.waker
+    }
+
     /// What the task that lives here says, `None` when none does or it was going just now.
-    fn read(&self) -> Option<Row> {
+    pub(super) fn read(&self) -> Option<Row> {
         // Acquire: pairs with the Release at the end of `enter`.
         let life = self.life.load(Ordering::Acquire);
         if life.is_multiple_of(2) {
@@ -282,6 +298,14 @@ impl Slot {
         // Acquire: pairs with the Release fence in `enter`.
         fence(Ordering::Acquire);
         (self.life.load(Ordering::Relaxed) == life).then_some(row)
+    }
+}
+
+impl Begun {
+    /// True for the first poll of a task.
+    #[inline]
+    pub(super) const fn is_first(self) -> bool {
+        self.first
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+use super::awaits::Answer;
 use super::ticket::Ticket;
 use super::watched;
 
@@ -34,16 +35,26 @@ impl<F: Future> Future for Task<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _poll = this.ticket.poll();
+        let poll = this.ticket.poll();
         let _host = this.ticket.is_named().then(|| watched::Host::new(this.ticket.slot()));
-        this.future.poll(context)
+        let answer = poll.asked().and_then(|slot| Answer::begin(slot, context.waker()));
+        let listening = answer.as_ref().map(Answer::listen);
+        // One call for both: a second one would be a second copy of every future that is inlined here.
+        let waker: &Waker = listening.as_deref().unwrap_or(context.waker());
+        let result = this.future.poll(&mut Context::from_waker(waker));
+        if result.is_pending() {
+            poll.waits(context.waker());
+        }
+        if let Some(answer) = &answer {
+            answer.end(result.is_pending());
+        }
+        result
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-    use std::task::Waker;
 
     use super::super::site::Kind;
     use super::*;

@@ -1,6 +1,7 @@
 //! What a task holds while it lives: its site, where it counts as alive, and its slot, where it tells what it does.
 
 use std::panic::Location;
+use std::task::Waker;
 
 use super::magazine;
 use super::registry::Registry;
@@ -70,6 +71,7 @@ impl Ticket {
         crate::sys::tag::set(tag);
     }
 
+    #[inline]
     pub(super) const fn slot(&self) -> Option<&'static Slot> {
         self.slot
     }
@@ -80,9 +82,31 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
             slot.leave();
-            magazine::give(slot);
+            // Who uses the task's waker at this moment gives the slot back instead.
+            if slot.waker().leave() {
+                magazine::give(slot);
+            }
         }
         self.site.ended();
+    }
+}
+
+impl Poll {
+    /// The slot of a task that was asked where it waits, and is to tell in this poll.
+    #[inline]
+    pub(super) fn asked(&self) -> Option<&'static Slot> {
+        self.slot.map(|(slot, _)| slot).filter(|slot| slot.waker().is_asked())
+    }
+
+    /// The task waits for its next poll. After the first its waker is kept; it stays the same as long as the task lives.
+    /// A task that ends in its first poll is spared that.
+    #[inline]
+    pub(super) fn waits(&self, waker: &Waker) {
+        if let Some((slot, begun)) = self.slot
+            && begun.is_first()
+        {
+            slot.waker().keep(waker);
+        }
     }
 }
 

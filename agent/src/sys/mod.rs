@@ -21,6 +21,9 @@ pub(crate) mod signal;
 pub(crate) mod tag;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) mod task;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) mod teller;
 pub(crate) mod thread;
 #[cfg(any(feature = "heap", feature = "cpu"))]
 pub(crate) mod unwinder;
+pub(crate) mod waker;

@@ -5,6 +5,8 @@ mod growth;
 mod machine;
 mod rule;
 mod series;
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod worker;
 
 pub use growth::Growth;
 pub use machine::{Phase, Watcher};
@@ -13,6 +15,8 @@ pub use rule::{
     DEFAULT_HOLD, Rule,
 };
 pub use series::{Point, Series};
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use worker::{Look, Standing, Worker};
 
 use std::borrow::Cow;
 use std::time::Duration;

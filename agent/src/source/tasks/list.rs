@@ -116,8 +116,10 @@ mod tests {
         }
         let ours = ours();
         assert_eq!(ours.len(), 3);
-        let names = ours.iter().map(|task| (task.name.as_deref(), task.kind, task.polls));
-        assert_eq!(names.collect::<Vec<_>>(), [(Some("lister"), "task", 1); 3]);
+        let names = ours.iter().map(|task| (task.name.as_deref(), task.kind));
+        assert_eq!(names.collect::<Vec<_>>(), [(Some("lister"), "task"); 3]);
+        // More than one poll where another test asks all tasks at this moment.
+        assert!(ours.iter().all(|task| task.polls >= 1));
         assert!(ours.iter().all(|task| task.since <= task.age && task.age < Duration::from_secs(600)));
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }

@@ -1,5 +1,7 @@
 //! The tasks that live now, by the place that spawned them: the `goroutine` profile.
 
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod awaits;
 mod lasting;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port lists single tasks"))]
 mod list;
@@ -15,6 +17,8 @@ use crate::context::{self, Key, Value};
 use crate::profile::{Frame, Function, Profile, Unit, ValueType};
 use crate::spawn::{self, Group, Kind, MAX_LISTED, Registry, SiteCount, State, alive, alive_in};
 
+#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use awaits::Awaits;
 pub(crate) use lasting::Lasting;
 #[cfg_attr(
     not(feature = "serve"),

@@ -82,7 +82,7 @@ impl Source for Wall {
                 "Time by stack, on a processor or not, of every thread, over ?seconds=. Costs 0.3 % of a core for 100 threads."
             }
             Shows::Waits => {
-                "Time that native threads wait, in futex, poll, sleep, read, over ?seconds=. Async tasks that wait are in goroutine."
+                "Time that native threads wait, in futex, poll, sleep, read, over ?seconds=. Async tasks that wait are in awaits."
             }
             Shows::Locks => {
                 "Time that native threads wait for std's, parking_lot's and pthread's locks, over ?seconds=: who waits, not who holds."

@@ -176,8 +176,19 @@ impl Walker<'_> {
         &mut self,
         first: First,
         registers: Registers,
-        mut read: impl FnMut(usize) -> Option<usize>,
+        read: impl FnMut(usize) -> Option<usize>,
         mut push: impl FnMut(usize) -> bool,
+    ) -> (End, Registers) {
+        self.walk_frames(first, registers, read, |frame| push(frame.pc))
+    }
+
+    /// The same for who wants to know more of a frame than its address.
+    pub(crate) fn walk_frames(
+        &mut self,
+        first: First,
+        registers: Registers,
+        mut read: impl FnMut(usize) -> Option<usize>,
+        mut push: impl FnMut(Registers) -> bool,
     ) -> (End, Registers) {
         let Prepared { unwinder, cache } = self.prepared();
         let mut read = |address: u64| {
@@ -192,7 +203,7 @@ impl Walker<'_> {
         for _ in 0..MOST_FRAMES {
             let Some(frame) = at else { return (End::Root, reached) };
             reached.pc = usize::try_from(frame.address()).unwrap_or(0);
-            if !push(reached.pc) {
+            if !push(reached) {
                 return (End::Full, reached);
             }
             at = match unwinder.unwind_frame(frame, &mut state, cache, &mut read) {
