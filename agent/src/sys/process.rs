@@ -44,12 +44,12 @@ pub(crate) fn pending_signal_limit() -> io::Result<u64> {
     soft_limit(libc::RLIMIT_SIGPENDING)
 }
 
-#[cfg(all(feature = "cpu", target_os = "linux", target_env = "gnu"))]
+#[cfg(all(any(feature = "serve", feature = "cpu"), target_os = "linux", target_env = "gnu"))]
 type Resource = libc::__rlimit_resource_t;
-#[cfg(all(feature = "cpu", target_os = "linux", not(target_env = "gnu")))]
+#[cfg(all(any(feature = "serve", feature = "cpu"), not(all(target_os = "linux", target_env = "gnu"))))]
 type Resource = libc::c_int;
 
-#[cfg(all(feature = "cpu", target_os = "linux"))]
+#[cfg(any(feature = "serve", feature = "cpu"))]
 fn soft_limit(resource: Resource) -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: getrlimit(2) writes one rlimit, which `limit` is.
