@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_clone_is_the_real_waker_and_tells_the_way_to_it() {
-        Pool::global().refresh();
+        let _user = Pool::global().used();
         let counts = Arc::new(Counts::default());
         let real = Waker::from(counts.clone());
         let (clone, told) = listens(&real, true);

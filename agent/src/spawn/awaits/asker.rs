@@ -38,7 +38,7 @@ pub(crate) fn awaits(canceled: impl Fn() -> bool) -> Option<Awaits> {
     // Acquire: pairs with the Release of `Claim::drop`.
     ASKING.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
     let _claim = Claim;
-    Pool::global().refresh();
+    let _user = Pool::global().used();
     let mut round = Round::new();
     for slot in SLAB.slots() {
         if !round.is_over() && !canceled() {
