@@ -13,7 +13,7 @@ use super::{Entered, Key, Value, child, current, value, with};
 #[must_use = "the scope ends when this is dropped; keep it in a variable"]
 pub struct Scope(#[expect(dead_code, reason = "held for its drop")] Entered);
 
-/// Names what this thread does until the returned [`Scope`] is dropped: CPU and heap samples taken on this thread
+/// Names what this thread does until the returned [`Scope`] is dropped: CPU and wall-clock samples taken on this thread
 /// carry the label `scope=name`, so that profiles can be cut by it. Of scopes within each other the innermost shows.
 /// Costs about 30 ns.
 ///

@@ -29,7 +29,7 @@ pub use service::{RouteFuture, RouteService};
 pub type RouteService<S> = S;
 
 /// A layer that counts and times requests by method and route, and says which are in flight. While a request is
-/// handled, CPU and heap samples carry the label `route=GET /orders/{id}`, and tasks that the handler spawns with
+/// handled, CPU and wall-clock samples carry the label `route=GET /orders/{id}`, and tasks that the handler spawns with
 /// [`spawn`](crate::spawn()) keep it, so that their number is told by route, too.
 ///
 /// Put it on the router as its last layer, so that it sees the time that all others take. The route is axum's

@@ -12,8 +12,8 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-/// A layer for a `tracing_subscriber` registry: while a span is entered, CPU and heap samples taken on its thread carry
-/// the label `span=name`, and tasks spawned meanwhile inherit it. Of spans within each other the innermost shows.
+/// A layer for a `tracing_subscriber` registry: while a span is entered, CPU and wall-clock samples taken on its thread
+/// carry the label `span=name`, and tasks spawned meanwhile inherit it. Of spans within each other the innermost shows.
 ///
 /// Only names are kept, no fields: there are as many as the code has, and no secret is among them. Entering costs about
 /// 60 ns, most of it the registry's look-up.

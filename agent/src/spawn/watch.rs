@@ -26,7 +26,7 @@ pub type Watched<F> = F;
 /// # }
 /// ```
 pub trait Watch: Future + Sized {
-    /// While this future is polled, CPU and heap samples carry the label `scope=name`, as within a
+    /// While this future is polled, CPU and wall-clock samples carry the label `scope=name`, as within a
     /// [`scope`](crate::scope()). Bounds and costs are those of a scope; a poll costs 2 ns more.
     #[cfg_attr(not(feature = "__agent"), allow(unused_variables, reason = "nobody listens in this build"))]
     fn in_scope(self, name: &str) -> InScope<Self> {
