@@ -226,9 +226,11 @@ impl Sweeper<'_> {
         let who = Who { thread: number, tag: known.stack.tag, state: code(known.doing) };
         let ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         self.tally.add(who, &known.stack.frames, Weight { taken: 1, ns });
+        if !anew || !matches!(known.doing, Doing::Waiting(_)) {
+            return;
+        }
         let wait = (number, hash(&known.stack.frames));
-        let has_room = self.waits.len() < MAX_STACKS || self.waits.contains_key(&wait);
-        if anew && has_room && matches!(known.doing, Doing::Waiting(_)) {
+        if self.waits.len() < MAX_STACKS || self.waits.contains_key(&wait) {
             *self.waits.entry(wait).or_default() += 1;
         }
     }

@@ -231,8 +231,8 @@ pub(crate) fn lost() -> Lost {
 }
 
 /// Asks threads for their stacks, [`MAILBOXES`] at a time, and waits for no longer than `patience` for each batch, ten
-/// times that for all together. The
-/// signal ends some system calls with EINTR, so only those should be asked that run. An answer for each, in order.
+/// times that for all together. The signal ends some system calls with EINTR, so only those should be asked that run.
+/// An answer for each, in order.
 ///
 /// # Errors
 /// When there is no signal to be had.
