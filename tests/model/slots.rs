@@ -6,7 +6,7 @@
 mod slab;
 
 mod parts {
-    pub(super) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+    pub(super) use loom::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
     pub(super) const CHUNK: usize = 4;
     pub(super) const BATCH: usize = 2;
@@ -26,7 +26,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::model;
-use slab::{Slab, Slot};
+use slab::{Of, Slab, Slot};
 
 /// A slab of four slots, two of which were used before. The chunk is made here because loom does not see that std's
 /// `OnceLock` orders what made it before what uses it.
@@ -42,10 +42,15 @@ fn take(slab: &Slab) -> Vec<&Slot> {
     slots
 }
 
+/// What a task of `site` writes down everywhere.
+fn enter(slot: &Slot, site: u16) {
+    slot.enter(Of { site, name: site, named: false }, site, u64::from(site) * 16);
+}
+
 /// Takes a batch and enters tasks of `site`; how many.
-fn enter_all(slab: &Slab, site: u32) -> usize {
+fn enter_all(slab: &Slab, site: u16) -> usize {
     let slots = take(slab);
-    slots.iter().for_each(|slot| slot.enter(site, site, site, u64::from(site)));
+    slots.iter().for_each(|slot| enter(slot, site));
     slots.len()
 }
 
@@ -55,15 +60,15 @@ fn a_row_is_never_half_of_one_task_and_half_of_another() {
         let slab = slab();
         let reader = slab.clone();
         let slots = take(&slab);
-        slots[0].enter(1, 1, 1, 1);
+        enter(slots[0], 1);
         let reader = thread::spawn(move || {
             for row in reader.rows() {
                 assert!([1, 2].contains(&row.site));
-                assert_eq!((row.tag, row.name, row.born_ms), (row.site, row.site, u64::from(row.site)));
+                assert_eq!((row.tag, row.name, row.born_ms), (row.site, row.site, u64::from(row.site) * 16));
             }
         });
         slots[0].leave();
-        slots[0].enter(2, 2, 2, 2);
+        enter(slots[0], 2);
         reader.join().expect("a thread");
         assert_eq!(slab.rows().map(|row| row.site).collect::<Vec<_>>(), [2]);
     });
@@ -75,7 +80,7 @@ fn a_link_is_not_taken_for_a_task() {
         let slab = slab();
         let reader = slab.clone();
         let slots = take(&slab);
-        slots.iter().for_each(|slot| slot.enter(7, 7, 7, 7));
+        slots.iter().for_each(|slot| enter(slot, 7));
         let reader = thread::spawn(move || assert!(reader.rows().all(|row| (row.site, row.name) == (7, 7))));
         slots.iter().for_each(|slot| slot.leave());
         slab.give(slots.into_iter());
@@ -109,7 +114,7 @@ fn a_batch_that_comes_back_is_not_taken_for_the_one_that_left() {
         let other = thread::spawn(move || enter_all(&other, 1));
         let (first, second) = (take(&slab), take(&slab));
         slab.give(first.into_iter());
-        second.iter().for_each(|slot| slot.enter(2, 2, 2, 2));
+        second.iter().for_each(|slot| enter(slot, 2));
         let mine = second.len() + enter_all(&slab, 3);
         let theirs = other.join().expect("a thread");
         assert_eq!(slab.rows().count(), mine + theirs);
@@ -124,13 +129,13 @@ fn a_task_may_end_on_another_thread_than_it_began() {
         let other = slab.clone();
         let other = thread::spawn(move || {
             let slots = take(&other);
-            slots.iter().for_each(|slot| slot.enter(2, 2, 2, 2));
+            slots.iter().for_each(|slot| enter(slot, 2));
             slots.iter().for_each(|slot| slot.leave());
             other.give(slots.into_iter());
         });
         let mine = take(&slab);
         assert!(mine.len() <= 2);
-        mine.iter().for_each(|slot| slot.enter(3, 3, 3, 3));
+        mine.iter().for_each(|slot| enter(slot, 3));
         other.join().expect("a thread");
         assert_eq!(slab.rows().filter(|row| row.site == 2).count(), 0);
         assert_eq!(slab.rows().count(), 2 + mine.len());

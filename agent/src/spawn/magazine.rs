@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 use super::parts::{BATCH, CHUNK};
 use super::slab::{Slab, Slot};
 
-/// The most tasks that are listed one by one. The slots of 64 bytes are 128 MB when there are as many, taken in chunks
-/// of 256 KB by as many tasks as have lived at once, and kept. Tasks beyond are counted by their sites alone, and the
+/// The most tasks that are listed one by one. The slots of 48 bytes are 100 MB when there are as many, taken in chunks
+/// of 192 KB by as many tasks as have lived at once, and kept. Tasks beyond are counted by their sites alone, and the
 /// list says how many they are.
 pub(crate) const MAX_LISTED: usize = 2_097_152;
 
@@ -81,6 +81,9 @@ impl Magazine {
     #[cold]
     fn refill(&self) -> Option<&'static Slot> {
         let slab: &'static Slab = &SLAB;
+        if slab.is_exhausted() {
+            return None;
+        }
         let open = self.open();
         let mut first = None;
         slab.take(|slot| {

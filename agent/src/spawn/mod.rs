@@ -65,11 +65,11 @@ pub use watch::{InScope, Watch, Watched};
 /// What the slab is made of. Its model brings its own: atomics that loom can look into, and few slots.
 #[cfg(feature = "__agent")]
 mod parts {
-    pub(super) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+    pub(super) use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
     pub(super) use crate::sys::waker::Kept;
 
-    /// Slots in a chunk: 256 KB, taken when the first of them is needed.
+    /// Slots in a chunk: 192 KB, taken when the first of them is needed.
     pub(super) const CHUNK: usize = 4_096;
 
     /// As many slots as change hands between a thread and the others at once.

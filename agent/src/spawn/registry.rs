@@ -56,6 +56,21 @@ impl Registry {
         }
     }
 
+    /// The site with this number.
+    #[inline]
+    pub(super) fn numbered(&self, number: u16) -> &Site {
+        match self.slots.get(usize::from(number)).and_then(OnceLock::get) {
+            Some(site) => site,
+            None => self.other_numbered(number),
+        }
+    }
+
+    #[cold]
+    fn other_numbered(&self, number: u16) -> &Site {
+        let [first, ..] = &self.others;
+        self.others.iter().find(|other| other.of().site == number).unwrap_or(first)
+    }
+
     fn search(
         &'static self,
         start: usize,
@@ -133,8 +148,9 @@ fn start_of(place: &'static Location<'static>) -> usize {
     usize::try_from(spread).unwrap_or(0)
 }
 
-fn number(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
+/// There are fewer than 2^15, see [`Of`](super::slab::Of).
+fn number(index: usize) -> u16 {
+    u16::try_from(index).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::lane::{self, LANES};
 use super::name;
+use super::slab::{Of, Slot};
+use super::ticket;
 use super::watched;
 use crate::context::{self, Key, Value};
 
@@ -29,12 +31,12 @@ pub(crate) enum Kind {
 /// A place that spawns, with all that is counted there.
 #[derive(Debug)]
 pub(crate) struct Site {
-    number: u32,
+    number: u16,
     place: Option<&'static Location<'static>>,
     function: Option<String>,
     kind: Kind,
-    /// True when what is spawned here brings a name of its own, see [`watched`].
-    named: bool,
+    /// For the tasks that find no slot of their own.
+    bare: Slot,
     label: Value,
     /// The tag of who spawned, in the upper half, and the tag that its tasks run under.
     tags: [AtomicU64; TAGS],
@@ -79,7 +81,7 @@ impl Kind {
 
 impl Site {
     pub(super) fn new(
-        number: u32,
+        number: u16,
         place: Option<&'static Location<'static>>,
         type_name: &'static str,
         kind: Kind,
@@ -90,29 +92,32 @@ impl Site {
             (None, Some(place)) => context::value(Key::Task, &name::of_place(place)),
             (None, None) => Value::NONE,
         };
-        let named = watched::is_watched(type_name);
+        let of = Of { site: number, name: 0, named: watched::is_watched(type_name) };
         Self {
             number,
             place,
             function,
             kind,
-            named,
+            bare: Slot::bare(of, ticket::half(context::spawned(0, label))),
             label,
             tags: Default::default(),
             counts: Default::default(),
         }
     }
 
-    pub(super) const fn number(&self) -> u32 {
-        self.number
+    /// What its tasks are, as their slots have it. With [`NAMED`](Of::named) where what is spawned here brings a name
+    /// of its own, see [`watched`].
+    #[inline]
+    pub(super) fn of(&self) -> Of {
+        self.bare.of()
+    }
+
+    pub(super) const fn bare(&self) -> &Slot {
+        &self.bare
     }
 
     pub(super) const fn kind(&self) -> Kind {
         self.kind
-    }
-
-    pub(super) const fn named(&self) -> bool {
-        self.named
     }
 
     pub(super) fn is(&self, place: &'static Location<'static>, kind: Kind) -> bool {
@@ -153,7 +158,7 @@ impl Site {
 
     pub(super) fn count(&self) -> SiteCount {
         let (spawned, alive) = self.sums();
-        let (number, place, kind) = (self.number, self.place, self.kind);
+        let (number, place, kind) = (u32::from(self.number), self.place, self.kind);
         SiteCount { number, place, function: self.function.clone(), kind, alive, spawned }
     }
 

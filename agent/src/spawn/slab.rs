@@ -4,11 +4,11 @@
 
 use std::sync::OnceLock;
 
-use super::parts::{AtomicU32, AtomicU64, BATCH, CHUNK, Kept, Ordering, fence};
+use super::parts::{AtomicU16, AtomicU32, AtomicU64, BATCH, CHUNK, Kept, Ordering, fence};
 
 /// How many polls there are for one that is timed with an exact clock. It is the last of them, not the first, so that
 /// tasks of a few polls do not pay for it.
-pub(super) const TIMED: u64 = 64;
+pub(super) const TIMED: u32 = 64;
 
 /// A poll of this many milliseconds is long: counted each time, not sampled.
 pub(super) const LONG_MS: u64 = 20;
@@ -16,29 +16,52 @@ pub(super) const LONG_MS: u64 = 20;
 #[expect(clippy::cast_possible_truncation, reason = "a batch is a few slots")]
 const BATCH_U32: u32 = BATCH as u32;
 
-/// What a task says of itself. 64 bytes: two tasks in one cache line would cost each other 10 ns a poll.
-/// Only the task writes, at its polls; anyone may read.
+/// The grain of the time of birth. 2^32 of them are two years, which is how far back a birth can be told.
+const BORN_GRAIN_MS: u64 = 16;
+
+/// The first slots of two batches are neighbors, the slots of one batch are this far apart: what one thread spawns at
+/// once goes to all workers, and two tasks in one cache line would cost each other 10 ns a poll.
+const STRIDE: usize = CHUNK / BATCH;
+
+/// The number of a slot that is no task's.
+const NOBODY: u32 = u32::MAX;
+
+/// In [`Slot::of`]: the task's future brings a name of its own.
+const NAMED: u32 = 1 << 15;
+
+/// What a task says of itself, in 48 bytes. Only the task writes, at its polls; anyone may read.
 #[derive(Debug)]
-#[repr(align(64))]
 pub(super) struct Slot {
     /// Odd while a task has the slot; goes up with each change.
     life: AtomicU32,
     number: u32,
+    /// The site in the lower half, with [`NAMED`], and the name in the upper one; both tables are smaller than that.
     /// While the slot is free, the next free slot of the same batch, plus one.
-    site: AtomicU32,
-    tag: AtomicU32,
-    /// While the slot is free, and the first of its batch: the first slot of the next batch, plus one.
-    name: AtomicU32,
-    /// Milliseconds spent in long polls.
-    long_ms: AtomicU32,
-    born_ms: AtomicU64,
+    of: AtomicU32,
+    tag: AtomicU16,
+    /// How many times `polls` has come round to zero.
+    rounds: AtomicU16,
+    /// When it was born, in [`BORN_GRAIN_MS`] and modulo 2^32. While the slot is free, and the first of its batch: the
+    /// first slot of the next batch, plus one.
+    born: AtomicU32,
+    polls: AtomicU32,
     /// Milliseconds of the clock when the state began, and the state in the lower two bits.
     since: AtomicU64,
-    polls: AtomicU64,
-    /// Nanoseconds of the polls that were timed.
-    timed_ns: AtomicU64,
+    /// Nanoseconds in polls: of the long ones, and those of the timed ones for all others.
+    busy_ns: AtomicU64,
     /// What wakes the task, from the end of its first poll on.
     waker: Kept,
+}
+
+/// What a task is one of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Of {
+    /// The number of its site, below 2^15.
+    pub(super) site: u16,
+    /// The number of its name; 0 for none.
+    pub(super) name: u16,
+    /// True when its future brings a name of its own.
+    pub(super) named: bool,
 }
 
 /// What a task is doing.
@@ -105,7 +128,7 @@ impl Slab {
         }
         while let Some(slot) = self.before(next) {
             // Read first: from `keep` on the slot is somebody else's.
-            next = slot.site.load(Ordering::Relaxed);
+            next = slot.of.load(Ordering::Relaxed);
             keep(slot);
         }
     }
@@ -117,13 +140,19 @@ impl Slab {
         // Release: pairs with the Acquire fence in `read`. Who sees a link where the site was sees the life over.
         fence(Ordering::Release);
         for slot in slots {
-            slot.site.store(next, Ordering::Relaxed);
+            slot.of.store(next, Ordering::Relaxed);
             next = slot.number + 1;
             first = Some(slot);
         }
         if let Some(first) = first {
             self.push(first);
         }
+    }
+
+    /// True when there was no free slot a moment ago.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let (_, first) = split(self.free.load(Ordering::Relaxed));
+        first == 0 && self.used.load(Ordering::Relaxed) as usize + BATCH > self.chunks.len() * CHUNK
     }
 
     /// Every slot that was ever handed out.
@@ -151,7 +180,7 @@ impl Slab {
         loop {
             let (count, first) = split(free);
             let Some(slot) = self.before(first) else { return 0 };
-            let rest = join(count.wrapping_add(1), slot.name.load(Ordering::Relaxed));
+            let rest = join(count.wrapping_add(1), slot.born.load(Ordering::Relaxed));
             match self.free.compare_exchange_weak(free, rest, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return first,
                 Err(other) => free = other,
@@ -163,7 +192,7 @@ impl Slab {
         let mut free = self.free.load(Ordering::Relaxed);
         loop {
             let (count, next) = split(free);
-            first.name.store(next, Ordering::Relaxed);
+            first.born.store(next, Ordering::Relaxed);
             let ours = join(count.wrapping_add(1), first.number + 1);
             // Release: pairs with the Acquire of `pop`.
             match self.free.compare_exchange_weak(free, ours, Ordering::Release, Ordering::Relaxed) {
@@ -180,7 +209,7 @@ impl Slab {
         let first = first as usize;
         let Some(chunk) = self.chunks.get(first / CHUNK) else { return };
         let chunk = chunk.get_or_init(|| chunk_from(first / CHUNK * CHUNK));
-        chunk.iter().skip(first % CHUNK).take(BATCH).for_each(&mut keep);
+        chunk.iter().skip(first % CHUNK / BATCH).step_by(STRIDE).for_each(&mut keep);
     }
 
     /// The slot whose number is `next` minus one.
@@ -191,36 +220,47 @@ impl Slab {
 }
 
 impl Slot {
-    fn new(number: u32) -> Self {
+    /// A slot for tasks of `of` that run under `tag`, are counted and not listed: nothing is written down.
+    pub(super) fn bare(of: Of, tag: u16) -> Self {
+        let slot = Self::new(NOBODY, of.pack());
+        slot.tag.store(tag, Ordering::Relaxed);
+        slot
+    }
+
+    fn new(number: u32, of: u32) -> Self {
         Self {
             life: AtomicU32::new(0),
             number,
-            site: AtomicU32::new(0),
-            tag: AtomicU32::new(0),
-            name: AtomicU32::new(0),
-            long_ms: AtomicU32::new(0),
-            born_ms: AtomicU64::new(0),
+            of: AtomicU32::new(of),
+            tag: AtomicU16::new(0),
+            rounds: AtomicU16::new(0),
+            born: AtomicU32::new(0),
+            polls: AtomicU32::new(0),
             since: AtomicU64::new(0),
-            polls: AtomicU64::new(0),
-            timed_ns: AtomicU64::new(0),
+            busy_ns: AtomicU64::new(0),
             waker: Kept::new(),
         }
     }
 
+    /// True for a slot of [`bare`](Self::bare).
+    #[inline]
+    pub(super) const fn is_bare(&self) -> bool {
+        self.number == NOBODY
+    }
+
     /// A task begins to live here. The slot is the caller's alone.
     #[inline]
-    pub(super) fn enter(&self, site: u32, tag: u32, name: u32, now_ms: u64) {
+    pub(super) fn enter(&self, of: Of, tag: u16, now_ms: u64) {
         let life = self.life.load(Ordering::Relaxed);
         // Release: pairs with the Acquire fence in `read`. Who sees any of what follows sees the life before it over.
         fence(Ordering::Release);
-        self.site.store(site, Ordering::Relaxed);
+        self.of.store(of.pack(), Ordering::Relaxed);
         self.tag.store(tag, Ordering::Relaxed);
-        self.name.store(name, Ordering::Relaxed);
-        self.long_ms.store(0, Ordering::Relaxed);
-        self.born_ms.store(now_ms, Ordering::Relaxed);
-        self.since.store(now_ms << 2, Ordering::Relaxed);
+        self.rounds.store(0, Ordering::Relaxed);
+        self.born.store(grains(now_ms), Ordering::Relaxed);
         self.polls.store(0, Ordering::Relaxed);
-        self.timed_ns.store(0, Ordering::Relaxed);
+        self.since.store(now_ms << 2, Ordering::Relaxed);
+        self.busy_ns.store(0, Ordering::Relaxed);
         // Release: pairs with the Acquire in `read`; what was written above is there when the life is.
         self.life.store(life.wrapping_add(1), Ordering::Release);
     }
@@ -231,16 +271,22 @@ impl Slot {
         self.life.store(self.life.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
+    /// What the task is one of.
+    #[inline]
+    pub(super) fn of(&self) -> Of {
+        Of::unpack(self.of.load(Ordering::Relaxed))
+    }
+
     /// The task's tag.
     #[inline]
-    pub(super) fn tag(&self) -> u32 {
+    pub(super) fn tag(&self) -> u16 {
         self.tag.load(Ordering::Relaxed)
     }
 
     /// The task has a name from now on, and a tag that says so.
-    pub(super) fn rename(&self, tag: u32, name: u32) {
+    pub(super) fn rename(&self, tag: u16, name: u16) {
         self.tag.store(tag, Ordering::Relaxed);
-        self.name.store(name, Ordering::Relaxed);
+        self.of.store(Of { name, ..self.of() }.pack(), Ordering::Relaxed);
     }
 
     /// A poll begins. `exact_ns` is asked when it is one of those that are timed.
@@ -249,24 +295,30 @@ impl Slot {
         let polls = self.polls.load(Ordering::Relaxed).wrapping_add(1);
         self.polls.store(polls, Ordering::Relaxed);
         self.since.store(now_ms << 2 | 1, Ordering::Relaxed);
-        let first = polls == 1;
-        Begun { ms: now_ms, first, exact_ns: if polls.is_multiple_of(TIMED) { exact_ns() } else { 0 } }
+        if polls == 0 {
+            self.rounds.store(self.rounds.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
+        }
+        Begun {
+            ms: now_ms,
+            first: polls == 1,
+            exact_ns: if polls.is_multiple_of(TIMED) { exact_ns() } else { 0 },
+        }
     }
 
     /// The poll that began as `begun` is over.
     #[inline]
     pub(super) fn end(&self, begun: Begun, now_ms: u64, exact_ns: impl FnOnce() -> u64) {
         self.since.store(now_ms << 2 | 2, Ordering::Relaxed);
-        let took = now_ms.saturating_sub(begun.ms);
-        if took >= LONG_MS {
-            let long = self.long_ms.load(Ordering::Relaxed);
-            self.long_ms
-                .store(long.saturating_add(u32::try_from(took).unwrap_or(u32::MAX)), Ordering::Relaxed);
+        let took_ms = now_ms.saturating_sub(begun.ms);
+        if took_ms >= LONG_MS {
+            self.add_busy(took_ms.saturating_mul(1_000_000));
         } else if begun.exact_ns != 0 {
-            let timed = self.timed_ns.load(Ordering::Relaxed);
-            let took = exact_ns().saturating_sub(begun.exact_ns);
-            self.timed_ns.store(timed.saturating_add(took), Ordering::Relaxed);
+            self.add_busy(exact_ns().saturating_sub(begun.exact_ns).saturating_mul(u64::from(TIMED)));
         }
+    }
+
+    fn add_busy(&self, ns: u64) {
+        self.busy_ns.store(self.busy_ns.load(Ordering::Relaxed).saturating_add(ns), Ordering::Relaxed);
     }
 
     /// What wakes the task that lives here.
@@ -283,17 +335,21 @@ impl Slot {
             return None;
         }
         let since = self.since.load(Ordering::Relaxed);
-        let timed_ns = self.timed_ns.load(Ordering::Relaxed).saturating_mul(TIMED);
-        let long_ns = u64::from(self.long_ms.load(Ordering::Relaxed)) * 1_000_000;
+        let since_ms = since >> 2;
+        // No task is born after its state began.
+        let grains_before = grains(since_ms).wrapping_sub(self.born.load(Ordering::Relaxed));
+        let born = (since_ms / BORN_GRAIN_MS).saturating_sub(u64::from(grains_before));
+        let Of { site, name, .. } = self.of();
+        let rounds = u64::from(self.rounds.load(Ordering::Relaxed));
         let row = Row {
-            site: self.site.load(Ordering::Relaxed),
-            tag: self.tag.load(Ordering::Relaxed),
-            name: self.name.load(Ordering::Relaxed),
+            site: u32::from(site),
+            tag: u32::from(self.tag()),
+            name: u32::from(name),
             state: State::of(since),
-            born_ms: self.born_ms.load(Ordering::Relaxed),
-            since_ms: since >> 2,
-            polls: self.polls.load(Ordering::Relaxed),
-            busy_ns: timed_ns.saturating_add(long_ns),
+            born_ms: born * BORN_GRAIN_MS,
+            since_ms,
+            polls: rounds << 32 | u64::from(self.polls.load(Ordering::Relaxed)),
+            busy_ns: self.busy_ns.load(Ordering::Relaxed),
         };
         // Acquire: pairs with the Release fence in `enter`.
         fence(Ordering::Acquire);
@@ -319,8 +375,27 @@ impl State {
     }
 }
 
+impl Of {
+    #[inline]
+    const fn pack(self) -> u32 {
+        (self.name as u32) << 16 | self.site as u32 | if self.named { NAMED } else { 0 }
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the halves are taken apart")]
+    const fn unpack(word: u32) -> Self {
+        Self { site: (word & !NAMED) as u16, name: (word >> 16) as u16, named: word & NAMED != 0 }
+    }
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "modulo 2^32, as the documentation of the field says")]
+const fn grains(ms: u64) -> u32 {
+    (ms / BORN_GRAIN_MS) as u32
+}
+
 fn chunk_from(first: usize) -> Box<[Slot]> {
-    (first..first + CHUNK).map(|number| Slot::new(u32::try_from(number).unwrap_or(u32::MAX))).collect()
+    (first..first + CHUNK).map(|number| Slot::new(u32::try_from(number).unwrap_or(NOBODY), 0)).collect()
 }
 
 const fn split(free: u64) -> (u32, u32) {

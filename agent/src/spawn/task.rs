@@ -61,10 +61,10 @@ mod tests {
     use crate::context;
 
     #[test]
-    fn a_ticket_costs_a_future_sixteen_bytes() {
+    fn a_ticket_costs_a_future_eight_bytes() {
         let future = std::future::pending::<u64>();
         let ticket = Ticket::enter::<()>(Location::caller(), Kind::Task);
-        assert_eq!(size_of_val(&Task::new((future, 7_u64), ticket)), 8 + 16);
+        assert_eq!(size_of_val(&Task::new((future, 7_u64), ticket)), 8 + 8);
     }
 
     #[test]

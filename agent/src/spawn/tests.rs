@@ -7,6 +7,7 @@ use proptest::prelude::{Strategy, proptest};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::magazine::SLAB;
+use super::slab::{Of, Slab, Slot};
 use super::*;
 use crate::context::{self, Key};
 
@@ -334,5 +335,30 @@ proptest! {
         drop(runtimes);
         assert_eq!(rows(ENDING), []);
         assert_eq!(counts(ENDING).0, 0);
+    }
+}
+
+#[test]
+fn a_slot_takes_48_bytes_and_tells_births_years_later() {
+    assert_eq!(size_of::<Slot>(), 48);
+    let slab = Slab::new(1);
+    let mut slots = Vec::new();
+    slab.take(|slot| slots.push(slot));
+    let apart: Vec<_> = slots
+        .windows(2)
+        .map(|pair| std::ptr::from_ref(pair[1]).addr() - std::ptr::from_ref(pair[0]).addr())
+        .collect();
+    assert!(apart.iter().all(|bytes| *bytes >= 128), "no two of one batch in one cache line: {apart:?}");
+    let year_ms = 365 * 24 * 3_600_000_u64;
+    for (born_ms, age_ms) in [(0, 0), (5, 90_000), (year_ms * 3 + 17, 15), (year_ms * 7 + 1, year_ms * 2)] {
+        let of = Of { site: 8_195, name: 8_192, named: true };
+        slots[0].enter(of, 16_384, born_ms);
+        let begun = slots[0].begin(born_ms + age_ms, || 0);
+        slots[0].end(begun, born_ms + age_ms, || 0);
+        let row = slots[0].read().expect("a task");
+        assert_eq!((row.site, row.name, row.tag, row.polls), (8_195, 8_192, 16_384, 1));
+        assert_eq!((slots[0].of(), row.since_ms), (of, born_ms + age_ms));
+        assert!(row.born_ms <= born_ms && born_ms - row.born_ms < 16, "{row:?}");
+        slots[0].leave();
     }
 }

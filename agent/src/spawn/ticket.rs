@@ -6,16 +6,14 @@ use std::task::Waker;
 use super::magazine;
 use super::registry::Registry;
 use super::site::{Kind, Site};
-use super::slab::{Begun, Slot};
+use super::slab::{Begun, Of, Slot};
 use crate::context::{self, Entered, Key, Value};
 use crate::sys::clock;
 
-/// A task that lives, until this is dropped. Nothing here can fail: without a free slot the task is counted alone.
+/// A task that lives, until this is dropped. Nothing here can fail: without a free slot the task is counted alone, and
+/// has the bare slot of its site. One pointer, because every task that waits carries it.
 #[derive(Debug)]
-pub(crate) struct Ticket {
-    site: &'static Site,
-    slot: Option<&'static Slot>,
-}
+pub(crate) struct Ticket(&'static Slot);
 
 /// A poll in progress: the thread works for the task until this is dropped, also by a panic.
 #[must_use = "dropping it ends the poll"]
@@ -29,65 +27,73 @@ impl Ticket {
     #[inline]
     pub(super) fn enter<F>(place: &'static Location<'static>, kind: Kind) -> Self {
         let site = Registry::global().site(place, std::any::type_name::<F>(), kind);
-        Self::of(site, site.tag(context::current()), Value::NONE)
+        Self::of(site, Value::NONE, || site.tag(context::current()))
     }
 
     /// Counts one more task with a name, which works for whatever this thread works for.
     pub(super) fn enter_named<F>(place: &'static Location<'static>, kind: Kind, name: Value) -> Self {
         let site = Registry::global().site(place, std::any::type_name::<F>(), kind);
-        Self::of(site, context::with(context::current(), Key::Task, name), name)
+        Self::of(site, name, || context::with(context::current(), Key::Task, name))
     }
 
     #[inline]
-    fn of(site: &'static Site, tag: u32, name: Value) -> Self {
+    fn of(site: &'static Site, name: Value, tag: impl FnOnce() -> u32) -> Self {
         site.spawned();
-        let slot = magazine::take();
-        if let Some(slot) = slot {
-            slot.enter(site.number(), tag, name.number(), clock::coarse_ms());
-        }
-        Self { site, slot }
+        let Some(slot) = magazine::take() else { return Self(site.bare()) };
+        let of = Of { name: half(name.number()), ..site.of() };
+        slot.enter(of, half(tag()), clock::coarse_ms());
+        Self(slot)
     }
 
     /// A poll begins.
     #[inline]
     pub(super) fn poll(&self) -> Poll {
-        let Some(slot) = self.slot else {
-            return Poll { slot: None, _entered: Entered::new(self.site.tag(0)) };
-        };
-        let begun = slot.begin(clock::coarse_ms(), clock::monotonic_ns);
-        Poll { slot: Some((slot, begun)), _entered: Entered::new(slot.tag()) }
+        let slot = self.slot().map(|slot| (slot, slot.begin(clock::coarse_ms(), clock::monotonic_ns)));
+        Poll { slot, _entered: Entered::new(u32::from(self.0.tag())) }
     }
 
     /// True when the task's future brings its own name.
     #[inline]
-    pub(super) const fn is_named(&self) -> bool {
-        self.site.named()
+    pub(super) fn is_named(&self) -> bool {
+        self.0.of().named
     }
 
     /// The task is called `name` from now on, also in the poll that is in progress.
     pub(super) fn rename(slot: &Slot, name: Value) {
-        let tag = context::with(slot.tag(), Key::Task, name);
-        slot.rename(tag, name.number());
+        let tag = context::with(u32::from(slot.tag()), Key::Task, name);
+        slot.rename(half(tag), half(name.number()));
         crate::sys::tag::set(tag);
     }
 
     #[inline]
-    pub(super) const fn slot(&self) -> Option<&'static Slot> {
-        self.slot
+    pub(super) fn slot(&self) -> Option<&'static Slot> {
+        (!self.0.is_bare()).then_some(self.0)
     }
+
+    #[inline]
+    fn site(&self) -> &'static Site {
+        Registry::global().numbered(self.0.of().site)
+    }
+}
+
+/// Tags, names and sites are numbered from 1 or 0 on, and there are at most 16,384 of each.
+#[inline]
+pub(super) fn half(number: u32) -> u16 {
+    u16::try_from(number).unwrap_or(0)
 }
 
 impl Drop for Ticket {
     #[inline]
     fn drop(&mut self) {
-        if let Some(slot) = self.slot {
+        let site = self.site();
+        if let Some(slot) = self.slot() {
             slot.leave();
             // Who uses the task's waker at this moment gives the slot back instead.
             if slot.waker().leave() {
                 magazine::give(slot);
             }
         }
-        self.site.ended();
+        site.ended();
     }
 }
 

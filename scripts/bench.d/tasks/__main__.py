@@ -11,12 +11,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 ROWS = {
     "bare": "tokio::spawn",
-    "counted": "flamewatch::spawn, counted by line alone",
+    "crowded": "tokio::spawn, beside 2,097,152 tasks",
+    "counted": "flamewatch::spawn, beside as many",
     "flamewatch": "flamewatch::spawn, with ages and states",
     "tokio-metrics": "tokio-metrics, TaskMonitor",
     "async-backtrace": "async-backtrace, one frame a task",
     "await-tree": "await-tree, one root a task",
 }
+
+# What the others are compared with.
+BASES = ("bare", "crowded")
 
 HELP = """\
 Each round starts the program task_cost once per row, in turn. In each process
@@ -27,8 +31,8 @@ Each round starts the program task_cost once per row, in turn. In each process
          await-tree one by one, which is what they have;
   gap    is the longest pause of a 1 ms ticker on the service's runtime meanwhile, less the longest in as long without.
 Figures over `tokio::spawn` are differences to the row `bare` of the same round. The table shows the median, and the
-least and the most. `counted` is what flamewatch does beyond 2,097,152 live tasks: it has that many live first, so that its
-caches are colder than anybody else's. Machines are noisy: trust the differences, not the absolute figures.
+least and the most. Beyond 2,097,152 live tasks flamewatch counts a task by its line alone, which is the row `counted`; its
+figures are differences to `crowded`, tokio::spawn with as many live tasks. Machines are noisy: trust the differences, not the absolute figures.
 
 Not in the table: console-subscriber. It works only in a program that was built with `--cfg tokio_unstable`, which changes
 the runtime that all others are measured on.
@@ -85,21 +89,22 @@ def figures(rounds, row, what):
     key = {"spawn": "spawn_ns", "poll": "poll_ns", "task": "task_bytes"}[what]
     if any(key not in found[row] for found in rounds):
         return []
-    base = [0 if row == "bare" else found["bare"][key] for found in rounds]
+    beside = "crowded" if row == "counted" else "bare"
+    base = [0 if row in BASES else found[beside][key] for found in rounds]
     return [found[row][key] - bare for found, bare in zip(rounds, base)]
 
 
 def shown(values, row):
     if not values:
         return "-"
-    sign = "" if row == "bare" else "+"
+    sign = "" if row in BASES else "+"
     return f"{statistics.median(values):{sign}.1f} ({min(values):{sign}.1f} .. {max(values):{sign}.1f})"
 
 
 def times(rounds, row, what):
     """How many times the cost of flamewatch, on top of tokio's."""
     ours, theirs = figures(rounds, "flamewatch", what), figures(rounds, row, what)
-    if row in ("bare", "flamewatch") or not theirs or statistics.median(ours) <= 0:
+    if row in (*BASES, "flamewatch") or not theirs or statistics.median(ours) <= 0:
         return ""
     return f" {statistics.median(theirs) / statistics.median(ours):.1f}x"
 
