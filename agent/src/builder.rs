@@ -40,6 +40,8 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_FD_GROWTH` | file descriptors a minute; `off` for no rule | `30` |
 /// | `FLAMEWATCH_RSS_SHARE` | share of the memory limit; `off` for no rule | `0.85` |
 /// | `FLAMEWATCH_WORKER_BLOCKED` | how long a tokio worker may stay in one poll; `off` for no look-out | `500ms` |
+/// | `FLAMEWATCH_LEAKS` | `off` judges nobody by what outlives what | `on` |
+/// | `FLAMEWATCH_LEAK_TIMESCALE` | how many times as fast as time passes leaks are judged; for demonstrations | `1` |
 /// | `FLAMEWATCH_CPU_HZ` | CPU samples a second | `99` |
 ///
 /// # Errors

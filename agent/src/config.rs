@@ -68,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) fd_growth: Option<f64>,
     pub(crate) rss_share: Option<f64>,
     pub(crate) worker_blocked: Option<Duration>,
+    pub(crate) leaks: bool,
+    pub(crate) leak_timescale: f64,
     pub(crate) cpu_hz: u32,
     /// One of [`CPU_ENGINES`].
     pub(crate) cpu_engine: &'static str,
@@ -119,6 +121,8 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_HOLD", "a duration such as 2m"),
     ("FLAMEWATCH_INFLUX", "an InfluxDB's URL for writing: http, https or udp"),
     ("FLAMEWATCH_INFLUX_TOKEN", "an InfluxDB's token"),
+    ("FLAMEWATCH_LEAKS", "on or off"),
+    ("FLAMEWATCH_LEAK_TIMESCALE", "a number from 1 to 3600"),
     ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
     ("FLAMEWATCH_SERVICE", "a name"),
     ("FLAMEWATCH_SLACK_WEBHOOK", "an incoming webhook's https URL"),
@@ -157,6 +161,8 @@ impl Default for Config {
             fd_growth: Some(DEFAULT_FD_GROWTH),
             rss_share: Some(DEFAULT_RSS_SHARE),
             worker_blocked: Some(DEFAULT_WORKER_BLOCKED),
+            leaks: true,
+            leak_timescale: 1.0,
             cpu_hz: DEFAULT_CPU_HZ,
             cpu_engine: CPU_ENGINES[0],
             cpu_always: None,
@@ -216,6 +222,10 @@ impl Config {
         })?;
         env.read("FLAMEWATCH_WORKER_BLOCKED", &mut self.worker_blocked, |text| {
             or_off(text, |text| duration(text, Duration::from_millis(50), minute))
+        })?;
+        env.read("FLAMEWATCH_LEAKS", &mut self.leaks, on_or_off)?;
+        env.read("FLAMEWATCH_LEAK_TIMESCALE", &mut self.leak_timescale, |text| {
+            positive(text).filter(|scale| (1.0..=3_600.0).contains(scale))
         })?;
         env.read("FLAMEWATCH_CPU_HZ", &mut self.cpu_hz, hertz)?;
         env.read("FLAMEWATCH_CPU_ENGINE", &mut self.cpu_engine, |text| {

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::figure::Family;
+use crate::leak::Report;
 use crate::meter::{Count, Meter, Meters, Subject};
 use crate::profile::Profile;
 use crate::resolve::Resolver;
@@ -25,6 +26,7 @@ pub(crate) struct Desk {
     status: Mutex<Vec<(String, String)>>,
     figures: Mutex<Vec<Family>>,
     meters: Mutex<Meters>,
+    leaks: Mutex<Arc<Report>>,
     runtime: Option<Handle>,
     on_jemalloc: bool,
 }
@@ -61,6 +63,7 @@ impl Desk {
             status: Mutex::default(),
             figures: Mutex::default(),
             meters: Mutex::default(),
+            leaks: Mutex::default(),
             runtime: None,
             on_jemalloc: false,
         }
@@ -212,6 +215,16 @@ impl Desk {
     /// Sets what [`Desk::figures`] tells of the agent itself; the loop does after every round.
     pub(crate) fn set_figures(&self, figures: Vec<Family>) {
         *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    /// What leaks.
+    pub(crate) fn leaks(&self) -> Arc<Report> {
+        self.leaks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what [`Desk::leaks`] tells; the loop does after every look.
+    pub(crate) fn set_leaks(&self, report: Report) {
+        *self.leaks.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(report);
     }
 
     /// How fast routes and segments go.

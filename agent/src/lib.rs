@@ -36,6 +36,8 @@ mod inert;
 #[cfg(feature = "__agent")]
 mod intern;
 #[cfg(feature = "__agent")]
+mod leak;
+#[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows rates"))]
 mod meter;
 #[cfg(feature = "__agent")]

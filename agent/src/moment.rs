@@ -16,6 +16,18 @@ pub(crate) fn sortable(moment: SystemTime) -> String {
     readable(moment).replace(['-', ':'], "")
 }
 
+/// A duration as one would say it: `40 s`, `7 min`, `3 h 20 min`.
+pub(crate) fn spoken(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, 1, seconds) => format!("{seconds} s"),
+        (0, minutes, _) => format!("{minutes} min"),
+        (hours, 0, _) => format!("{hours} h"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,10 +27,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("spans", &["context", "sys"]),
     ("gauge", &["error", "unit", "sys", "spawn", "watch"]),
     ("source", &["error", "unit", "context", "profile", "sys", "spawn", "doctor"]),
+    ("leak", &["unit", "moment", "profile", "source", "watch"]),
     ("vitals", &["figure", "gauge", "profile", "spawn", "sys"]),
     ("allocator", &["sys"]),
     ("export", &["sys"]),
-    ("render", &["error", "unit", "moment", "profile", "source", "http", "segment", "figure", "meter"]),
+    (
+        "render",
+        &["error", "unit", "moment", "profile", "source", "http", "segment", "figure", "leak", "meter"],
+    ),
     ("resolve", &["error", "profile"]),
     ("sink", &["error", "unit", "inert", "moment"]),
     ("store", &["error"]),
@@ -38,15 +42,15 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "desk",
         &[
-            "error", "unit", "figure", "gauge", "meter", "profile", "resolve", "source", "store", "sys",
-            "vitals",
+            "error", "unit", "figure", "gauge", "leak", "meter", "profile", "resolve", "source", "store",
+            "sys", "vitals",
         ],
     ),
     (
         "serve",
         &[
             "error", "unit", "moment", "profile", "source", "render", "desk", "store", "config", "http",
-            "segment",
+            "leak", "segment",
         ],
     ),
     ("config", &["error"]),

@@ -13,6 +13,7 @@ use crate::context;
 use crate::export::{Exporter, Targets};
 use crate::figure::Family;
 use crate::gauge::{self, Gauge};
+use crate::leak::Ledger;
 use crate::sink::{self, Delivery, Sink};
 use crate::source::{self, Source};
 
@@ -135,6 +136,14 @@ impl Equipment {
             every: config.export_every,
         };
         Exporter::start(&targets, &mut self.problems)
+    }
+
+    /// What is shown who lives, so that it can tell who leaks.
+    pub(super) fn ledger(&self, timescale: f64) -> Ledger {
+        let ledger = Ledger::new(timescale);
+        #[cfg(feature = "heap")]
+        let ledger = ledger.with_heap(self.heap.clone());
+        ledger
     }
 
     /// The service's runtime, where one is known.

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::desk::{Desk, on_quiet_thread};
 use crate::gauge::{Limit, LimitedBy};
+use crate::moment::spoken;
 use crate::profile::Profile;
 use crate::render::{Format, Options};
 use crate::sink::{Alert, Attachment, State};
@@ -87,19 +88,23 @@ async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidenc
     let growth = Growth::of(&profile);
     alert.sites = growth.sites(&profile, since.is_some(), SITES);
     alert.details.extend(account(alert, &profile, &growth, since));
+    keep(alert, profile, kind, case.url.as_deref(), desk).await;
+}
+
+/// Draws `profile`, which explains `alert`, keeps it as a snapshot and sends it along.
+pub(super) async fn keep(alert: &mut Alert, profile: Profile, kind: &str, url: Option<&str>, desk: &Desk) {
     alert.context.push(profile.losses.summary());
     let title = alert.headline.clone();
     let files = on_quiet_thread(move || files(&profile, &title)).await.unwrap_or_default();
     if let Some(pprof) = files.iter().find(|file| file.name.ends_with(".pb.gz")) {
         desk.keep(Snapshot {
-            id: case.id.clone(),
+            id: alert.id.clone(),
             taken: SystemTime::now(),
             trigger: alert.headline.clone(),
             kind: kind.to_owned(),
             pprof: pprof.bytes.clone(),
         });
-        alert.snapshot_url =
-            case.url.as_ref().map(|url| format!("{url}/debug/snapshots/{}?format=svg", case.id));
+        alert.snapshot_url = url.map(|url| format!("{url}/debug/snapshots/{}?format=svg", alert.id));
     }
     alert.attachments = files.into_iter().map(Arc::new).collect();
 }
@@ -206,16 +211,4 @@ fn in_words(kind: &str) -> &str {
 
 fn covered(alert: &Alert) -> f64 {
     alert.sites.iter().map(|site| site.share).sum()
-}
-
-/// A duration as one would say it: `40 s`, `7 min`, `3 h 20 min`.
-fn spoken(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match (seconds / 3600, seconds / 60 % 60, seconds) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, 1, seconds) => format!("{seconds} s"),
-        (0, minutes, _) => format!("{minutes} min"),
-        (hours, 0, _) => format!("{hours} h"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
 }

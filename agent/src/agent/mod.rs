@@ -6,7 +6,10 @@ mod checkup;
 mod equipment;
 mod figures;
 mod investigation;
+mod leak_alert;
+mod leaks;
 mod lookout;
+mod plateaus;
 mod port;
 mod rules;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
 use crate::gauge;
+use crate::leak::Level;
 use crate::meter;
 use crate::profile::Profile;
 use crate::sink::{self, Delivery, State};
@@ -24,7 +25,10 @@ use super::baseline::Baseline;
 use super::equipment::{self, Equipment};
 use super::figures::{self, Counts};
 use super::investigation::{Case, investigate};
+use super::leak_alert::{self, About};
+use super::leaks::{Leaks, Looked, Looker, News};
 use super::lookout::{Lookout, Reading};
+use super::plateaus::Known;
 use super::port::Port;
 use super::rules;
 
@@ -40,6 +44,7 @@ pub(super) struct Watchroom {
     /// Away while a round is out.
     guard: Option<Guard>,
     rounds: JoinSet<Round>,
+    leaks: Leaks,
     /// Ticks since the round that is out should have been back.
     late: u64,
     desk: Arc<Desk>,
@@ -61,6 +66,7 @@ pub(super) struct Watchroom {
 /// What goes on rounds: reads the gauges and keeps what they are compared with.
 struct Guard {
     lookout: Lookout,
+    looker: Option<Looker>,
     baselines: Vec<Baseline>,
     warm_up: Duration,
 }
@@ -69,6 +75,7 @@ struct Guard {
 struct Round {
     guard: Guard,
     verdicts: Result<Vec<(Verdict, Reading)>, Panicked>,
+    looked: Option<Looked>,
     now: Duration,
 }
 
@@ -92,6 +99,7 @@ impl Watchroom {
         let window = rules::growth_window(&config);
         let baselines =
             ["heap", "goroutine", "lasting", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
+        let looker = config.leaks.then(|| Looker::new(equipment.ledger(config.leak_timescale)));
         // Without a port of ours a link would lead to somebody else's.
         let url = port
             .as_ref()
@@ -101,8 +109,9 @@ impl Watchroom {
             .serving(equipment.runtime(), equipment.has_heap());
         Ok(Self {
             desk: Arc::new(desk),
-            guard: Some(Guard { lookout, baselines, warm_up: config.warm_up }),
+            guard: Some(Guard { lookout, looker, baselines, warm_up: config.warm_up }),
             rounds: JoinSet::new(),
+            leaks: Leaks::new(config.leak_timescale, Known::in_folder(config.dir.as_deref())),
             late: 0,
             deliveries: Arc::new(deliveries),
             port,
@@ -140,6 +149,10 @@ impl Watchroom {
                 _ = ticks.tick() => self.look(),
                 _ = beats.tick() => self.desk.meter(self.now(), figures::counts()),
                 Some(round) = next(&mut self.rounds) => self.judge(round),
+                Some(concluded) = self.leaks.next() => {
+                    let news = self.leaks.conclude(concluded, &self.desk);
+                    news.into_iter().for_each(|news| self.tell(news));
+                }
             }
         }
         closing.notify_one();
@@ -164,14 +177,22 @@ impl Watchroom {
             let round = catch_unwind(AssertUnwindSafe(|| {
                 let verdicts = guard.lookout.tick(now);
                 guard.refresh(now, &desk);
-                verdicts
+                let looked = guard.looker.as_mut().and_then(|looker| looker.look(now, None));
+                (verdicts, looked)
             }));
-            Round { guard, verdicts: round.map_err(|_| Panicked), now }
+            let (verdicts, looked) = match round {
+                Ok((verdicts, looked)) => (Ok(verdicts), looked),
+                Err(_) => (Err(Panicked), None),
+            };
+            Round { guard, verdicts, looked, now }
         });
     }
 
     fn judge(&mut self, round: Round) {
-        let Round { guard, verdicts, now } = round;
+        let Round { guard, verdicts, looked, now } = round;
+        if let Some(looked) = looked {
+            self.leaks.take(looked, &self.desk);
+        }
         let mut status = guard.lookout.status();
         let verdicts = verdicts.unwrap_or_else(|Panicked| {
             self.panics += 1;
@@ -240,6 +261,28 @@ impl Watchroom {
             let alert = Arc::new(investigate(case, &desk).await);
             deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
             drop(place);
+        });
+    }
+
+    /// Sends the alert of a leak.
+    fn tell(&mut self, news: News) {
+        let (state, title) = match news.leak.level {
+            Level::Resolved => (State::Resolved, "is over"),
+            _ => (State::Firing, "is found"),
+        };
+        let incident = format!("{} in {}", leak_alert::rule(&news.leak), news.leak.name);
+        tracing::warn!("flamewatch: {incident} {title}: {}", news.leak.growth());
+        let about = About {
+            id: self.incident(&incident, state),
+            service: self.config.service.clone(),
+            url: self.url.clone(),
+            identity: self.desk.identity().summary(),
+            outlook: None,
+        };
+        let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
+        tokio::spawn(async move {
+            let alert = Arc::new(leak_alert::write(news, about, &desk).await);
+            deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
         });
     }
 

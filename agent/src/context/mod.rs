@@ -105,6 +105,12 @@ pub(crate) fn label(tag: u32, key: Key) -> Option<Arc<str>> {
     LABELS.label(tag, key)
 }
 
+/// The number of the route in `tag`, see [`Value::from_number`]; 0 for none.
+pub(crate) fn route(tag: u32) -> u32 {
+    let [_, route, _, _] = LABELS.set(tag);
+    route
+}
+
 /// The text of an interned value.
 pub(crate) fn text(value: Value) -> Option<Arc<str>> {
     LABELS.values.get(value.0).cloned()

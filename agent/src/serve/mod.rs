@@ -6,6 +6,7 @@ mod access;
 mod answer;
 mod ask;
 mod index;
+mod leaks;
 mod lists;
 mod metrics;
 mod page;
@@ -70,6 +71,7 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
         .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
         .route("/metrics", get(metrics::show).head(metrics::head))
         .route("/debug/threads", get(threads::show))
+        .route("/debug/leaks", get(leaks::show).head(leaks::head))
         .route("/debug/tasks", get(lists::tasks).head(lists::head))
         .route("/debug/routes", get(lists::routes).head(lists::head))
         .route("/debug/stats", get(metrics::stats).head(metrics::stats_head))

@@ -5,6 +5,7 @@
 mod cpu;
 #[cfg(feature = "heap")]
 pub mod heap;
+pub(crate) mod living;
 #[cfg(feature = "cpu")]
 mod tally;
 pub(crate) mod tasks;

@@ -70,7 +70,7 @@ fn frames(thread: &Stat) -> [Frame; 2] {
 }
 
 /// The name with `*` for each run of digits, so that the workers of a pool are one.
-fn folded(name: &str) -> String {
+pub(super) fn folded(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
     for letter in name.chars() {
         match letter {

@@ -43,7 +43,7 @@ pub(crate) use awaits::{Awaits, MAX_ASKED, Place, Wait, awaits};
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use census::in_one_poll;
 #[cfg(feature = "__agent")]
-pub(crate) use census::{Group, groups, groups_born_before, oldest};
+pub(crate) use census::{Group, groups, groups_born_before, oldest, rows};
 #[cfg(feature = "__agent")]
 pub(crate) use magazine::MAX_LISTED;
 #[cfg(feature = "__agent")]

@@ -18,6 +18,8 @@ pub(crate) mod reserve;
 pub(crate) mod sampler;
 #[cfg(feature = "pprof")]
 pub(crate) mod signal;
+#[cfg(target_os = "linux")]
+pub(crate) mod socket;
 pub(crate) mod tag;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) mod task;

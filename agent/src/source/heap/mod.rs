@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engine::Engine;
 use governor::Governor;
 use selftest::Verdict;
+use stacks::StackId;
 
 pub use self::diagnose::diagnose;
 pub use self::dump::parse as parse_dump;
@@ -40,7 +41,7 @@ pub use self::stats::Stats;
 pub use self::unwind::Unwinder;
 
 use super::{Source, Window};
-use crate::profile::Profile;
+use crate::profile::{Frame, Profile};
 use crate::sys::{mallctl, prof_hooks};
 use crate::{Error, ErrorKind};
 
@@ -130,6 +131,19 @@ impl Heap {
     pub fn visit(&self, each: impl FnMut(&LiveSample)) -> bool {
         let _unsampled = mallctl::Unsampled::new();
         self.engine().is_some_and(|engine| snapshot::visit(engine, each))
+    }
+
+    /// How many samples of each stack were ever taken, by the stack's number.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = (u32, u64)> {
+        let engine = self.engine();
+        let stacks = engine.map_or(0, |engine| u32::try_from(engine.stacks.len()).unwrap_or(u32::MAX));
+        let samples = move |stack| Some((stack, engine?.stacks.allocated(StackId(stack)).samples));
+        (0..stacks).filter_map(samples)
+    }
+
+    /// The frames of the stack with this number, not named yet.
+    pub(crate) fn frames(&self, stack: u32) -> Vec<Frame> {
+        self.engine().map(|engine| snapshot::frames(engine, StackId(stack))).unwrap_or_default()
     }
 
     /// Changes the rate to one sample in 2 to the power of `lg_rate` bytes. What is in the table stays right; the

@@ -175,7 +175,7 @@ impl LiveSample {
     }
 }
 
-fn frames(engine: &Engine, stack: StackId) -> Vec<Frame> {
+pub(super) fn frames(engine: &Engine, stack: StackId) -> Vec<Frame> {
     let frames: Vec<_> =
         engine.stacks.addresses(stack).map(|address| Frame::Address(Addr::Return(address))).collect();
     match (frames.is_empty(), stack) {

@@ -134,11 +134,15 @@ fn frames(site: &SiteCount, group: Option<&Group>) -> Vec<Frame> {
     frames.extend(group.map(|group| Frame::label("state", state(group.state))));
     frames.extend(group.and_then(|group| label("name", name_of(group.name))));
     frames.extend(group.and_then(|group| label("route", route_of(group.tag))));
-    frames.extend(site.kind.label().map(|kind| Frame::label("kind", kind)));
+    frames.extend(kind_label(site));
     frames
 }
 
-fn function(site: &SiteCount) -> Function {
+pub(super) fn kind_label(site: &SiteCount) -> Option<Frame> {
+    site.kind.label().map(|kind| Frame::label("kind", kind))
+}
+
+pub(super) fn function(site: &SiteCount) -> Function {
     match (&site.function, site.place) {
         (Some(function), Some(place)) => Function::new(function.clone(), place.file(), place.line()),
         (None, Some(place)) => {

@@ -9,6 +9,8 @@ pub(in crate::source) struct Stat {
     pub(in crate::source) state: State,
     /// User and system time, to one hundredth of a second.
     pub(in crate::source) cpu: Duration,
+    /// When it was started, since the machine was.
+    pub(in crate::source) started: Duration,
 }
 
 /// The state of a thread as the kernel's letter says it.
@@ -35,11 +37,16 @@ impl Stat {
         let (_, name) = head.split_once(" (")?;
         let mut fields = tail.split_ascii_whitespace();
         let state = State::of(fields.next()?.chars().next()?);
-        // The 14th and 15th field of the line are the 11th and 12th behind the state.
-        let mut times = fields.skip(10).map(|field| field.parse::<u32>().unwrap_or(0));
+        // The 14th and 15th field of the line are the 11th and 12th behind the state, the 22nd the 19th.
+        let mut times = fields.skip(10).map(|field| field.parse::<u64>().unwrap_or(0));
         let steps = times.next().unwrap_or(0).saturating_add(times.next().unwrap_or(0));
-        Some(Self { name: name.to_owned(), state, cpu: STEP * steps })
+        let started = times.nth(6).unwrap_or(0);
+        Some(Self { name: name.to_owned(), state, cpu: lasting(steps), started: lasting(started) })
     }
+}
+
+fn lasting(steps: u64) -> Duration {
+    STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
 impl State {
@@ -86,6 +93,8 @@ mod tests {
         check("7 (a) b (c)) S 1", Some(("a) b (c)", "sleeping", 0)));
         check("7 () D 1", Some(("", "waiting for the disk", 0)));
         check("7 (w) S 1 7 7 0 -1 4194304 110 0 0 0 12 3 0 0 20 0", Some(("w", "sleeping", 150)));
+        let line = "7 (w) S 1 7 7 0 -1 4194304 110 0 0 0 12 3 0 0 20 0 13 0 12345 4096 2";
+        assert_eq!(Stat::parse(line).map(|stat| stat.started), Some(Duration::from_millis(123_450)));
         check("", None);
         check("7 (cut", None);
         check("7 (x) ", None);

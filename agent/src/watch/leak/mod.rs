@@ -76,14 +76,7 @@ impl Detector {
     /// A detector that has seen nothing.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            tracks: Vec::new(),
-            index: HashMap::new(),
-            looks: 0,
-            last: 0.0,
-            untracked: 0,
-        }
+        Self { settings, tracks: Vec::new(), index: HashMap::new(), looks: 0, last: 0.0, untracked: 0 }
     }
 
     /// Begins a look at `now`, counted from the start of the agent. A time before the last one counts as the last one.
@@ -106,9 +99,10 @@ impl Detector {
     /// The keys that have stood where they are for two hours or more, and how much of them stands, for
     /// [`Plateaus::remember`].
     pub fn stable(&self) -> impl Iterator<Item = (u64, f64)> {
-        let stable = self.tracks.iter().filter(|track| {
-            track.tally.tenured(0) >= self.settings.least && track.is_stable(self.last)
-        });
+        let stable = self
+            .tracks
+            .iter()
+            .filter(|track| track.tally.tenured(0) >= self.settings.least && track.is_stable(self.last));
         stable.map(|track| (track.key, track.tally.tenured(0)))
     }
 
@@ -177,9 +171,8 @@ impl Look<'_> {
         let (looks, gap) = (self.detector.looks, self.gap);
         let age = self.detector.settings.minutes(age);
         let tenured = BORDERS.first().is_some_and(|border| age >= *border);
-        let big = self.detector.settings.big
-            && tally::is_big(weight)
-            && amount >= self.detector.settings.least;
+        let big =
+            self.detector.settings.big && tally::is_big(weight) && amount >= self.detector.settings.least;
         if let Some(track) = self.track(key, tenured || big) {
             track.tally_of(looks).add(age, amount, weight, gap);
         }

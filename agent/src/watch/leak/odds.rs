@@ -35,8 +35,7 @@ pub(super) fn upper_mean(count: f64, deviations: f64) -> f64 {
 
 /// The regularized incomplete beta function.
 fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
-    let front =
-        (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (1.0 - x).ln()).exp();
+    let front = (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (1.0 - x).ln()).exp();
     // The fraction converges quickly on one side of the mean; the other side is its complement.
     let tail = if x < (a + 1.0) / (a + b + 2.0) {
         front * fraction(a, b, x) / a
@@ -119,7 +118,8 @@ mod tests {
 
     #[test]
     fn bounds_of_a_mean_are_those_of_the_tables() {
-        for (count, expected) in [(0.0, 2.996), (1.0, 4.744), (5.0, 10.513), (20.0, 29.062), (100.0, 118.079)] {
+        for (count, expected) in [(0.0, 2.996), (1.0, 4.744), (5.0, 10.513), (20.0, 29.062), (100.0, 118.079)]
+        {
             let found = upper_mean(count, 1.645);
             assert!((found / expected - 1.0).abs() < 0.02, "{count}: {found}, expected {expected}");
         }

@@ -1,0 +1,76 @@
+//! The alert that tells of a leak: the verdict, its reasons, its parts, and the profile that shows it.
+
+use super::investigation;
+use super::leaks::News;
+use crate::desk::Desk;
+use crate::leak::{Leak, Level, Subject};
+use crate::sink::{Alert, Site, State};
+
+/// How many parts of a leak an alert names.
+const PARTS: usize = 3;
+
+/// What is known besides the leak itself.
+pub(super) struct About {
+    pub(super) id: String,
+    pub(super) service: String,
+    /// How people reach the debug port.
+    pub(super) url: Option<String>,
+    /// Who we are, for the small print.
+    pub(super) identity: String,
+    /// How much memory there is and when it ends.
+    pub(super) outlook: Option<String>,
+}
+
+/// Writes the alert of `news`. Without a profile it goes out all the same.
+pub(super) async fn write(news: News, about: About, desk: &Desk) -> Alert {
+    let News { leak, share } = news;
+    let state = if leak.level == Level::Resolved { State::Resolved } else { State::Firing };
+    let mut alert = Alert::new(about.id, state, about.service, rule(&leak));
+    alert.headline = format!("{} leak in {}: {}", leak.subject.as_str(), leak.title(), leak.growth());
+    alert.context = vec![about.identity];
+    if state == State::Resolved {
+        return alert;
+    }
+    alert.details = leak.reasons();
+    if leak.subject == Subject::Heap {
+        alert.details.extend(about.outlook);
+    }
+    alert.sites = sites(&leak, share);
+    let Some(kind) = evidence(leak.subject) else { return alert };
+    match desk.collect(kind, crate::source::Window::now()).await {
+        Ok(profile) => investigation::keep(&mut alert, profile, kind, about.url.as_deref(), desk).await,
+        Err(error) => alert.details.push(format!("No {kind} profile: {error:#}.")),
+    }
+    alert
+}
+
+/// What the rule is called, such as `heap leak`.
+pub(super) fn rule(leak: &Leak) -> String {
+    format!("{} leak", leak.subject.as_str())
+}
+
+/// The profile that shows where leaks of `subject` are.
+const fn evidence(subject: Subject) -> Option<&'static str> {
+    match subject {
+        Subject::Heap => Some("heap"),
+        Subject::Tasks => Some("goroutine"),
+        Subject::Threads => Some("threadcreate"),
+        Subject::Descriptors => None,
+    }
+}
+
+fn sites(leak: &Leak, share: f64) -> Vec<Site> {
+    let (leaked, error) = leak.leaked;
+    let site = |name: &str, place: &Option<String>, amount: f64| {
+        Site::new(name, place.clone(), format!("+{}", leak.subject.unit().show(amount)))
+    };
+    let mut whole = site(&leak.name, &leak.place, leaked);
+    (whole.share, whole.share_of) = (share, "all that leaks");
+    whole.relative_error = error / leaked.max(1.0);
+    let parts = leak.parts.iter().take(PARTS - 1).map(|part| {
+        let mut site = site(&part.name, &part.place, part.leaked);
+        (site.share, site.share_of) = (part.leaked / leaked.max(1.0), "this leak");
+        site
+    });
+    std::iter::once(whole).chain(parts).collect()
+}

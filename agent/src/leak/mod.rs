@@ -1,0 +1,163 @@
+//! What leaks, with its name: the findings of the detectors, put together by the place in the code that they share.
+//! `ledger` shows the detectors what lives, `group` puts together what has been named; who is told is the loop's business.
+
+mod group;
+mod ledger;
+mod words;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Unit;
+pub(crate) use crate::watch::leak::{Cause, Level};
+
+pub(crate) use group::{Name, Named, group};
+pub(crate) use ledger::{Found, Ledger};
+
+/// What leaks can be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    /// Memory of the heap.
+    Heap,
+    /// Tasks of `flamewatch::spawn`.
+    Tasks,
+    /// Threads of the operating system.
+    Threads,
+    /// Open files and sockets.
+    Descriptors,
+}
+
+/// One leak: all that shares the nearest place of the user's own code. Amounts are bytes, or a count; times count from
+/// the start of the agent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Leak {
+    pub(crate) subject: Subject,
+    pub(crate) level: Level,
+    pub(crate) cause: Cause,
+    /// Told early, on few data, because memory ends soon.
+    pub(crate) low_confidence: bool,
+    /// The function, the name of the threads, or what the descriptors are.
+    pub(crate) name: String,
+    /// `file:line`.
+    pub(crate) place: Option<String>,
+    /// The route it works for, where all of it works for one.
+    pub(crate) route: Option<Arc<str>>,
+    /// How fast it grows a minute: least, most likely, most (95 %).
+    pub(crate) rate: (f64, f64, f64),
+    /// How much has leaked so far, and the standard error of that.
+    pub(crate) leaked: (f64, f64),
+    /// What stands there in all and has tenure.
+    pub(crate) standing: f64,
+    /// The share of what it allocates that is never freed.
+    pub(crate) immortal: Option<f64>,
+    pub(crate) oldest: Duration,
+    pub(crate) median: Duration,
+    /// When something of it was first followed.
+    pub(crate) first_seen: Duration,
+    /// When it was first told.
+    pub(crate) since: Duration,
+    /// The stretch of time that decided, and the age it was decided by; none for a table that doubles.
+    pub(crate) window: Duration,
+    pub(crate) border: Duration,
+    /// How many have outlived the border in that time, less those that died beyond it.
+    pub(crate) samples: u32,
+    /// What it is known to reach without leaking, when it is still below that.
+    pub(crate) plateau: Option<f64>,
+    /// What it consists of, the fastest first; empty when that is one.
+    pub(crate) parts: Vec<Part>,
+    /// The keys of the findings it is made of.
+    pub(crate) keys: Vec<u64>,
+}
+
+/// One stack, or one route, of a leak.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Part {
+    /// What allocates there: `alloc::vec::Vec::push`, or the route.
+    pub(crate) name: String,
+    /// The line of the place that it goes through.
+    pub(crate) place: Option<String>,
+    pub(crate) level: Level,
+    pub(crate) rate: f64,
+    pub(crate) leaked: f64,
+}
+
+/// What is known of leaks at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Report {
+    /// Those that leak, the surest and fastest first, then those that did.
+    pub(crate) leaks: Vec<Leak>,
+    /// What is followed.
+    pub(crate) followed: Vec<Followed>,
+    /// When everything that lives was last looked at; `None` before the first time.
+    pub(crate) looked: Option<Duration>,
+    /// How many times as fast as by default everything is judged.
+    pub(crate) timescale: f64,
+    /// What could not be looked at or named.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// How much a detector has to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Followed {
+    pub(crate) subject: Subject,
+    /// How many lived at the last look.
+    pub(crate) living: u64,
+    /// How many keys are followed.
+    pub(crate) keys: usize,
+    /// How many belong to keys for which there was no room, or were not looked at.
+    pub(crate) left_out: u64,
+    /// The memory that takes.
+    pub(crate) bytes: usize,
+}
+
+impl Subject {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Heap => "heap",
+            Self::Tasks => "tasks",
+            Self::Threads => "threads",
+            Self::Descriptors => "fds",
+        }
+    }
+
+    /// What amounts of it are in.
+    pub(crate) const fn unit(self) -> Unit {
+        match self {
+            Self::Heap => Unit::Bytes,
+            Self::Tasks | Self::Threads | Self::Descriptors => Unit::Count,
+        }
+    }
+
+    /// An amount of it in words: `4.2 MiB`, `7 tasks`.
+    pub(crate) fn show(self, amount: f64) -> String {
+        match self {
+            Self::Heap => self.unit().show(amount),
+            Self::Tasks | Self::Threads | Self::Descriptors => {
+                let what = if self == Self::Descriptors { "descriptors" } else { self.as_str() };
+                format!("{} {what}", self.unit().show(amount))
+            }
+        }
+    }
+}
+
+impl Leak {
+    /// Whether this and `other`, of another report, are the same leak.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        (self.subject, &self.name) == (other.subject, &other.name) && file(&self.place) == file(&other.place)
+    }
+}
+
+/// A place without its line, which may be another of the same function.
+pub(crate) fn file(place: &Option<String>) -> Option<&str> {
+    let place = place.as_deref()?;
+    Some(place.rsplit_once(':').map_or(place, |(file, _)| file))
+}
+
+/// `level` as pages and programs have it.
+pub(crate) const fn level(level: Level) -> &'static str {
+    match level {
+        Level::Confirmed => "confirmed",
+        Level::Resolved => "resolved",
+        _ => "suspect",
+    }
+}
