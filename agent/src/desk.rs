@@ -185,6 +185,7 @@ impl Desk {
     pub(crate) fn about(&self) -> Vec<(String, String)> {
         let mut lines = vec![("service".to_owned(), self.identity.summary())];
         lines.extend(self.status.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        lines.push(("leaks".to_owned(), self.leaks().summary()));
         lines.push(("names remembered".to_owned(), self.resolver.summary()));
         lines
     }
@@ -199,6 +200,7 @@ impl Desk {
     pub(crate) fn figures(&self) -> Vec<Family> {
         let mut figures = crate::vitals::families(self.runtime.as_ref(), self.on_jemalloc);
         figures.extend(self.figures.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        figures.extend(self.leaks().figures());
         let names = self.resolver.remembered();
         figures.extend([
             Family::gauge("flamewatch_names_remembered", "Addresses whose names are remembered.")

@@ -27,7 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("spans", &["context", "sys"]),
     ("gauge", &["error", "unit", "sys", "spawn", "watch"]),
     ("source", &["error", "unit", "context", "profile", "sys", "spawn", "doctor"]),
-    ("leak", &["unit", "moment", "profile", "source", "watch"]),
+    ("leak", &["unit", "figure", "moment", "profile", "source", "watch"]),
     ("vitals", &["figure", "gauge", "profile", "spawn", "sys"]),
     ("allocator", &["sys"]),
     ("export", &["sys"]),

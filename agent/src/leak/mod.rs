@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Unit;
+use crate::figure::Family;
 pub(crate) use crate::watch::leak::{Cause, Level};
 
 pub(crate) use group::{Name, Named, group};
@@ -108,6 +109,49 @@ pub(crate) struct Followed {
     pub(crate) left_out: u64,
     /// The memory that takes.
     pub(crate) bytes: usize,
+}
+
+impl Report {
+    /// How many are confirmed, suspected and resolved.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        let of = |wanted| self.leaks.iter().filter(|leak| leak.level == wanted).count();
+        (of(Level::Confirmed), of(Level::Suspect), of(Level::Resolved))
+    }
+
+    /// One line for the index page.
+    pub(crate) fn summary(&self) -> String {
+        let worst = self.leaks.first().filter(|leak| leak.level != Level::Resolved);
+        match (self.looked, self.counts()) {
+            (None, _) => "not looked for yet".to_owned(),
+            (Some(_), (0, 0, _)) => "none known".to_owned(),
+            (Some(_), (sure, suspects, _)) => {
+                let worst = worst.map(|leak| format!(": {}", leak.title())).unwrap_or_default();
+                format!("{sure} confirmed, {suspects} suspected{worst}")
+            }
+        }
+    }
+
+    /// What a scraper is told.
+    pub(crate) fn figures(&self) -> Vec<Family> {
+        let mut known =
+            Family::gauge("flamewatch_leaks", "Leaks that are known, by what leaks and how sure that is.");
+        let mut rate =
+            Family::gauge("flamewatch_leak_per_minute", "What leaks in a minute: bytes, or a count.");
+        let mut left_out =
+            Family::gauge("flamewatch_leak_left_out", "What lives and is not judged for want of room.");
+        for followed in &self.followed {
+            let subject = followed.subject;
+            let leaks = || self.leaks.iter().filter(|leak| leak.subject == subject);
+            for wanted in [Level::Confirmed, Level::Suspect] {
+                let labels = [("of", subject.as_str()), ("level", level(wanted))];
+                let found = || leaks().filter(|leak| leak.level == wanted);
+                known = known.with(labels, found().count() as f64);
+                rate = rate.with(labels, found().map(|leak| leak.rate.1).sum());
+            }
+            left_out = left_out.with([("of", subject.as_str())], followed.left_out as f64);
+        }
+        vec![known, rate, left_out]
+    }
 }
 
 impl Subject {

@@ -45,11 +45,10 @@ pub(crate) fn json(report: &Report, now: Duration, out: &mut dyn Write) -> io::R
 
 /// How many leak, or why there is nothing to say yet, in one sentence.
 pub(crate) fn summary(report: &Report, now: Duration) -> String {
-    let of = |wanted: &str| report.leaks.iter().filter(|leak| level(leak.level) == wanted).count();
     let up = spoken(now);
     let Some(looked) = report.looked else { return format!("Nothing was looked at yet; up {up}.") };
     let looked = format!("looked at {} ago, up {up}", spoken(now.saturating_sub(looked)));
-    match (of("confirmed"), of("suspect"), of("resolved")) {
+    match report.counts() {
         (0, 0, 0) => {
             let hours =
                 |hours: f64| spoken(Duration::from_secs_f64(hours * 3600.0 / report.timescale.max(1e-3)));
