@@ -1,6 +1,8 @@
 //! Where profiles are asked for: by the debug port, and by the agent itself when a rule fires.
 //! Collecting and naming run on the agent's worker threads, so that its own loop never waits for them.
 
+mod memory;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +18,8 @@ use crate::source::{Source, Window};
 use crate::store::{Snapshot, Store};
 use crate::{Error, ErrorKind, Unit, gauge, sys};
 
+use memory::Ledger;
+
 /// Everything that can be asked for.
 pub(crate) struct Desk {
     sources: Vec<Arc<dyn Source>>,
@@ -25,6 +29,7 @@ pub(crate) struct Desk {
     status: Mutex<Vec<(String, String)>>,
     figures: Mutex<Vec<Family>>,
     meters: Mutex<Meters>,
+    ledger: Arc<Ledger>,
     runtime: Option<Handle>,
     on_jemalloc: bool,
 }
@@ -61,6 +66,7 @@ impl Desk {
             status: Mutex::default(),
             figures: Mutex::default(),
             meters: Mutex::default(),
+            ledger: Arc::default(),
             runtime: None,
             on_jemalloc: false,
         }
@@ -182,6 +188,7 @@ impl Desk {
     pub(crate) fn about(&self) -> Vec<(String, String)> {
         let mut lines = vec![("service".to_owned(), self.identity.summary())];
         lines.extend(self.status.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        lines.extend(self.memory_lines());
         lines.push(("names remembered".to_owned(), self.resolver.summary()));
         lines
     }

@@ -30,7 +30,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("vitals", &["figure", "gauge", "profile", "spawn", "sys"]),
     ("allocator", &["sys"]),
     ("export", &["sys"]),
-    ("render", &["error", "unit", "moment", "profile", "source", "http", "segment", "figure", "meter"]),
+    (
+        "render",
+        &["error", "unit", "moment", "profile", "source", "http", "segment", "figure", "meter", "watch"],
+    ),
     ("resolve", &["error", "profile"]),
     ("sink", &["error", "unit", "inert", "moment"]),
     ("store", &["error"]),
@@ -38,8 +41,8 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "desk",
         &[
-            "error", "unit", "figure", "gauge", "meter", "profile", "resolve", "source", "store", "sys",
-            "vitals",
+            "error", "unit", "config", "figure", "gauge", "meter", "profile", "resolve", "source", "store",
+            "sys", "vitals", "watch",
         ],
     ),
     (

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::desk::{Desk, on_quiet_thread};
-use crate::gauge::{Limit, LimitedBy};
 use crate::profile::Profile;
 use crate::render::{Format, Options};
 use crate::sink::{Alert, Attachment, State};
@@ -15,7 +14,7 @@ use crate::suspect::Growth;
 use crate::watch::Finding;
 use crate::{Error, Unit};
 
-use super::lookout::Reading;
+use super::memory;
 
 /// How many places an alert names.
 const SITES: usize = 3;
@@ -32,10 +31,6 @@ pub(super) struct Case {
     pub(super) finding: Finding,
     pub(super) unit: Unit,
     pub(super) evidence: Option<&'static str>,
-    /// All gauges as they were at that moment.
-    pub(super) readings: Vec<Reading>,
-    /// How much memory the process may take, if that can be told.
-    pub(super) memory_limit: Option<Limit>,
     /// How people reach the debug port.
     pub(super) url: Option<String>,
     /// Who we are, for the small print.
@@ -56,7 +51,10 @@ struct Evidence {
 pub(super) async fn investigate(case: Case, desk: &Desk) -> Alert {
     let mut alert = Alert::new(case.id.clone(), case.state, case.service.clone(), case.finding.rule.as_ref());
     alert.headline = headline(&case);
-    alert.details = outlook(&case).into_iter().collect();
+    if case.state == State::Firing && case.evidence == Some("heap") {
+        // First of all: whether it is the heap at all, and how long there is to look for it.
+        memory::tell(&mut alert, &case.finding, case.unit, desk.memory().await.ok());
+    }
     alert.context = vec![case.identity.clone()];
     if case.state == State::Resolved {
         return alert;
@@ -97,6 +95,7 @@ async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidenc
             trigger: alert.headline.clone(),
             kind: kind.to_owned(),
             pprof: pprof.bytes.clone(),
+            named: true,
         });
         alert.snapshot_url =
             case.url.as_ref().map(|url| format!("{url}/debug/snapshots/{}?format=svg", case.id));
@@ -140,31 +139,6 @@ fn headline(case: &Case) -> String {
             format!("{gauge}: {}{limit} for {lasted}", show(*value))
         }
     }
-}
-
-/// When memory runs out, if this is about memory, there is a limit, and it grows.
-fn outlook(case: &Case) -> Option<String> {
-    if case.state == State::Resolved || case.evidence != Some("heap") {
-        return None;
-    }
-    let limit = case.memory_limit?;
-    let source = if limit.by == LimitedBy::Cgroup { "the container's limit" } else { "all the machine has" };
-    let limit = limit.bytes as f64;
-    let rss = case.readings.iter().find(|reading| reading.name == "rss")?.value?;
-    let left = (limit - rss).max(0.0);
-    let room = format!("RSS is {} of {} ({source})", Unit::Bytes.show(rss), Unit::Bytes.show(limit));
-    let Some(rate) = case.finding.growth.map(|growth| growth.per_minute).filter(|rate| *rate > 0.0) else {
-        return Some(format!("{room}."));
-    };
-    let minutes = left / rate;
-    // Beyond a week the extrapolation says nothing that helps.
-    if minutes > 7.0 * 24.0 * 60.0 {
-        return Some(format!("{room}."));
-    }
-    Some(format!(
-        "{room}: out of memory in about {} at this rate.",
-        spoken(Duration::from_secs_f64(minutes * 60.0))
-    ))
 }
 
 /// What the evidence explains: how much grew since when, or is there in all, and how much of it the places named take.

@@ -6,7 +6,9 @@ mod checkup;
 mod equipment;
 mod figures;
 mod investigation;
+mod ladder;
 mod lookout;
+mod memory;
 mod port;
 mod rules;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -70,6 +72,7 @@ impl Agent {
             tracing::warn!("flamewatch: {name} is not a variable of ours; is it misspelt?");
         }
         let claim = Claim::take()?;
+        crate::gauge::set_limit(config.memory_limit);
         let port = port::open(&config)?;
         let address = port.as_ref().map(port::Port::address);
         let watchroom = Watchroom::open(config, extras, port)?;

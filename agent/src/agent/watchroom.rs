@@ -14,7 +14,6 @@ use crate::builder::Extras;
 use crate::config::Config;
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
-use crate::gauge;
 use crate::meter;
 use crate::profile::Profile;
 use crate::sink::{self, Delivery, State};
@@ -24,6 +23,7 @@ use super::baseline::Baseline;
 use super::equipment::{self, Equipment};
 use super::figures::{self, Counts};
 use super::investigation::{Case, investigate};
+use super::ladder::MemoryLadder;
 use super::lookout::{Lookout, Reading};
 use super::port::Port;
 use super::rules;
@@ -62,6 +62,7 @@ pub(super) struct Watchroom {
 struct Guard {
     lookout: Lookout,
     baselines: Vec<Baseline>,
+    ladder: MemoryLadder,
     warm_up: Duration,
 }
 
@@ -98,10 +99,11 @@ impl Watchroom {
             .map(|port| config.url.clone().unwrap_or_else(|| format!("http://{}", port.address())));
         let desk = Desk::new(equipment.sources(), identity)
             .looking_in(config.debug_dir.as_deref())
-            .serving(equipment.runtime(), equipment.has_heap());
+            .serving(equipment.runtime(), equipment.on_jemalloc())
+            .remembering(window, config.tick);
         Ok(Self {
             desk: Arc::new(desk),
-            guard: Some(Guard { lookout, baselines, warm_up: config.warm_up }),
+            guard: Some(Guard { lookout, baselines, ladder: MemoryLadder::new(), warm_up: config.warm_up }),
             rounds: JoinSet::new(),
             late: 0,
             deliveries: Arc::new(deliveries),
@@ -226,8 +228,6 @@ impl Watchroom {
             unit: reading.unit,
             // With too many cases under way the alert goes out without evidence: late news is worse than bare news.
             evidence: reading.evidence.filter(|_| place.is_some()),
-            readings: guard.lookout.readings(),
-            memory_limit: gauge::limit(),
             url: self.url.clone(),
             identity: self.desk.identity().summary(),
             // What is high was not made high in the last minutes; what grows was.
@@ -309,6 +309,8 @@ impl Guard {
         if now < self.warm_up {
             return;
         }
+        desk.look_at_memory(now);
+        self.ladder.climb(&self.lookout, desk);
         let due = |baseline: &&mut Baseline| baseline.is_due(now) && desk.is_cheap(baseline.kind);
         for baseline in self.baselines.iter_mut().filter(due) {
             // A profile that cannot be had now may be had later; the evidence says so when it is asked for.

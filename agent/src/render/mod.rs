@@ -11,6 +11,8 @@ mod folded;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port speaks Go's text"))]
 mod goroutine;
 mod json;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows the memory's parts"))]
+pub(crate) mod memory;
 mod plain;
 pub mod pprof;
 #[cfg(feature = "flamegraph")]

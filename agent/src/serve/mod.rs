@@ -7,6 +7,7 @@ mod answer;
 mod ask;
 mod index;
 mod lists;
+mod memory;
 mod metrics;
 mod page;
 mod profiles;
@@ -72,6 +73,7 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
         .route("/debug/threads", get(threads::show))
         .route("/debug/tasks", get(lists::tasks).head(lists::head))
         .route("/debug/routes", get(lists::routes).head(lists::head))
+        .route("/debug/memory", get(memory::show).head(lists::head))
         .route("/debug/stats", get(metrics::stats).head(metrics::stats_head))
         .route("/debug/segments", get(lists::segments).head(lists::head))
         .route("/debug/pprof", temporary("/debug/pprof/"))

@@ -31,6 +31,7 @@ use governor::Governor;
 use selftest::Verdict;
 
 pub use self::diagnose::diagnose;
+pub(crate) use self::diagnose::is_allocator;
 pub use self::dump::parse as parse_dump;
 pub use self::governor::RateChange;
 pub use self::memory::{Memory, exclude_this_thread};

@@ -5,7 +5,7 @@ mod history;
 mod verdict;
 
 pub(crate) use history::{Account, History};
-pub(crate) use verdict::{Cause, MIN_GROWTH, Verdict};
+pub(crate) use verdict::{MIN_GROWTH, Verdict};
 
 /// The memory of a process at one moment, in bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
