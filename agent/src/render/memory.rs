@@ -37,7 +37,7 @@ pub(crate) fn text(account: &Account, out: &mut dyn Write) -> io::Result<()> {
                 "OOM in {left}: {rate} ± {error} more a minute ({sure} sure, if it goes on like this)"
             )?;
         }
-        _ => writeln!(out, "OOM: not in sight, nothing grows steadily towards the limit")?,
+        _ => writeln!(out, "OOM: not in sight, nothing that lasts grows steadily towards the limit")?,
     }
     writeln!(out)?;
     let heads = [("bytes", Right), ("share", Right), ("part", Left), ("what it is", Left)];
@@ -142,7 +142,7 @@ fn notes(memory: &Memory, out: &mut dyn Write) -> io::Result<()> {
     if memory.untouched() > 0 {
         writeln!(
             out,
-            "\nbesides, {} are allocated and were never written to: no memory is behind them",
+            "\nbesides, jemalloc has {} that were never written to: no memory is behind them",
             show(memory.untouched())
         )?;
     }

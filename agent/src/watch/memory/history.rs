@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{MIN_GROWTH, Memory, Stacks, Verdict};
+use super::{Heap, MIN_GROWTH, Memory, Stacks, Verdict};
 use crate::watch::{Growth, Series, TimeLeft};
 
 /// So many whole readings a window; the oldest kept is one window old.
@@ -76,10 +76,6 @@ impl History {
     /// True when what lies beside the heap has grown since the stacks were measured, so that measuring them would tell
     /// something.
     pub(crate) fn wants_stacks(&self) -> bool {
-        let beside = |memory: &Memory| {
-            let heap = memory.heap.map_or(0, |heap| heap.resident.saturating_add(heap.muzzy));
-            memory.anonymous.saturating_sub(heap)
-        };
         let (Some((_, oldest)), Some((_, latest))) = (self.readings.front(), &self.latest) else {
             return false;
         };
@@ -98,15 +94,17 @@ impl History {
     pub(crate) fn account(&self, now: Duration, mut memory: Memory) -> Account {
         let stack =
             memory.stacks.map(|stacks| stacks.bytes as f64 / memory.threads.max(1) as f64).or(self.stack);
-        memory.stacks = memory.stacks.or_else(|| estimated(stack, memory.threads));
+        memory.stacks = memory.stacks.or_else(|| estimated(stack, &memory));
         let verdict = match self.readings.front() {
             Some((at, before)) => {
-                let before = Memory { stacks: estimated(stack, before.threads), ..before.clone() };
+                let before = Memory { stacks: estimated(stack, before), ..before.clone() };
                 Verdict::of(&before, &memory, now.saturating_sub(*at))
             }
             None => Verdict::at_rest(&memory),
         };
-        let growth = self.growth();
+        // What is not enough to be explained is not enough to foretell anything from, and for what the kernel can take back
+        // it kills nobody.
+        let growth = self.growth().filter(|_| verdict.is_lasting());
         let time_left =
             memory.level.zip(growth).and_then(|(level, growth)| TimeLeft::of(level.room as f64, &growth));
         Account { memory, verdict, growth, time_left }
@@ -129,14 +127,22 @@ fn differ(left: &Growth, right: &Growth) -> bool {
     left.at_least() > right.at_most() || right.at_least() > left.at_most()
 }
 
+/// What the stacks of `memory` take if each takes what one took when they were measured. Other threads had other stacks, so
+/// never more than there is beside the heap.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
-fn estimated(stack: Option<f64>, threads: u64) -> Option<Stacks> {
-    stack.map(|bytes| Stacks { bytes: (bytes * threads as f64) as u64, estimated: true })
+fn estimated(stack: Option<f64>, memory: &Memory) -> Option<Stacks> {
+    let bytes = (stack? * memory.threads as f64) as u64;
+    Some(Stacks { bytes: bytes.min(beside(memory)), estimated: true })
+}
+
+/// What is anonymous and surely not jemalloc's.
+fn beside(memory: &Memory) -> u64 {
+    memory.anonymous.saturating_sub(memory.heap.map_or(0, Heap::at_most))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Heap, Level};
+    use super::super::Level;
     use super::*;
 
     const MIB: u64 = 1 << 20;

@@ -105,26 +105,25 @@ impl Memory {
         self.anonymous.saturating_add(self.file).saturating_add(self.shared)
     }
 
-    /// Every part that is known. What was allocated and never written to has no memory behind it and is left out, so
+    /// Every part that is known. What the allocator has and nobody has written to has no memory behind it and is left out, so
     /// that the parts of the process add up to what is resident.
     pub(crate) fn parts(&self) -> Vec<(Part, u64)> {
         let mut parts = Vec::with_capacity(10);
-        let in_heap =
-            self.heap.map_or(0, |heap| heap.resident.saturating_add(heap.muzzy)).min(self.anonymous);
+        // The stacks were counted page by page; what jemalloc says is an upper bound.
+        let stacks = self.stacks.map(|stacks| stacks.bytes.min(self.anonymous));
+        let in_heap = self.heap.map_or(0, Heap::at_most).saturating_sub(self.untouched());
         if let Some(heap) = self.heap {
+            let touched = heap.less(self.untouched());
             parts.extend([
-                (Part::Allocated, heap.allocated.saturating_sub(self.untouched())),
+                (Part::Allocated, touched.allocated),
                 (Part::Fragmentation, heap.fragmentation()),
                 (Part::Kept, heap.kept()),
-                (Part::Metadata, heap.metadata),
+                (Part::Metadata, touched.metadata),
             ]);
         }
-        let outside = self.anonymous.saturating_sub(in_heap);
-        // Never more than there is: a stack that borders on other memory may be taken for larger than it is.
-        let stacks = self.stacks.map(|stacks| stacks.bytes.min(outside));
         parts.extend(stacks.map(|stacks| (Part::Stacks, stacks)));
         parts.extend([
-            (Part::Anonymous, outside.saturating_sub(stacks.unwrap_or(0))),
+            (Part::Anonymous, self.anonymous.saturating_sub(in_heap).saturating_sub(stacks.unwrap_or(0))),
             (Part::File, self.file),
             (Part::Shared, self.shared),
         ]);
@@ -136,15 +135,33 @@ impl Memory {
         parts
     }
 
-    /// What was allocated and never written to, as far as that shows: jemalloc takes it for resident, the kernel does
-    /// not.
+    /// What the allocator has and nobody has written to, as far as that shows: jemalloc takes it for resident, the kernel
+    /// does not. Allocated, or metadata.
     pub(crate) fn untouched(&self) -> u64 {
-        let heap = self.heap.unwrap_or_default();
-        heap.resident.saturating_add(heap.muzzy).saturating_sub(self.anonymous).min(heap.allocated)
+        let Some(heap) = self.heap else { return 0 };
+        let room = self.anonymous.saturating_sub(self.stacks.map_or(0, |stacks| stacks.bytes));
+        heap.at_most().saturating_sub(room).min(heap.allocated.saturating_add(heap.metadata))
     }
 }
 
 impl Heap {
+    /// What of it may be in memory.
+    pub(super) const fn at_most(self) -> u64 {
+        self.resident.saturating_add(self.muzzy)
+    }
+
+    /// The same without `untouched` bytes, which both kinds that may be untouched have in proportion.
+    fn less(self, untouched: u64) -> Self {
+        let of_metadata = u128::from(untouched) * u128::from(self.metadata)
+            / u128::from(self.allocated.saturating_add(self.metadata)).max(1);
+        let of_metadata = u64::try_from(of_metadata).unwrap_or(0);
+        Self {
+            allocated: self.allocated.saturating_sub(untouched.saturating_sub(of_metadata)),
+            metadata: self.metadata.saturating_sub(of_metadata),
+            ..self
+        }
+    }
+
     /// The unused rest of pages that hold something.
     pub(crate) const fn fragmentation(&self) -> u64 {
         self.active.saturating_sub(self.allocated)
@@ -228,9 +245,6 @@ mod tests {
         check(&memory, &[heap.as_slice(), &rest].concat());
         let with = [(Part::Stacks, 60), (Part::Anonymous, 20), (Part::File, 200), (Part::Shared, 30)];
         check(&Memory { stacks, ..memory.clone() }, &[heap.as_slice(), &with].concat());
-        let too_much = Some(Stacks { bytes: 5_000, estimated: true });
-        let capped = [(Part::Stacks, 80), (Part::Anonymous, 0), (Part::File, 200), (Part::Shared, 30)];
-        check(&Memory { stacks: too_much, ..memory.clone() }, &[heap.as_slice(), &capped].concat());
         check(
             &Memory { heap: None, ..memory },
             &[(Part::Anonymous, 1_000), (Part::File, 200), (Part::Shared, 30)],
@@ -242,11 +256,14 @@ mod tests {
         let memory = Memory { anonymous: 720, heap: Some(HEAP), ..Memory::default() };
         assert_eq!(memory.untouched(), 200);
         let heap =
-            [(Part::Allocated, 300), (Part::Fragmentation, 200), (Part::Kept, 170), (Part::Metadata, 50)];
-        check(
-            &memory,
-            &[heap.as_slice(), &[(Part::Anonymous, 0), (Part::File, 0), (Part::Shared, 0)]].concat(),
-        );
+            [(Part::Allocated, 318), (Part::Fragmentation, 200), (Part::Kept, 170), (Part::Metadata, 32)];
+        let none = [(Part::Anonymous, 0), (Part::File, 0), (Part::Shared, 0)];
+        check(&memory, &[heap.as_slice(), &none].concat());
+        // The stacks are known for sure, so the heap has less.
+        let with_stacks = Memory { stacks: Some(Stacks { bytes: 110, estimated: false }), ..memory };
+        let heap =
+            [(Part::Allocated, 218), (Part::Fragmentation, 200), (Part::Kept, 170), (Part::Metadata, 22)];
+        check(&with_stacks, &[heap.as_slice(), &[(Part::Stacks, 110)], &none].concat());
     }
 
     #[test]

@@ -89,6 +89,11 @@ impl Verdict {
         Self { cause, grown: None, over: Duration::ZERO, sentence }
     }
 
+    /// Whether something grew that the kernel cannot take back.
+    pub(crate) const fn is_lasting(&self) -> bool {
+        self.grown.is_some() && !matches!(self.cause, Cause::One(Part::File | Part::Cache))
+    }
+
     /// Its name for programs, such as `heap` or `mixed`.
     pub(crate) const fn name(&self) -> &'static str {
         match (self.grown, self.cause) {
