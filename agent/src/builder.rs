@@ -39,6 +39,7 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_THREAD_GROWTH` | threads a minute; `off` for no rule | `10` |
 /// | `FLAMEWATCH_FD_GROWTH` | file descriptors a minute; `off` for no rule | `30` |
 /// | `FLAMEWATCH_RSS_SHARE` | share of the memory limit; `off` for no rule | `0.85` |
+/// | `FLAMEWATCH_MEMORY_LIMIT` | bytes that RSS is held against, where no cgroup or machine has less; `off` for none | none |
 /// | `FLAMEWATCH_WORKER_BLOCKED` | how long a tokio worker may stay in one poll; `off` for no look-out | `500ms` |
 /// | `FLAMEWATCH_LEAKS` | `off` judges nobody by what outlives what | `on` |
 /// | `FLAMEWATCH_LEAK_TIMESCALE` | how many times as fast as time passes leaks are judged; for demonstrations | `1` |

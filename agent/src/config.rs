@@ -67,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) thread_growth: Option<f64>,
     pub(crate) fd_growth: Option<f64>,
     pub(crate) rss_share: Option<f64>,
+    pub(crate) memory_limit: Option<u64>,
     pub(crate) worker_blocked: Option<Duration>,
     pub(crate) leaks: bool,
     pub(crate) leak_timescale: f64,
@@ -123,6 +124,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_INFLUX_TOKEN", "an InfluxDB's token"),
     ("FLAMEWATCH_LEAKS", "on or off"),
     ("FLAMEWATCH_LEAK_TIMESCALE", "a number from 1 to 3600"),
+    ("FLAMEWATCH_MEMORY_LIMIT", "bytes of resident memory such as 512MiB, or off"),
     ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
     ("FLAMEWATCH_SERVICE", "a name"),
     ("FLAMEWATCH_SLACK_WEBHOOK", "an incoming webhook's https URL"),
@@ -160,6 +162,7 @@ impl Default for Config {
             thread_growth: Some(DEFAULT_THREAD_GROWTH),
             fd_growth: Some(DEFAULT_FD_GROWTH),
             rss_share: Some(DEFAULT_RSS_SHARE),
+            memory_limit: None,
             worker_blocked: Some(DEFAULT_WORKER_BLOCKED),
             leaks: true,
             leak_timescale: 1.0,
@@ -210,6 +213,7 @@ impl Config {
         env.read("FLAMEWATCH_THREAD_GROWTH", &mut self.thread_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_FD_GROWTH", &mut self.fd_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_RSS_SHARE", &mut self.rss_share, |text| or_off(text, share))?;
+        env.read("FLAMEWATCH_MEMORY_LIMIT", &mut self.memory_limit, |text| or_off(text, bytes))?;
         env.read("FLAMEWATCH_STATSD", &mut self.statsd, |text| {
             text.contains(':').then(|| Some(text.to_owned()))
         })?;

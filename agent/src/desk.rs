@@ -1,6 +1,8 @@
 //! Where profiles are asked for: by the debug port, and by the agent itself when a rule fires.
 //! Collecting and naming run on the agent's worker threads, so that its own loop never waits for them.
 
+mod memory;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +19,8 @@ use crate::source::{Source, Window};
 use crate::store::{Snapshot, Store};
 use crate::{Error, ErrorKind, Unit, gauge, sys};
 
+use memory::Ledger;
+
 /// Everything that can be asked for.
 pub(crate) struct Desk {
     sources: Vec<Arc<dyn Source>>,
@@ -27,6 +31,7 @@ pub(crate) struct Desk {
     figures: Mutex<Vec<Family>>,
     meters: Mutex<Meters>,
     leaks: Mutex<Arc<Report>>,
+    ledger: Arc<Ledger>,
     runtime: Option<Handle>,
     on_jemalloc: bool,
 }
@@ -64,6 +69,7 @@ impl Desk {
             figures: Mutex::default(),
             meters: Mutex::default(),
             leaks: Mutex::default(),
+            ledger: Arc::default(),
             runtime: None,
             on_jemalloc: false,
         }
@@ -186,6 +192,7 @@ impl Desk {
         let mut lines = vec![("service".to_owned(), self.identity.summary())];
         lines.extend(self.status.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
         lines.push(("leaks".to_owned(), self.leaks().summary()));
+        lines.extend(self.memory_lines());
         lines.push(("names remembered".to_owned(), self.resolver.summary()));
         lines
     }

@@ -22,6 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) kind: String,
     /// The gzipped pprof.
     pub(crate) pprof: Vec<u8>,
+    /// False for one of bare addresses, taken when there was no memory to spare for naming them.
+    pub(crate) named: bool,
 }
 
 /// Keeps the newest snapshots.
@@ -67,6 +69,7 @@ mod tests {
             trigger: String::new(),
             kind: "heap".to_owned(),
             pprof: vec![0; bytes],
+            named: true,
         }
     }
 

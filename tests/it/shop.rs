@@ -121,7 +121,7 @@ fn a_heap_leak_is_named() {
     assert!(growth.starts_with('+') && growth.contains("MiB"), "{message:#}");
     assert!(block(&message, 0).contains("FIRING · leaky_shop: heap.allocated growing"), "{message:#}");
     assert!(
-        block(&message, 1).contains("RSS is") && block(&message, 1).contains("out of memory in"),
+        block(&message, 0).contains(" · OOM in ~") && block(&message, 1).contains("RSS is"),
         "{message:#}"
     );
     // Reading the debug info took about 50 MiB. Of these the service keeps nothing.

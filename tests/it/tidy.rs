@@ -33,7 +33,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("export", &["sys"]),
     (
         "render",
-        &["error", "unit", "moment", "profile", "source", "http", "segment", "figure", "leak", "meter"],
+        &[
+            "error", "unit", "moment", "profile", "source", "http", "segment", "figure", "leak", "meter",
+            "watch",
+        ],
     ),
     ("resolve", &["error", "profile"]),
     ("sink", &["error", "unit", "inert", "moment"]),
@@ -42,8 +45,8 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "desk",
         &[
-            "error", "unit", "figure", "gauge", "leak", "meter", "profile", "resolve", "source", "store",
-            "sys", "vitals",
+            "error", "unit", "config", "figure", "gauge", "leak", "meter", "profile", "resolve", "source",
+            "store", "sys", "vitals", "watch",
         ],
     ),
     (

@@ -108,7 +108,11 @@ fn names(debug_dir: Option<&Path>) -> Check {
 fn memory_limit() -> Check {
     match gauge::limit() {
         Some(limit) => {
-            let by = if limit.by == LimitedBy::Cgroup { "cgroup" } else { "the machine; no cgroup limit" };
+            let by = match limit.by {
+                LimitedBy::Cgroup => "cgroup",
+                LimitedBy::Machine => "the machine; no cgroup limit",
+                other => other.words(),
+            };
             Check::ok("memory limit", format!("{} ({by})", Unit::Bytes.show(limit.bytes as f64)))
         }
         None => Check::problem(

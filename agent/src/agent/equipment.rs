@@ -160,6 +160,15 @@ impl Equipment {
         has
     }
 
+    /// Whether the service's allocator is jemalloc, sampled or not.
+    pub(super) fn on_jemalloc(&self) -> bool {
+        #[cfg(feature = "heap")]
+        let is = self.has_heap() || source::heap::is_allocator();
+        #[cfg(not(feature = "heap"))]
+        let is = self.has_heap();
+        is
+    }
+
     /// What the engines say of themselves, for scrapers.
     pub(super) fn figures(&self) -> Vec<Family> {
         #[cfg(feature = "heap")]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::desk::{Desk, on_quiet_thread};
-use crate::gauge::{Limit, LimitedBy};
 use crate::moment::spoken;
 use crate::profile::Profile;
 use crate::render::{Format, Options};
@@ -16,7 +15,7 @@ use crate::suspect::Growth;
 use crate::watch::Finding;
 use crate::{Error, Unit};
 
-use super::lookout::Reading;
+use super::memory;
 
 /// How many places an alert names.
 const SITES: usize = 3;
@@ -33,10 +32,6 @@ pub(super) struct Case {
     pub(super) finding: Finding,
     pub(super) unit: Unit,
     pub(super) evidence: Option<&'static str>,
-    /// All gauges as they were at that moment.
-    pub(super) readings: Vec<Reading>,
-    /// How much memory the process may take, if that can be told.
-    pub(super) memory_limit: Option<Limit>,
     /// How people reach the debug port.
     pub(super) url: Option<String>,
     /// Who we are, for the small print.
@@ -57,7 +52,11 @@ struct Evidence {
 pub(super) async fn investigate(case: Case, desk: &Desk) -> Alert {
     let mut alert = Alert::new(case.id.clone(), case.state, case.service.clone(), case.finding.rule.as_ref());
     alert.headline = headline(&case);
-    alert.details = outlook(&case).into_iter().collect();
+    if case.state == State::Firing && case.evidence == Some("heap") {
+        // First of all: whether it is the heap at all, and how long there is to look for it.
+        let growth = case.finding.growth.filter(|_| case.unit == Unit::Bytes);
+        memory::tell(&mut alert, growth, desk.memory().await.ok());
+    }
     alert.context = vec![case.identity.clone()];
     if case.state == State::Resolved {
         return alert;
@@ -103,6 +102,7 @@ pub(super) async fn keep(alert: &mut Alert, profile: Profile, kind: &str, url: O
             trigger: alert.headline.clone(),
             kind: kind.to_owned(),
             pprof: pprof.bytes.clone(),
+            named: true,
         });
         alert.snapshot_url = url.map(|url| format!("{url}/debug/snapshots/{}?format=svg", alert.id));
     }
@@ -145,31 +145,6 @@ fn headline(case: &Case) -> String {
             format!("{gauge}: {}{limit} for {lasted}", show(*value))
         }
     }
-}
-
-/// When memory runs out, if this is about memory, there is a limit, and it grows.
-fn outlook(case: &Case) -> Option<String> {
-    if case.state == State::Resolved || case.evidence != Some("heap") {
-        return None;
-    }
-    let limit = case.memory_limit?;
-    let source = if limit.by == LimitedBy::Cgroup { "the container's limit" } else { "all the machine has" };
-    let limit = limit.bytes as f64;
-    let rss = case.readings.iter().find(|reading| reading.name == "rss")?.value?;
-    let left = (limit - rss).max(0.0);
-    let room = format!("RSS is {} of {} ({source})", Unit::Bytes.show(rss), Unit::Bytes.show(limit));
-    let Some(rate) = case.finding.growth.map(|growth| growth.per_minute).filter(|rate| *rate > 0.0) else {
-        return Some(format!("{room}."));
-    };
-    let minutes = left / rate;
-    // Beyond a week the extrapolation says nothing that helps.
-    if minutes > 7.0 * 24.0 * 60.0 {
-        return Some(format!("{room}."));
-    }
-    Some(format!(
-        "{room}: out of memory in about {} at this rate.",
-        spoken(Duration::from_secs_f64(minutes * 60.0))
-    ))
 }
 
 /// What the evidence explains: how much grew since when, or is there in all, and how much of it the places named take.

@@ -2,9 +2,11 @@
 
 use super::investigation;
 use super::leaks::News;
+use super::memory;
 use crate::desk::Desk;
 use crate::leak::{Leak, Level, Subject};
 use crate::sink::{Alert, Site, State};
+use crate::watch::memory::Account;
 
 /// How many parts of a leak an alert names.
 const PARTS: usize = 3;
@@ -17,8 +19,10 @@ pub(super) struct About {
     pub(super) url: Option<String>,
     /// Who we are, for the small print.
     pub(super) identity: String,
-    /// How much memory there is and when it ends.
-    pub(super) outlook: Option<String>,
+    /// False when too many alerts are being written to look for a profile as well.
+    pub(super) evidence: bool,
+    /// The memory as it was last read.
+    pub(super) memory: Option<Account>,
 }
 
 /// Writes the alert of `news`. Without a profile it goes out all the same.
@@ -33,10 +37,10 @@ pub(super) async fn write(news: News, about: About, desk: &Desk) -> Alert {
     }
     alert.details = leak.reasons();
     if leak.subject == Subject::Heap {
-        alert.details.extend(about.outlook);
+        memory::tell(&mut alert, None, about.memory);
     }
     alert.sites = sites(&leak, share);
-    let Some(kind) = evidence(leak.subject) else { return alert };
+    let Some(kind) = evidence(leak.subject).filter(|_| about.evidence) else { return alert };
     match desk.collect(kind, crate::source::Window::now()).await {
         Ok(profile) => investigation::keep(&mut alert, profile, kind, about.url.as_deref(), desk).await,
         Err(error) => alert.details.push(format!("No {kind} profile: {error:#}.")),

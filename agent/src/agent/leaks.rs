@@ -128,7 +128,8 @@ impl Leaks {
         leaks.iter_mut().for_each(|leak| leak.plateau = self.plateau(leak));
         let news = self.news(&leaks);
         remarks.extend(self.known.remark());
-        desk.set_leaks(Report { leaks, followed, looked: Some(now), timescale: self.timescale, remarks });
+        let (timescale, memory) = (self.timescale, outlook(desk));
+        desk.set_leaks(Report { leaks, followed, looked: Some(now), timescale, memory, remarks });
         news
     }
 
@@ -190,6 +191,13 @@ impl Leaks {
         news.extend(ended.into_iter().map(|leak| News { leak, share: 0.0 }));
         news
     }
+}
+
+/// What grows in the memory as a whole, and when it ends.
+fn outlook(desk: &Desk) -> Vec<String> {
+    let Some(account) = desk.newest_memory() else { return Vec::new() };
+    let left = account.time_left.map(|left| format!("OOM in {}", left.sentence()));
+    std::iter::once(account.verdict.sentence).chain(left).collect()
 }
 
 /// The names of stacks, in their order; `None` for what has none.

@@ -75,6 +75,15 @@ impl Lookout {
         self.watchers.iter().map(|watcher| (watcher.rule().name(), watcher.phase()))
     }
 
+    /// The rules that are broken, told or not yet, on gauges that `kind` explains.
+    pub(super) fn broken(&self, kind: &str) -> impl Iterator<Item = &Rule> {
+        let explains = move |rule: &Rule| {
+            self.gauges.iter().any(|gauge| gauge.name() == rule.gauge() && gauge.evidence() == Some(kind))
+        };
+        let broken = self.watchers.iter().filter(|watcher| watcher.phase() != Phase::Ok).map(Watcher::rule);
+        broken.filter(move |rule| explains(rule))
+    }
+
     /// The rules whose gauge nobody reads, which is a mistake of whoever set them.
     pub(super) fn blind_rules(&self) -> Vec<String> {
         let known = |rule: &Rule| self.gauges.iter().any(|gauge| gauge.name() == rule.gauge());

@@ -6,9 +6,11 @@ mod checkup;
 mod equipment;
 mod figures;
 mod investigation;
+mod ladder;
 mod leak_alert;
 mod leaks;
 mod lookout;
+mod memory;
 mod plateaus;
 mod port;
 mod rules;
@@ -73,6 +75,7 @@ impl Agent {
             tracing::warn!("flamewatch: {name} is not a variable of ours; is it misspelt?");
         }
         let claim = Claim::take()?;
+        crate::gauge::set_limit(config.memory_limit);
         let port = port::open(&config)?;
         let address = port.as_ref().map(port::Port::address);
         let watchroom = Watchroom::open(config, extras, port)?;

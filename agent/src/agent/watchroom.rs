@@ -14,7 +14,6 @@ use crate::builder::Extras;
 use crate::config::Config;
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
-use crate::gauge;
 use crate::leak::Level;
 use crate::meter;
 use crate::profile::Profile;
@@ -25,6 +24,7 @@ use super::baseline::Baseline;
 use super::equipment::{self, Equipment};
 use super::figures::{self, Counts};
 use super::investigation::{Case, investigate};
+use super::ladder::MemoryLadder;
 use super::leak_alert::{self, About};
 use super::leaks::{Leaks, Looked, Looker, News};
 use super::lookout::{Lookout, Reading};
@@ -68,6 +68,7 @@ struct Guard {
     lookout: Lookout,
     looker: Option<Looker>,
     baselines: Vec<Baseline>,
+    ladder: MemoryLadder,
     warm_up: Duration,
 }
 
@@ -106,10 +107,17 @@ impl Watchroom {
             .map(|port| config.url.clone().unwrap_or_else(|| format!("http://{}", port.address())));
         let desk = Desk::new(equipment.sources(), identity)
             .looking_in(config.debug_dir.as_deref())
-            .serving(equipment.runtime(), equipment.has_heap());
+            .serving(equipment.runtime(), equipment.on_jemalloc())
+            .remembering(window, config.tick);
         Ok(Self {
             desk: Arc::new(desk),
-            guard: Some(Guard { lookout, looker, baselines, warm_up: config.warm_up }),
+            guard: Some(Guard {
+                lookout,
+                looker,
+                baselines,
+                ladder: MemoryLadder::new(),
+                warm_up: config.warm_up,
+            }),
             rounds: JoinSet::new(),
             leaks: Leaks::new(config.leak_timescale, Known::in_folder(config.dir.as_deref())),
             late: 0,
@@ -177,7 +185,7 @@ impl Watchroom {
             let round = catch_unwind(AssertUnwindSafe(|| {
                 let verdicts = guard.lookout.tick(now);
                 guard.refresh(now, &desk);
-                let looked = guard.looker.as_mut().and_then(|looker| looker.look(now, None));
+                let looked = guard.looker.as_mut().and_then(|looker| looker.look(now, time_left(&desk)));
                 (verdicts, looked)
             }));
             let (verdicts, looked) = match round {
@@ -247,8 +255,6 @@ impl Watchroom {
             unit: reading.unit,
             // With too many cases under way the alert goes out without evidence: late news is worse than bare news.
             evidence: reading.evidence.filter(|_| place.is_some()),
-            readings: guard.lookout.readings(),
-            memory_limit: gauge::limit(),
             url: self.url.clone(),
             identity: self.desk.identity().summary(),
             // What is high was not made high in the last minutes; what grows was.
@@ -272,17 +278,23 @@ impl Watchroom {
         };
         let incident = format!("{} in {}", leak_alert::rule(&news.leak), news.leak.name);
         tracing::warn!("flamewatch: {incident} {title}: {}", news.leak.growth());
+        let place = self.places.clone().try_acquire_owned().ok();
+        if place.is_none() {
+            self.hasty_cases += 1;
+        }
         let about = About {
+            evidence: place.is_some(),
             id: self.incident(&incident, state),
             service: self.config.service.clone(),
             url: self.url.clone(),
             identity: self.desk.identity().summary(),
-            outlook: None,
+            memory: self.desk.newest_memory(),
         };
         let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
         tokio::spawn(async move {
             let alert = Arc::new(leak_alert::write(news, about, &desk).await);
             deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
+            drop(place);
         });
     }
 
@@ -352,6 +364,8 @@ impl Guard {
         if now < self.warm_up {
             return;
         }
+        desk.look_at_memory(now);
+        self.ladder.climb(&self.lookout, desk);
         let due = |baseline: &&mut Baseline| baseline.is_due(now) && desk.is_cheap(baseline.kind);
         for baseline in self.baselines.iter_mut().filter(due) {
             // A profile that cannot be had now may be had later; the evidence says so when it is asked for.
@@ -365,6 +379,11 @@ impl Guard {
     fn before(&self, kind: &str) -> Option<(Duration, Arc<Profile>)> {
         self.baselines.iter().find(|baseline| baseline.kind == kind)?.oldest()
     }
+}
+
+/// How long memory lasts, most likely.
+fn time_left(desk: &Desk) -> Option<Duration> {
+    Some(desk.newest_memory()?.time_left?.expected)
 }
 
 /// What the exporters tell: the gauges, and the routes where there are any.

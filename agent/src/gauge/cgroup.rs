@@ -4,6 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::watch::memory;
+
 /// Version 1 writes "no limit" as the largest number of whole pages in an `i64`; nothing this large is a limit.
 const NO_LIMIT: u64 = 1 << 62;
 
@@ -105,9 +107,26 @@ impl Level<'_> {
     /// # Errors
     /// Where the cgroup does not tell.
     pub(super) fn working_set(&self) -> io::Result<u64> {
+        let counts = self.counts()?;
+        Ok(counts.usage.saturating_sub(counts.inactive_file))
+    }
+
+    /// What it counts. A sum that it does not tell is 0.
+    ///
+    /// # Errors
+    /// Where the cgroup does not tell how much is in use.
+    pub(super) fn counts(&self) -> io::Result<memory::Cgroup> {
         let usage = number(self.directory, self.version.usage_file())?;
-        let inactive = stat(self.directory, self.version.inactive_file_key()).unwrap_or(0);
-        Ok(usage.saturating_sub(inactive))
+        let stat = std::fs::read_to_string(self.directory.join("memory.stat")).unwrap_or_default();
+        let sum = |key| number_in(&stat, key).unwrap_or(0);
+        let [cache, shared, inactive] = self.version.file_keys();
+        Ok(memory::Cgroup {
+            usage,
+            // Memory that is shared has no file to go back to, though it is counted among the files.
+            cache: sum(cache).saturating_sub(sum(shared)),
+            inactive_file: sum(inactive),
+            limit: self.limit,
+        })
     }
 }
 
@@ -164,10 +183,12 @@ impl Version {
         }
     }
 
-    const fn inactive_file_key(self) -> &'static str {
+    /// The sums of all pages of files, of those that are shared memory, and of those that nobody touched for a while. With
+    /// the cgroups below, which are limited together.
+    const fn file_keys(self) -> [&'static str; 3] {
         match self {
-            Self::One => "total_inactive_file",
-            Self::Two => "inactive_file",
+            Self::One => ["total_cache", "total_shmem", "total_inactive_file"],
+            Self::Two => ["file", "shmem", "inactive_file"],
         }
     }
 }
@@ -185,10 +206,13 @@ fn number(directory: &Path, file: &str) -> io::Result<u64> {
 /// The number after `key` in `memory.stat`.
 fn stat(directory: &Path, key: &str) -> io::Result<u64> {
     let text = std::fs::read_to_string(directory.join("memory.stat"))?;
-    let found = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
-    found
-        .and_then(|number| number.trim().parse().ok())
+    number_in(&text, key)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no {key} in memory.stat")))
+}
+
+fn number_in(stat: &str, key: &str) -> Option<u64> {
+    let found = stat.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+    found?.trim().parse().ok()
 }
 
 /// Blanks, tabs, line ends and backslashes are written in octal in `mountinfo`.
@@ -243,7 +267,8 @@ pub(super) mod tests {
             let directory = format!("sys/fs/cgroup{path}");
             self.write(&format!("{directory}/memory.max"), &format!("{limit}\n"));
             self.write(&format!("{directory}/memory.current"), "1000\n");
-            self.write(&format!("{directory}/memory.stat"), "anon 600\ninactive_file 300\nactive_file 100\n");
+            let stat = "anon 550\nfile 450\nshmem 50\ninactive_file 300\nactive_file 100\n";
+            self.write(&format!("{directory}/memory.stat"), stat);
         }
 
         fn cgroup1(&self, path: &str, limit: &str, hierarchical: &str) {
@@ -251,7 +276,8 @@ pub(super) mod tests {
             self.write(&format!("{directory}/memory.limit_in_bytes"), &format!("{limit}\n"));
             self.write(&format!("{directory}/memory.usage_in_bytes"), "2000\n");
             let stat = format!(
-                "inactive_file 1\nhierarchical_memory_limit {hierarchical}\ntotal_inactive_file 500\n"
+                "inactive_file 1\nhierarchical_memory_limit {hierarchical}\ntotal_cache 900\ntotal_shmem 100\n\
+                 total_inactive_file 500\n"
             );
             self.write(&format!("{directory}/memory.stat"), &stat);
         }
@@ -301,6 +327,19 @@ pub(super) mod tests {
         root.check(Some(("memory/docker", 7000, 1500)));
         root.cgroup1("/docker/abc", "9000", "3000");
         root.check(Some(("memory/docker/abc", 3000, 1500)));
+    }
+
+    #[test]
+    fn files_are_told_from_shared_memory() {
+        let counts = |root: &Root| Cgroup::find(root.path())?.tightest()?.counts().ok();
+        let expected = memory::Cgroup { usage: 1_000, cache: 400, inactive_file: 300, limit: 5_000 };
+        assert_eq!(counts(&Root::v2(&[("/app", "5000")])), Some(expected));
+        let root = Root::new();
+        root.write("proc/self/cgroup", "4:memory:/app\n");
+        root.write("proc/self/mountinfo", V1_MOUNT);
+        root.cgroup1("/app", "5000", "5000");
+        let expected = memory::Cgroup { usage: 2_000, cache: 800, inactive_file: 500, limit: 5_000 };
+        assert_eq!(counts(&root), Some(expected));
     }
 
     #[test]

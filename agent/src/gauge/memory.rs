@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Gauge;
 use super::cgroup::Cgroup;
@@ -43,18 +44,34 @@ pub enum LimitedBy {
     Cgroup,
     /// The machine, which has no more.
     Machine,
+    /// The setting `FLAMEWATCH_MEMORY_LIMIT`.
+    Setting,
 }
 
-/// The most memory this process can get: the tightest limit of its cgroups, or what the machine has where that is
-/// less or no limit is set. `None` where the system does not tell.
+impl LimitedBy {
+    /// Whose limit it is, in words.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Cgroup => "the container's limit",
+            Self::Machine => "all the machine has",
+            Self::Setting => "FLAMEWATCH_MEMORY_LIMIT",
+        }
+    }
+}
+
+/// The limit of the settings, in bytes; 0 for none. One for the process, as the memory is.
+static SETTING: AtomicU64 = AtomicU64::new(0);
+
+/// Holds this process to `bytes` of resident memory, where nobody holds it to less; `None` to nothing.
+pub(crate) fn set_limit(bytes: Option<u64>) {
+    SETTING.store(bytes.unwrap_or(0), Ordering::Relaxed);
+}
+
+/// The most memory this process can get: the tightest limit of its cgroups, that of the settings, or what the machine has
+/// where that is less or no limit is set. `None` where the system does not tell.
 #[must_use]
 pub fn limit() -> Option<Limit> {
     limit_of(Path::new("/"), Cgroup::find(Path::new("/")).as_ref())
-}
-
-/// How much more memory this process can take before it reaches its limit, in bytes; `None` where nobody tells.
-pub(crate) fn headroom() -> Option<u64> {
-    Some(limit()?.bytes.saturating_sub(rss().ok()?))
 }
 
 impl Rss {
@@ -154,20 +171,19 @@ impl Gauge for MemoryShare {
     }
 }
 
-fn limit_of(root: &Path, cgroup: Option<&Cgroup>) -> Option<Limit> {
-    let machine = std::fs::read_to_string(root.join("proc/meminfo")).ok().and_then(|text| total_in(&text));
+pub(super) fn limit_of(root: &Path, cgroup: Option<&Cgroup>) -> Option<Limit> {
+    let setting = Some(SETTING.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0);
+    let machine = std::fs::read_to_string(root.join("proc/meminfo")).ok();
+    let machine = machine.and_then(|text| number_in(&text, "MemTotal:"));
     let cgroup = cgroup.and_then(Cgroup::tightest).map(|level| level.limit());
-    match (cgroup, machine) {
-        (Some(bytes), machine) if machine.is_none_or(|machine| bytes < machine) => {
-            Some(Limit { bytes, by: LimitedBy::Cgroup })
-        }
-        (_, machine) => machine.map(|bytes| Limit { bytes, by: LimitedBy::Machine }),
-    }
+    let limits = [(setting, LimitedBy::Setting), (machine, LimitedBy::Machine), (cgroup, LimitedBy::Cgroup)];
+    let known = limits.into_iter().filter_map(|(bytes, by)| Some(Limit { bytes: bytes?, by }));
+    known.min_by_key(|limit| limit.bytes)
 }
 
-/// The `MemTotal:` line of `/proc/meminfo`, which counts in KiB.
-fn total_in(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+/// The number behind `key` in `/proc/meminfo` or `/proc/self/status`, which count in KiB: in bytes, if it is not 0.
+pub(super) fn number_in(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
     kibibytes.checked_mul(1024).filter(|bytes| *bytes > 0)
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "__agent")]
 mod cgroup;
+#[cfg(feature = "__agent")]
+mod footprint;
 #[cfg(feature = "heap")]
 mod heap;
 #[cfg(feature = "__agent")]
@@ -11,6 +13,8 @@ mod process;
 #[cfg(feature = "__agent")]
 mod runtime;
 #[cfg(feature = "__agent")]
+mod stacks;
+#[cfg(feature = "__agent")]
 mod tasks;
 #[cfg(feature = "__agent")]
 mod watched;
@@ -19,16 +23,20 @@ use std::io;
 
 use crate::Unit;
 
+#[cfg(feature = "__agent")]
+pub(crate) use footprint::{Footprint, headroom};
 #[cfg(feature = "heap")]
 pub use heap::HeapAllocated;
 #[cfg(feature = "__agent")]
-pub(crate) use memory::headroom;
+pub(crate) use memory::set_limit;
 #[cfg(feature = "__agent")]
 pub use memory::{Limit, LimitedBy, MemoryShare, Rss, RssShare, limit};
 #[cfg(feature = "__agent")]
 pub use process::{Cpu, Fds, Threads};
 #[cfg(feature = "__agent")]
 pub use runtime::Runtime;
+#[cfg(feature = "__agent")]
+pub(crate) use stacks::stacks;
 #[cfg(feature = "__agent")]
 pub(crate) use tasks::LastingTasks;
 #[cfg(feature = "__agent")]

@@ -93,6 +93,8 @@ pub(crate) struct Report {
     pub(crate) looked: Option<Duration>,
     /// How many times as fast as by default everything is judged.
     pub(crate) timescale: f64,
+    /// What the memory as a whole does, and how long it lasts.
+    pub(crate) memory: Vec<String>,
     /// What could not be looked at or named.
     pub(crate) remarks: Vec<String>,
 }

@@ -12,6 +12,7 @@ use crate::moment::spoken;
 /// The report at `now`, counted from the start of the agent as its times are.
 pub(crate) fn text(report: &Report, now: Duration, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", summary(report, now))?;
+    report.memory.iter().try_for_each(|line| writeln!(out, "memory: {}", plain(line)))?;
     for leak in &report.leaks {
         write_leak(leak, now, out)?;
     }
@@ -37,6 +38,7 @@ pub(crate) fn json(report: &Report, now: Duration, out: &mut dyn Write) -> io::R
         timescale: report.timescale,
         leaks: report.leaks.iter().map(|leak| row(leak, now)).collect(),
         followed: report.followed.iter().map(count).collect(),
+        memory: &report.memory,
         remarks: &report.remarks,
     };
     serde_json::to_writer(&mut *out, &shown)?;
@@ -103,6 +105,7 @@ struct Shown<'r> {
     timescale: f64,
     leaks: Vec<Row<'r>>,
     followed: Vec<Count>,
+    memory: &'r [String],
     remarks: &'r [String],
 }
 

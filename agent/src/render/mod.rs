@@ -13,6 +13,8 @@ mod goroutine;
 mod json;
 #[cfg(feature = "serve")]
 pub(crate) mod leaks;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows the memory's parts"))]
+pub(crate) mod memory;
 mod plain;
 pub mod pprof;
 #[cfg(feature = "flamegraph")]

@@ -49,6 +49,9 @@ pub(super) async fn head(uri: Uri) -> Result<Response, Refusal> {
 
 fn html(report: &Report, now: Duration) -> String {
     let mut body = format!("<p>{}</p>", Escaped(&render::leaks::summary(report, now)));
+    for line in &report.memory {
+        let _ = write!(body, "<p>Memory: {}</p>", Escaped(line));
+    }
     if !report.leaks.is_empty() {
         let rows: String = report.leaks.iter().map(|leak| row(leak, now)).collect();
         let _ = write!(body, "<div class=\"wide\"><table>{HEADS}{rows}</table></div>");

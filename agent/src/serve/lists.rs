@@ -97,7 +97,7 @@ async fn written(
     Ok(answer::ok(media_type(table), bytes))
 }
 
-const fn media_type(table: Table) -> &'static str {
+pub(super) const fn media_type(table: Table) -> &'static str {
     match table {
         Table::Text => TEXT,
         Table::Json => Format::Json.media_type(),

@@ -63,7 +63,10 @@ async fn answered(
 }
 
 fn metrics(desk: &Desk, out: &mut Vec<u8>) -> io::Result<()> {
-    exposition::families(&desk.figures(), out)?;
+    let mut figures = desk.figures();
+    // Where the memory cannot be read there is nothing to tell, and the rest is worth having.
+    figures.extend(desk.memory_here().iter().flat_map(render::memory::families));
+    exposition::families(&figures, out)?;
     #[cfg(feature = "http")]
     render::routes::prometheus(&crate::http::snapshot(), out)?;
     render::segments::prometheus(&segment::snapshot(), out)

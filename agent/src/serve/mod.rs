@@ -8,6 +8,7 @@ mod ask;
 mod index;
 mod leaks;
 mod lists;
+mod memory;
 mod metrics;
 mod page;
 mod profiles;
@@ -74,6 +75,7 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
         .route("/debug/leaks", get(leaks::show).head(leaks::head))
         .route("/debug/tasks", get(lists::tasks).head(lists::head))
         .route("/debug/routes", get(lists::routes).head(lists::head))
+        .route("/debug/memory", get(memory::show).head(lists::head))
         .route("/debug/stats", get(metrics::stats).head(metrics::stats_head))
         .route("/debug/segments", get(lists::segments).head(lists::head))
         .route("/debug/pprof", temporary("/debug/pprof/"))

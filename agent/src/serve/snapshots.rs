@@ -50,7 +50,7 @@ pub(super) async fn show(
     let ask = Ask::of(&uri)?;
     let snapshot = port.snapshot(&id)?;
     let base = ask.base.as_ref().map(|base| port.snapshot(base)).transpose()?;
-    if ask.format() == Format::Pprof && base.is_none() {
+    if ask.format() == Format::Pprof && base.is_none() && snapshot.named {
         return Ok(profiles::bare(Format::Pprof, &file_name(&snapshot, false), snapshot.pprof.clone()));
     }
     if base.as_ref().is_some_and(|base| base.kind != snapshot.kind) {
@@ -59,13 +59,11 @@ pub(super) async fn show(
     let permit = port.permit()?;
     let file = file_name(&snapshot, base.is_some());
     let title = Some(snapshot.trigger.clone());
-    let read = tokio::task::spawn_blocking(move || match base {
-        Some(base) => Ok(read(&snapshot)?.since(&read(&base)?)),
-        None => read(&snapshot),
-    });
-    let profile =
-        read.await.map_err(|error| Error::new(ErrorKind::Io, "cannot read the snapshot").because(error))?;
-    profiles::drawn(profile?, &ask, title, &file, permit).await
+    let profile = match base {
+        Some(base) => port.profile(snapshot).await?.since(&port.profile(base).await?),
+        None => port.profile(snapshot).await?,
+    };
+    profiles::drawn(profile, &ask, title, &file, permit).await
 }
 
 pub(super) async fn head(
@@ -79,6 +77,16 @@ pub(super) async fn head(
 }
 
 impl Port {
+    /// The profile in `snapshot`, with names: those that were taken in a hurry get them now.
+    async fn profile(&self, snapshot: Arc<Snapshot>) -> Result<Profile, Error> {
+        let named = snapshot.named;
+        let read = tokio::task::spawn_blocking(move || read(&snapshot));
+        let profile = read
+            .await
+            .map_err(|error| Error::new(ErrorKind::Io, "cannot read the snapshot").because(error))??;
+        if named { Ok(profile) } else { self.desk.name(profile).await }
+    }
+
     fn snapshot(&self, id: &str) -> Result<Arc<Snapshot>, Refusal> {
         self.desk
             .snapshot(id)
@@ -97,14 +105,15 @@ fn file_name(snapshot: &Snapshot, delta: bool) -> String {
 }
 
 fn entry(snapshot: &Snapshot) -> Entry<'_> {
-    let Snapshot { id, taken, trigger, kind, pprof } = snapshot;
+    let Snapshot { id, taken, trigger, kind, pprof, named: _ } = snapshot;
     Entry { id, taken: moment::readable(*taken), trigger, kind, bytes: pprof.len() }
 }
 
 fn html<'s>(entries: impl Iterator<Item = Entry<'s>>) -> String {
     let rows: Vec<String> = entries.map(|entry| row(&entry)).collect();
     let body = match rows.as_slice() {
-        [] => "<p>None yet. One is kept whenever an alert fires.</p>".to_owned(),
+        [] => "<p>None yet. One is kept whenever an alert fires, and when memory nears its limit.</p>"
+            .to_owned(),
         rows => format!(
             "<div class=\"wide\"><table><tr><th>taken<th>profile<th>why<th>size<th></tr>{}</table></div>",
             rows.concat()

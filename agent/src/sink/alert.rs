@@ -38,6 +38,9 @@ pub struct Alert {
     pub rule: String,
     /// One line: what grows, how fast, since when.
     pub headline: String,
+    /// How long until the memory limit is reached, with its error: `OOM in ~26 min (19 to 41)`; `None` for an alert that is
+    /// not about that.
+    pub time_left: Option<String>,
     /// What the evidence says beyond the headline, one sentence a line.
     pub details: Vec<String>,
     /// The suspects, the worst first.
@@ -101,6 +104,7 @@ impl Alert {
             service: service.into(),
             rule: rule.into(),
             headline: String::new(),
+            time_left: None,
             details: Vec::new(),
             sites: Vec::new(),
             snapshot_url: None,

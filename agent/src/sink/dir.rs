@@ -127,6 +127,7 @@ fn document(alert: &Alert, files: &[(String, &Attachment)], left_out: &[&str]) -
         "service": alert.service,
         "rule": alert.rule,
         "headline": alert.headline,
+        "time_left": alert.time_left,
         "details": alert.details,
         "sites": alert.sites.iter().map(site).collect::<Vec<_>>(),
         "snapshot_url": alert.snapshot_url,

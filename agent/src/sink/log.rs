@@ -48,6 +48,9 @@ impl Sink for Log {
 /// `firing: heap growing: heap grows by 41 MiB a minute; details; look at http://…`
 fn verdict(alert: &Alert) -> String {
     let mut text = format!("{}: {}", alert.state.as_str(), alert.rule);
+    if let Some(left) = &alert.time_left {
+        text = text + ": " + left;
+    }
     if !alert.headline.is_empty() {
         text = text + ": " + &alert.headline;
     }
@@ -133,6 +136,7 @@ mod tests {
     fn one_line_and_one_per_site() {
         let mut alert = Alert::new("a1", State::Firing, "shop", "heap growing");
         alert.headline = "+41 MiB a minute\nERROR forged".into();
+        alert.time_left = Some("OOM in ~26 min".into());
         alert.details = vec!["load is level".into()];
         alert.snapshot_url = Some("http://127.0.0.1:6060/debug/snapshots/7".into());
         let place = Some(String::from("orders.rs:31"));
@@ -140,7 +144,7 @@ mod tests {
             Site { relative_error: 0.04, share: 0.93, ..Site::new("orders::remember", place, "+1.1 GiB") };
         alert.sites = vec![site, Site::new("other", None, "+2 B")];
         let expected = [
-            "firing: heap growing: +41 MiB a minute ERROR forged; load is level; \
+            "firing: heap growing: OOM in ~26 min: +41 MiB a minute ERROR forged; load is level; \
              look at http://127.0.0.1:6060/debug/snapshots/7",
             "  1. +1.1 GiB orders::remember at orders.rs:31, ± 4 %, 93 % of the growth",
             "  2. +2 B other",

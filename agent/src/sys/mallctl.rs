@@ -117,6 +117,12 @@ pub(crate) fn metadata() -> Result<u64, Error> {
     size(c"stats.metadata")
 }
 
+/// Unused pages, of all arenas, that the system may take whenever it wants. They are not part of [`resident`].
+pub(crate) fn muzzy_pages() -> Result<u64, Error> {
+    // 4096 is `MALLCTL_ARENAS_ALL`, which "stats.arenas.<i>" takes too.
+    size(c"stats.arenas.4096.pmuzzy")
+}
+
 /// Gives unused pages of all arenas back to the system. False when jemalloc refuses.
 pub(crate) fn purge() -> bool {
     // SAFETY: "arena.<i>.purge" takes and returns no value, jemalloc(3), so all four pointers are null.

@@ -61,7 +61,13 @@ impl Growth {
         2.0f64.mul_add(-self.standard_error, self.per_minute)
     }
 
-    /// How much that is over `window`.
+    /// What the growth is at most: two standard errors above the fit.
+    #[must_use]
+    pub fn at_most(&self) -> f64 {
+        2.0f64.mul_add(self.standard_error, self.per_minute)
+    }
+
+    /// How much the fit is over `window`.
     #[must_use]
     pub fn over(&self, window: Duration) -> f64 {
         self.per_minute * window.as_secs_f64() / 60.0

@@ -2,20 +2,34 @@
 //! verdicts go out; who reads the number and who is told is somebody else's business.
 
 mod growth;
+#[cfg(feature = "__agent")]
+mod ladder;
 pub mod leak;
 mod machine;
+#[cfg(feature = "__agent")]
+#[cfg_attr(
+    not(feature = "serve"),
+    allow(dead_code, reason = "the debug port shows all parts, an alert the verdict")
+)]
+pub(crate) mod memory;
 mod rule;
 mod series;
+mod time_left;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod worker;
 
 pub use growth::Growth;
+#[cfg(feature = "__agent")]
+pub(crate) use ladder::Ladder;
+#[cfg(feature = "__agent")]
+pub use ladder::{DEFAULT_RUNGS, DEFAULT_STEP_BACK};
 pub use machine::{Phase, Watcher};
 pub use rule::{
     DEFAULT_CLEAR_HOLD, DEFAULT_CLEAR_MARGIN, DEFAULT_COOLDOWN, DEFAULT_GROWTH_SHARE, DEFAULT_GROWTH_WINDOW,
     DEFAULT_HOLD, Rule,
 };
 pub use series::{Point, Series};
+pub use time_left::{CONFIDENCE, HORIZON, TimeLeft};
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use worker::{Look, Standing, Worker};
 

@@ -11,7 +11,7 @@ const HOSTILE: &str = "find\n</pre><script>alert(1)</script>\x1b[2J\"}";
 fn every_table_comes_as_text_and_as_json() {
     let server = Server::start();
     let _in_flight = crate::segment("tables", HOSTILE, "bookings");
-    for path in ["/debug/tasks", "/debug/routes", "/debug/segments"] {
+    for path in ["/debug/tasks", "/debug/routes", "/debug/segments", "/debug/memory"] {
         if path == "/debug/routes" && cfg!(not(feature = "http")) {
             assert_eq!(server.get(path).status, 501);
             continue;
@@ -100,6 +100,7 @@ fn metrics_come_in_prometheus_own_type() {
     );
     let text = answer.text();
     assert!(text.contains("# TYPE process_open_fds gauge\nprocess_open_fds "), "{text}");
+    assert!(text.contains("\nflamewatch_memory_bytes{part=\"file\"} "), "{text}");
     let labels = "{product=\"metrics\",operation=\"find\\n</pre><script>alert(1)</script>\x1b[2J\\\"}\",collection=\"a\"}";
     assert!(text.contains(&format!("flamewatch_segment_in_flight{labels} 1\n")), "{text}");
     let head = server.request("HEAD", "/metrics", &[], b"");

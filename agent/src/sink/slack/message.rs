@@ -54,7 +54,8 @@ pub(super) fn words_only(alert: &Alert) -> SlackApiPostWebhookMessageRequest {
 
 /// The push notification: the verdict and the first suspect on one line.
 fn summary(alert: &Alert) -> String {
-    let mut text = format!("{} {}: {}", sign(alert.state), alert.service, headline(alert));
+    let left = alert.time_left.as_ref().map(|left| format!("{left}; ")).unwrap_or_default();
+    let mut text = format!("{} {}: {left}{}", sign(alert.state), alert.service, headline(alert));
     if let Some(site) = alert.sites.first() {
         let _ = write!(text, "; suspect {}", site.function);
         if let Some(place) = &site.place {
@@ -69,7 +70,10 @@ fn summary(alert: &Alert) -> String {
 
 fn header(alert: &Alert) -> SlackBlock {
     let word = alert.state.as_str().to_uppercase();
-    let text = format!("{} {word} · {}: {}", sign(alert.state), alert.service, alert.rule);
+    let mut text = format!("{} {word} · {}: {}", sign(alert.state), alert.service, alert.rule);
+    if let Some(left) = &alert.time_left {
+        let _ = write!(text, " · {left}");
+    }
     // Without `emoji: false` a service called `a:fire:b` would burn.
     let text = SlackBlockPlainText::new(clamped(&text, MAX_HEADER)).with_emoji(false);
     SlackHeaderBlock::new(text.into()).into()
@@ -183,9 +187,10 @@ mod tests {
     fn heap_growing() -> Alert {
         let mut alert = Alert::new("7f3a-1", State::Firing, "leaky-shop", "heap growing");
         alert.headline = "heap grows by 41 MiB a minute since 14:02, now 1.4 GiB".into();
+        alert.time_left = Some("OOM in ~26 min (19 to 41)".into());
         alert.details = vec![
             "requests a minute did not change (1,210 → 1,198): load does not explain it".into(),
-            "out of memory in about 26 min at this rate (limit 2 GiB)".into(),
+            "RSS is 1.4 GiB of 2 GiB (the container's limit).".into(),
         ];
         alert.sites = vec![
             site(
@@ -271,7 +276,7 @@ mod tests {
     fn a_summary_is_one_line() {
         assert_eq!(
             summary(&heap_growing()),
-            "🔴 leaky-shop: heap grows by 41 MiB a minute since 14:02, now 1.4 GiB; suspect \
+            "🔴 leaky-shop: OOM in ~26 min (19 to 41); heap grows by 41 MiB a minute since 14:02, now 1.4 GiB; suspect \
              leaky_shop::orders::remember (fixtures/src/bin/leaky_shop/orders.rs:31), 93 % of the growth"
         );
         assert!(!summary(&hostile()).contains('\n'));

@@ -112,7 +112,7 @@ fn page_size() -> Check {
 }
 
 /// Whether what this thread allocates comes from jemalloc: jemalloc counts it.
-fn is_allocator() -> bool {
+pub(crate) fn is_allocator() -> bool {
     const BYTES: usize = 1 << 20;
     let Ok(before) = mallctl::thread_allocated() else { return false };
     hint::black_box(Vec::<u8>::with_capacity(BYTES));

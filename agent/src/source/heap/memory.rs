@@ -19,6 +19,8 @@ pub struct Memory {
     pub retained: u64,
     /// jemalloc's own bookkeeping.
     pub metadata: u64,
+    /// Freed pages that the system may take whenever it wants; not part of `resident`.
+    pub muzzy: u64,
 }
 
 impl Memory {
@@ -37,6 +39,8 @@ impl Memory {
             mapped: mallctl::mapped().map_err(missing)?,
             retained: mallctl::retained().map_err(missing)?,
             metadata: mallctl::metadata().map_err(missing)?,
+            // A jemalloc that does not count them by default keeps none.
+            muzzy: muzzy().unwrap_or(0),
         })
     }
 
@@ -45,6 +49,10 @@ impl Memory {
     pub fn purge() -> bool {
         mallctl::purge()
     }
+}
+
+fn muzzy() -> Option<u64> {
+    Some(mallctl::muzzy_pages().ok()?.saturating_mul(mallctl::page_size().ok()?))
 }
 
 /// Leaves the calling thread out of the heap profile for good, as every thread of the agent is.

@@ -32,6 +32,7 @@ use selftest::Verdict;
 use stacks::StackId;
 
 pub use self::diagnose::diagnose;
+pub(crate) use self::diagnose::is_allocator;
 pub use self::dump::parse as parse_dump;
 pub use self::governor::RateChange;
 pub use self::memory::{Memory, exclude_this_thread};
