@@ -56,7 +56,7 @@ impl Verdict {
     pub(crate) fn of(before: &Memory, now: &Memory, over: Duration) -> Self {
         let change = Change::between(before, now);
         if change.total < MIN_GROWTH as f64 {
-            return match change.into_kept_pages() {
+            return match change.grown_into_kept() {
                 Some(grown) => Self {
                     cause: Cause::One(Part::Allocated),
                     grown: Some(grown),
@@ -128,7 +128,7 @@ impl<'m> Change<'m> {
     }
 
     /// How much more is allocated, when none of it shows in what is resident.
-    fn into_kept_pages(&self) -> Option<u64> {
+    fn grown_into_kept(&self) -> Option<u64> {
         let (before, now) = (self.before.heap?, self.now.heap?);
         let more = now.allocated.saturating_sub(before.allocated);
         let fewer = before.kept().saturating_sub(now.kept());
