@@ -253,7 +253,7 @@ mod tests {
         let mut out = Vec::new();
         text(&account(), &mut out).expect("text");
         let text = String::from_utf8(out).expect("text");
-        let expected = "330 MiB resident; heap growth: 100 MiB of the 100 MiB growth is allocated and not freed\n\
+        let expected = "330 MiB resident; heap growth: all of the 100 MiB growth is allocated and not freed\n\
                         compared with 600 s ago\n\
                         limit: 500 MiB of 1 GiB (its limit), 524 MiB left\n\
                         OOM in ~52 min: 10 MiB ± 0 B more a minute (95 % sure, if it goes on like this)\n\n";

@@ -14,6 +14,10 @@ const MIN_COVER: f64 = 0.9;
 /// teeth of a saw fall in some.
 const MIN_THIRD: f64 = 0.25;
 
+/// More than this part of a reading's distance from the line is never taken to be that of the one before it: a window is too
+/// short to tell.
+const MOST_FOLLOWED: f64 = 0.95;
+
 /// A steady growth, fitted by least squares.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -53,6 +57,17 @@ impl Growth {
             baseline: line.at(first.seconds).max(lowest),
             steady,
         })
+    }
+
+    /// The growth over `series` with the error that it has when readings follow those before them, as memory does: a rate that
+    /// drifts leaves its traces about the line on one side for long. The error of [`Growth::of`] takes each for new.
+    #[must_use]
+    pub fn of_drifting(series: &Series) -> Option<Self> {
+        let growth = Self::of(series)?;
+        let points: Vec<Point> = series.iter().collect();
+        let followed = Line::through(&points)?.followed(&points).clamp(0.0, MOST_FOLLOWED);
+        let wider = ((1.0 + followed) / (1.0 - followed)).sqrt();
+        Some(Self { standard_error: growth.standard_error * wider, ..growth })
     }
 
     /// What the growth surely is, for this much scatter: two standard errors below the fit.
@@ -102,6 +117,18 @@ impl Line {
         Some(line)
     }
 
+    /// How far each point's distance from the line is that of the one before it: 0 for scatter, 1 for a drift. The
+    /// autocorrelation at a lag of one.
+    fn followed(&self, points: &[Point]) -> f64 {
+        let off = |point: &Point| point.value - self.at(point.seconds);
+        let all: f64 = points.iter().map(|point| off(point).powi(2)).sum();
+        let shared: f64 =
+            points.iter().zip(points.iter().skip(1)).map(|(left, right)| off(left) * off(right)).sum();
+        let followed = if all > 0.0 { shared / all } else { 0.0 };
+        // The line has taken some of it, the more the fewer points there are.
+        followed + 4.0f64.mul_add(followed, 2.0) / points.len() as f64
+    }
+
     fn at(&self, seconds: f64) -> f64 {
         self.slope.mul_add(seconds - self.middle, self.mean)
     }
@@ -134,6 +161,20 @@ mod tests {
         let noisy = growth(saw, 60).expect("a full window");
         let expected = 60.0 / (61.0f64.powi(3) / 12.0).sqrt();
         assert!((noisy.standard_error / expected - 1.0).abs() < 0.05, "{noisy:?}, {expected}");
+    }
+
+    #[test]
+    fn a_drift_has_a_wider_error_than_scatter() {
+        let errors = |values: &dyn Fn(u32) -> f64| {
+            let mut series = Series::spanning(Duration::from_secs(60));
+            (0..=60).for_each(|second| series.push(Duration::from_secs(u64::from(second)), values(second)));
+            let error = |growth: Option<Growth>| growth.expect("a full window").standard_error;
+            error(Growth::of_drifting(&series)) / error(Growth::of(&series))
+        };
+        let scatter = |second: u32| f64::from(second) + if second.is_multiple_of(2) { 1.0 } else { -1.0 };
+        assert!((errors(&scatter) - 1.0).abs() < 1e-9);
+        let slowing = |second: u32| f64::from(second).powf(0.8);
+        assert!(errors(&slowing) > 3.0);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl History {
     /// The growth over the window; over its last part alone where that is steady and surely another, or where the whole
     /// is not steady: a leak may have begun, or ended, on the way.
     fn growth(&self) -> Option<Growth> {
-        let (long, short) = (Growth::of(&self.long), Growth::of(&self.short));
+        let (long, short) = (Growth::of_drifting(&self.long), Growth::of_drifting(&self.short));
         match (long.filter(|growth| growth.steady), short) {
             (Some(long), Some(short)) if differ(&long, &short) => Some(short).filter(|growth| growth.steady),
             (Some(long), _) => Some(long),
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(account.verdict.name(), "stacks", "{account:?}");
         history.measured(stacks, 110);
         let newest = history.newest().expect("a reading");
-        assert_eq!(newest.memory.stacks, Some(Stacks { bytes: 55 * MIB, estimated: true }));
+        assert_eq!(newest.memory.stacks, Some(Stacks { bytes: 50 * MIB, estimated: true }));
         assert!(newest.verdict.name() == "stacks" && !history.wants_stacks());
     }
 }

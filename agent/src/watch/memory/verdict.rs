@@ -12,6 +12,9 @@ pub(crate) const MIN_GROWTH: u64 = 4 << 20;
 /// A part that has this share of the growth is its cause.
 const MOST: f64 = 0.6;
 
+/// A part that has this share of it is all of it.
+const ALL: f64 = 0.995;
+
 /// A second part below this share is not worth a word.
 const WORTH_NAMING: f64 = 0.1;
 
@@ -53,7 +56,7 @@ impl Verdict {
     pub(crate) fn of(before: &Memory, now: &Memory, over: Duration) -> Self {
         let change = Change::between(before, now);
         if change.total < MIN_GROWTH as f64 {
-            return match change.into_kept_pages() {
+            return match change.grown_into_kept() {
                 Some(grown) => Self {
                     cause: Cause::One(Part::Allocated),
                     grown: Some(grown),
@@ -125,7 +128,7 @@ impl<'m> Change<'m> {
     }
 
     /// How much more is allocated, when none of it shows in what is resident.
-    fn into_kept_pages(&self) -> Option<u64> {
+    fn grown_into_kept(&self) -> Option<u64> {
         let (before, now) = (self.before.heap?, self.now.heap?);
         let more = now.allocated.saturating_sub(before.allocated);
         let fewer = before.kept().saturating_sub(now.kept());
@@ -145,7 +148,10 @@ impl<'m> Change<'m> {
         let grown =
             |part: Part| self.parts.iter().find(|(other, _)| *other == part).map_or(0.0, |(_, grown)| *grown);
         let total = show(self.total);
-        let of_total = |part| format!("{} of the {total} growth", show(grown(part).min(self.total)));
+        let of_total = |part| match grown(part) {
+            grown if grown >= ALL * self.total => format!("all of the {total} growth"),
+            grown => format!("{} of the {total} growth", show(grown)),
+        };
         match cause {
             Cause::Unknown => format!("unclear: memory grew by {total}, and no part of it is known to"),
             Cause::Mixed(first, second) => format!(
@@ -339,22 +345,22 @@ mod tests {
                 now.stacks = Some(Stacks { bytes: 45 * MIB, estimated: false });
             },
             "stacks",
-            "thread stacks, not the heap (812 threads, 800 more): 40 MiB of the 40 MiB growth",
+            "thread stacks, not the heap (812 threads, 800 more): all of the 40 MiB growth",
         );
         check(
             |now| now.anonymous += 40 * MIB,
             "anonymous",
-            "not the heap: 40 MiB of the 40 MiB growth is other anonymous memory (mmap of its own, or another allocator)",
+            "not the heap: all of the 40 MiB growth is other anonymous memory (mmap of its own, or another allocator)",
         );
         check(
             |now| now.file += 40 * MIB,
             "file",
-            "mapped files, not the heap: 40 MiB of the 40 MiB growth; the kernel can take back what was not written to",
+            "mapped files, not the heap: all of the 40 MiB growth; the kernel can take back what was not written to",
         );
         check(
             |now| now.shared += 40 * MIB,
             "shared",
-            "shared memory or tmpfs, not the heap: 40 MiB of the 40 MiB growth",
+            "shared memory or tmpfs, not the heap: all of the 40 MiB growth",
         );
     }
 
@@ -365,20 +371,20 @@ mod tests {
             &before,
             &in_container(service(), 900, 50),
             "page_cache",
-            "page cache, not you: 800 MiB of the 800 MiB growth; the kernel takes it back when it is needed, 455 MiB at once",
+            "page cache, not you: all of the 800 MiB growth; the kernel takes it back when it is needed, 455 MiB at once",
         );
         check(
             &before,
             &in_container(service(), 100, 250),
             "others",
-            "not this process: 200 MiB of the 200 MiB growth is other processes of the container, or the kernel's for them",
+            "not this process: all of the 200 MiB growth is other processes of the container, or the kernel's for them",
         );
         // At its limit the cgroup gives up cache for the heap: it does not grow, and the heap still does.
         check(
             &before,
             &in_container(heap(100, 0, 0), 0, 50),
             "allocated",
-            "heap growth: 100 MiB of the 100 MiB growth is allocated and not freed",
+            "heap growth: all of the 100 MiB growth is allocated and not freed",
         );
     }
 
@@ -424,7 +430,7 @@ mod tests {
             &plain(service()),
             &plain(heap(50, 0, 0)),
             "anonymous",
-            "anonymous memory: 50 MiB of the 50 MiB growth; the heap is in it, and cannot be told from the rest without \
+            "anonymous memory: all of the 50 MiB growth; the heap is in it, and cannot be told from the rest without \
              jemalloc",
         );
     }
