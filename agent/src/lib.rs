@@ -116,7 +116,15 @@ pub use segment::{Segment, segment};
 #[cfg(feature = "spans")]
 pub use spans::{SpanLayer, span_layer};
 pub use spawn::{
-    InScope, JoinSetExt, Watch, Watched, spawn, spawn_blocking, spawn_local, spawn_on, watch_runtime,
+    InScope, JoinSetExt, Watch, Watched, hook_runtime, spawn, spawn_blocking, spawn_local, spawn_on,
+    watch_runtime,
 };
+
+/// For hooks of a runtime that has some of its own, in a build with `--cfg tokio_unstable`: what
+/// [`hook_runtime`] sets. Each is to be called for every task, and neither fails, waits or panics.
+#[cfg(tokio_unstable)]
+pub mod task_hooks {
+    pub use crate::spawn::{ended, spawned};
+}
 pub use unit::Unit;
 pub use watch::Rule;

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::doctor::{Check, Report};
 use crate::gauge::{self, LimitedBy};
 use crate::resolve::Resolver;
+use crate::spawn::hooks_are_set;
 
 /// Says what of flamewatch works in this process, what does not, and how to mend it. It measures: a forced sample must
 /// reach the heap profiler, this very function must have a name and a line, the Slack host must take a connection.
@@ -35,6 +36,7 @@ pub fn doctor() -> Report {
     report.checks.push(cpu(&config));
     report.checks.push(names(config.debug_dir.as_deref()));
     report.checks.push(memory_limit());
+    report.checks.push(tasks_of_others());
     report.checks.push(slack(&config));
     report
 }
@@ -155,6 +157,18 @@ fn slack(config: &Config) -> Check {
         Some(_) => Check::problem("slack", "built without the `slack` feature", "enable `flamewatch/full`"),
         None => Check::ok("slack", "not asked for"),
     }
+}
+
+/// Whether tasks that libraries spawn are seen one by one. Nothing is wrong where they are not.
+fn tasks_of_others() -> Check {
+    Check::ok(
+        "tasks of libraries",
+        match hooks_are_set() {
+            Some(true) => "counted by the line that spawned them",
+            Some(false) => "no runtime tells of them: hand its builder to flamewatch::hook_runtime",
+            None => "counted in one sum: their lines take a build with `--cfg tokio_unstable`",
+        },
+    )
 }
 
 #[cfg(test)]

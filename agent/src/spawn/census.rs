@@ -3,6 +3,7 @@
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::hooks;
 use super::magazine::SLAB;
 use super::slab::{Row, State};
 
@@ -15,24 +16,24 @@ pub(crate) struct Group {
     pub(crate) state: State,
 }
 
-/// Every listed task.
-pub(crate) fn rows() -> impl Iterator<Item = Row> {
-    SLAB.rows()
-}
-
 /// Every listed task, counted by its group. A million tasks take about 10 ms.
 pub(crate) fn groups() -> Vec<(Group, u64)> {
-    group(SLAB.rows())
+    group(rows())
 }
 
 /// The same of those that were born by `ms` of the coarse clock.
 pub(crate) fn groups_born_before(ms: u64) -> Vec<(Group, u64)> {
-    group(SLAB.rows().filter(|row| row.born_ms <= ms))
+    group(rows().filter(|row| row.born_ms <= ms))
 }
 
 /// The `most` oldest of the listed tasks, the oldest first, and how many are listed in all.
 pub(crate) fn oldest(most: usize) -> (Vec<Row>, u64) {
-    oldest_of(SLAB.rows(), most)
+    oldest_of(rows(), most)
+}
+
+/// Every listed task: those that have a slot, and those that the runtime's hooks have told of.
+pub(crate) fn rows() -> impl Iterator<Item = Row> {
+    SLAB.rows().chain(hooks::rows())
 }
 
 /// How many of the listed tasks have been in one and the same poll for `length`.

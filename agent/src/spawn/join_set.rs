@@ -44,7 +44,7 @@ impl<T: 'static> JoinSetExt<T> for JoinSet<T> {
         T: Send,
     {
         #[cfg(feature = "__agent")]
-        let future = super::task(future);
+        let (future, _ours) = (super::task(future), super::hooks::Ours::spawn());
         self.spawn(future)
     }
 
@@ -55,7 +55,7 @@ impl<T: 'static> JoinSetExt<T> for JoinSet<T> {
         T: Send,
     {
         #[cfg(feature = "__agent")]
-        let future = super::task(future);
+        let (future, _ours) = (super::task(future), super::hooks::Ours::spawn());
         self.spawn_on(future, handle)
     }
 }

@@ -10,6 +10,7 @@ mod awaits;
 mod awaits;
 #[cfg(feature = "__agent")]
 mod census;
+mod hooks;
 mod join_set;
 #[cfg(feature = "__agent")]
 mod lane;
@@ -19,6 +20,8 @@ mod magazine;
 mod name;
 #[cfg(feature = "__agent")]
 mod registry;
+#[cfg(all(feature = "__agent", any(test, tokio_unstable)))]
+mod roster;
 #[cfg(feature = "__agent")]
 mod runtimes;
 #[cfg(feature = "__agent")]
@@ -45,6 +48,8 @@ pub(crate) use census::in_one_poll;
 #[cfg(feature = "__agent")]
 pub(crate) use census::{Group, groups, groups_born_before, oldest, rows};
 #[cfg(feature = "__agent")]
+pub(crate) use hooks::{are_set as hooks_are_set, unlisted as hooked_unlisted};
+#[cfg(feature = "__agent")]
 pub(crate) use magazine::MAX_LISTED;
 #[cfg(feature = "__agent")]
 pub(crate) use name::of_place;
@@ -59,6 +64,9 @@ pub(crate) use site::{Kind, SiteCount};
 #[cfg(feature = "__agent")]
 pub(crate) use slab::{Row, State};
 
+pub use hooks::hook_runtime;
+#[cfg(tokio_unstable)]
+pub use hooks::{ended, spawned};
 pub use join_set::JoinSetExt;
 pub use watch::{InScope, Watch, Watched};
 
@@ -88,7 +96,7 @@ where
     F::Output: Send + 'static,
 {
     #[cfg(feature = "__agent")]
-    let future = task(future);
+    let (future, _ours) = (task(future), hooks::Ours::spawn());
     tokio::spawn(future)
 }
 
@@ -100,7 +108,7 @@ where
     F::Output: Send + 'static,
 {
     #[cfg(feature = "__agent")]
-    let future = task(future);
+    let (future, _ours) = (task(future), hooks::Ours::spawn());
     handle.spawn(future)
 }
 
@@ -141,6 +149,8 @@ where
         let ticket = ticket::Ticket::enter::<F>(std::panic::Location::caller(), Kind::Local);
         task::Task::new(future, ticket)
     };
+    #[cfg(feature = "__agent")]
+    let _ours = hooks::Ours::spawn();
     tokio::task::spawn_local(future)
 }
 

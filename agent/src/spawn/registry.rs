@@ -19,7 +19,16 @@ pub(crate) struct Registry {
     slots: Box<[OnceLock<&'static Site>]>,
     sites: AtomicUsize,
     /// For each kind the sites past the bound.
-    others: [Site; 4],
+    others: [Site; 5],
+}
+
+/// Who has spawned at a place. One where both have, through a function that hands its caller on, is seen as the others'.
+#[cfg(any(test, tokio_unstable))]
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen {
+    Nobody,
+    Ours,
+    Others(&'static Site),
 }
 
 impl Registry {
@@ -37,8 +46,31 @@ impl Registry {
 
     /// How many tasks live; without blocking ones and futures within tasks, as the runtime counts.
     pub(crate) fn alive(&self) -> u64 {
-        let tasks = self.all().filter(|site| matches!(site.kind(), Kind::Task | Kind::Local));
-        tasks.map(|site| site.sums().1).sum()
+        self.alive_of(&[Kind::Task, Kind::Local, Kind::Runtime])
+    }
+
+    /// How many live of `kinds`.
+    pub(crate) fn alive_of(&self, kinds: &[Kind]) -> u64 {
+        self.all().filter(|site| kinds.contains(&site.kind())).map(|site| site.sums().1).sum()
+    }
+
+    /// Who has spawned at `place`.
+    #[cfg(any(test, tokio_unstable))]
+    #[inline]
+    pub(super) fn seen(&'static self, place: &'static Location<'static>) -> Seen {
+        let start = start_of(place);
+        let mut seen = Seen::Nobody;
+        for index in start..start + SLOTS {
+            let Some(site) = self.slots.get(index % SLOTS).and_then(OnceLock::get) else { break };
+            if site.is(place, Kind::Runtime) {
+                return Seen::Others(site);
+            }
+            if site.is(place, Kind::Task) || site.is(place, Kind::Local) || site.is(place, Kind::Blocking) {
+                seen = Seen::Ours;
+            }
+        }
+        let is_full = || self.sites.load(Ordering::Relaxed) >= MAX_SITES;
+        if matches!(seen, Seen::Nobody) && is_full() { Seen::Others(self.other(Kind::Runtime)) } else { seen }
     }
 
     /// The site of `place`, made at its first task.
@@ -95,12 +127,13 @@ impl Registry {
     }
 
     fn other(&self, kind: Kind) -> &Site {
-        let [task, local, blocking, future] = &self.others;
+        let [task, local, blocking, future, runtime] = &self.others;
         match kind {
             Kind::Task => task,
             Kind::Local => local,
             Kind::Blocking => blocking,
             Kind::Future => future,
+            Kind::Runtime => runtime,
         }
     }
 

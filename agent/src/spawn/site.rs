@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Blocking,
     /// A future that is watched within a task.
     Future,
+    /// A task of the runtime that others have spawned, see `hooks`.
+    Runtime,
 }
 
 /// A place that spawns, with all that is counted there.
@@ -66,7 +68,7 @@ struct Counts {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Task, Self::Local, Self::Blocking, Self::Future];
+    pub(crate) const ALL: [Self; 5] = [Self::Task, Self::Local, Self::Blocking, Self::Future, Self::Runtime];
 
     /// What the label `kind` says; an ordinary task has none.
     pub(crate) const fn label(self) -> Option<&'static str> {
@@ -75,6 +77,7 @@ impl Kind {
             Self::Local => Some("local"),
             Self::Blocking => Some("blocking"),
             Self::Future => Some("future"),
+            Self::Runtime => Some("runtime"),
         }
     }
 }
@@ -110,6 +113,11 @@ impl Site {
     #[inline]
     pub(super) fn of(&self) -> Of {
         self.bare.of()
+    }
+
+    #[cfg(any(tokio_unstable, test))]
+    pub(super) fn number(&self) -> u32 {
+        u32::from(self.number)
     }
 
     pub(super) const fn bare(&self) -> &Slot {

@@ -73,6 +73,9 @@ pub(crate) enum State {
     Running,
     /// Between two polls.
     Waiting,
+    /// Spawned and not over. More is not known of a task that others have spawned.
+    #[cfg_attr(not(tokio_unstable), allow(dead_code, reason = "nobody tells of them in this build"))]
+    Alive,
 }
 
 /// A slot as it was at one moment.

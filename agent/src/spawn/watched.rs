@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::hooks;
 use super::site::Kind;
 use super::slab::Slot;
 use super::ticket::Ticket;
@@ -94,6 +95,7 @@ fn list<F>(host: Option<&'static Slot>, place: &'static Location<'static>, name:
     }
     // A task that somebody else has spawned, if it is one: nobody of ours is around it.
     let outermost = context::label(context::current(), Key::Task).is_none();
-    let kind = if outermost && tokio::task::try_id().is_some() { Kind::Task } else { Kind::Future };
+    let is_task = outermost && tokio::task::try_id().is_some() && !hooks::knows_this_task();
+    let kind = if is_task { Kind::Task } else { Kind::Future };
     Listed::ByItself(Ticket::enter_named::<F>(place, kind, name))
 }

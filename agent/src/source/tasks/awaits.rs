@@ -7,7 +7,7 @@ use super::{count_of, name_of, route_of, state};
 use crate::context::{self, Key};
 use crate::profile::{Addr, Frame, Owner, Profile, Stack, Unit, ValueType};
 use crate::source::{Source, Window};
-use crate::spawn::{self, Kind, MAX_ASKED, Place, Registry, SiteCount, Wait, alive};
+use crate::spawn::{self, Kind, MAX_ASKED, Place, Registry, SiteCount, Wait};
 use crate::{Error, ErrorKind};
 
 /// How the name of the function begins in which every chain of a task has its root.
@@ -36,7 +36,7 @@ impl Source for Awaits {
     }
 
     fn count(&self) -> Option<u64> {
-        Some(alive(None))
+        Some(Registry::global().alive_of(&[Kind::Task, Kind::Local]))
     }
 
     fn is_cheap(&self) -> bool {

@@ -42,9 +42,9 @@ pub(crate) struct TaskRow {
     pub(crate) name: Option<Arc<str>>,
     /// The route that it works for.
     pub(crate) route: Option<Arc<str>>,
-    /// `task`, `local`, `blocking` or `future`.
+    /// `task`, `local`, `blocking`, `future` or `runtime`.
     pub(crate) kind: &'static str,
-    /// `new`, `running` or `waiting`.
+    /// `new`, `running` or `waiting`; `alive` for the kind `runtime`, whose polls are not seen.
     pub(crate) state: &'static str,
     /// How long it has been in that state.
     pub(crate) since: Duration,

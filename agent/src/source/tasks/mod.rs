@@ -47,7 +47,7 @@ impl Source for Tasks {
     }
 
     fn about(&self) -> &'static str {
-        "Tasks alive now, by the line that spawned them with flamewatch::spawn, by route and state. Costs microseconds."
+        "Tasks alive now, by the line that spawned them with flamewatch::spawn or told of by hook_runtime, by route and state. Costs microseconds."
     }
 
     fn count(&self) -> Option<u64> {
@@ -86,7 +86,7 @@ fn profile(counts: &[SiteCount], groups: &[(Group, u64)], in_runtime: Option<u64
 
 /// The tasks that were not spawned by us.
 fn add_others(profile: &mut Profile, counts: &[SiteCount], in_runtime: Option<u64>) {
-    let tasks = counts.iter().filter(|count| count.kind == Kind::Task);
+    let tasks = counts.iter().filter(|count| matches!(count.kind, Kind::Task | Kind::Runtime));
     let ours: u64 = tasks.map(|count| count.alive).sum();
     let Some(all) = in_runtime else {
         let comment = "no tokio runtime known: only tasks of flamewatch::spawn are counted";
@@ -102,12 +102,18 @@ fn add_others(profile: &mut Profile, counts: &[SiteCount], in_runtime: Option<u6
 
 /// What found no room, in words.
 fn left_out() -> Vec<String> {
-    let alive = Registry::global().alive();
+    let alive = Registry::global().alive_of(&[Kind::Task, Kind::Local]);
     let unlisted = alive.saturating_sub(MAX_LISTED as u64);
     let labels = context::summary();
     let mut comments = Vec::new();
     if unlisted > 0 {
         comments.push(format!("{unlisted} tasks are more than can be listed: counted by their site alone"));
+    }
+    let unlisted = spawn::hooked_unlisted();
+    if unlisted > 0 {
+        comments.push(format!(
+            "{unlisted} tasks that others have spawned are more than can be listed: counted by their site alone"
+        ));
     }
     if labels.turned_away > 0 {
         comments.push(format!(
@@ -170,6 +176,7 @@ const fn state(state: State) -> &'static str {
         State::New => "new",
         State::Running => "running",
         State::Waiting => "waiting",
+        State::Alive => "alive",
     }
 }
 
