@@ -2,6 +2,7 @@
 //! verdicts go out; who reads the number and who is told is somebody else's business.
 
 mod growth;
+pub mod leak;
 mod machine;
 mod rule;
 mod series;
