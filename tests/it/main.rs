@@ -6,6 +6,7 @@ mod cpu;
 mod heap;
 mod inert;
 mod leak_zoo;
+mod leaks;
 mod memory;
 mod pprof;
 mod settings;

@@ -1,6 +1,8 @@
 //! Tables that double: one big object that is replaced by a larger one again and again. By their balance they never
 //! grow, because each that is born outlives its border and each that it replaces dies.
 
+use super::short;
+
 /// A record high is this many times the last one.
 const RISE: f32 = 1.3;
 
@@ -17,7 +19,7 @@ const SUSPECT: f32 = 22.0;
 const CONFIRMED: f32 = 55.0;
 
 /// What grows steadily doubles in twice the time of its last doubling. Later than so many times, it has stopped.
-const OVERDUE: f32 = 3.0;
+const OVERDUE: f32 = 2.2;
 
 /// The largest object of a key, and when it last became larger. Minutes since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,12 +47,16 @@ impl Big {
 
     /// Takes the size of the largest object, which is 0 when there is none.
     pub(super) fn observe(&mut self, now: f64, largest: f64) {
-        let (now, largest) = (now as f32, largest as f32);
+        let (now, largest) = (short(now), short(largest));
         if largest < FALL * self.record {
             *self = Self { record: largest, ..Self::default() };
         } else if largest >= RISE * self.record && largest > 0.0 {
             self.record = largest;
             let [_, second, last] = self.highs;
+            // What comes late begins anew: what saturates doubles once more, hours after it should have.
+            if self.count > 2 && self.is_overdue(f64::from(now)) {
+                self.count = 0;
+            }
             if self.count == 0 || now - last >= APART {
                 self.highs = [second, last, now];
                 self.count = self.count.saturating_add(1);
@@ -60,8 +66,10 @@ impl Big {
 
     pub(super) fn judge(&self, now: f64) -> Doubling {
         let apart = self.interval();
+        let [first, second, _] = self.highs;
         match self.count {
-            3.. if self.is_overdue(now) => Doubling::No,
+            // What saturates takes ever longer than twice the time.
+            3.. if self.is_overdue(now) || apart > OVERDUE * (second - first) => Doubling::No,
             3.. if apart >= CONFIRMED => Doubling::Confirmed,
             3.. if apart >= SUSPECT => Doubling::Suspect,
             _ => Doubling::No,
@@ -71,7 +79,7 @@ impl Big {
     /// Whether the next doubling should have come long ago, or what doubled is gone.
     pub(super) fn is_overdue(&self, now: f64) -> bool {
         let [_, _, last] = self.highs;
-        self.count < 3 || now as f32 - last > OVERDUE * self.interval()
+        self.count < 3 || short(now) - last > OVERDUE * self.interval()
     }
 
     /// Minutes from the first of the last three record highs to the last.
@@ -119,9 +127,9 @@ mod tests {
 
     #[test]
     fn a_table_that_doubles_for_hours_is_told_from_one_that_fills() {
-        check(doubled, ".......ssssss ccccccccc".replace(' ', "").as_str());
+        check(doubled, ".......sssssscccccccc");
         check(|now| doubled(now.min(40.0)), ".....................");
-        check(|now| doubled(now.min(70.0)), ".......sssssssss.....");
+        check(|now| doubled(now.min(70.0)), ".......sssssss.......");
         check(|now| if now % 60.0 < 50.0 { doubled(now) } else { 0.0 }, ".....................");
         check(|_| 0.0, ".....................");
     }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::history::BORDERS;
 use super::level::{Cause, Level, Life};
 use super::settings::Settings;
 use super::track::Track;
@@ -21,9 +20,9 @@ pub struct Leak {
     pub low_confidence: bool,
     /// How fast it grows, a minute.
     pub rate: f64,
-    /// The lower bound of that (95 %).
+    /// Its lower bound: with 95 % certainty it is more.
     pub rate_low: f64,
-    /// The upper bound of that (95 %).
+    /// Its upper bound, likewise. Both know of chance alone: the rate of what leaks by day and night is another at night.
     pub rate_high: f64,
     /// What lives of the key now and has tenure.
     pub standing: f64,
@@ -63,24 +62,24 @@ pub struct Change {
 
 impl Leak {
     pub(super) fn new(track: &Track, life: &Life, settings: &Settings) -> Self {
-        let border = BORDERS.iter().filter(|border| **border < f64::from(life.evidence.border)).count();
         let standing = match life.cause {
             Cause::Doubling => track.tally.largest(),
-            Cause::Balance | Cause::Urgent => track.tally.tenured(border),
+            Cause::Balance | Cause::Urgent => track.tally.tenured(life.border()),
         };
         let living = track.tally.older(0.0).max(1) as f64;
         let leaked = (standing - f64::from(life.base)).max(0.0);
         let mean = standing / living;
         let exact = !settings.big || life.cause == Cause::Doubling;
         let age = |minutes: f64| settings.duration(minutes);
+        let rate = |a_minute: f32| f64::from(a_minute) * settings.timescale;
         Self {
             key: track.key,
             level: life.level,
             cause: life.cause,
             low_confidence: life.cause == Cause::Urgent,
-            rate: f64::from(life.evidence.rate),
-            rate_low: f64::from(life.evidence.low),
-            rate_high: f64::from(life.evidence.high),
+            rate: rate(life.evidence.rate),
+            rate_low: rate(life.evidence.low),
+            rate_high: rate(life.evidence.high),
             standing,
             leaked,
             // Each sample stands for its mean amount, give or take as much.

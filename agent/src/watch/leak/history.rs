@@ -3,6 +3,7 @@
 
 /// The length of a slot, and of a bin of ages, in minutes.
 pub(super) const SLOT: f64 = 10.0;
+pub(super) const SLOT_MINUTES: usize = 10;
 
 /// The age borders, in minutes: what is older has tenure. Twice as old is what should die no more.
 pub(super) const BORDERS: [f64; 3] = [10.0, 30.0, 90.0];
@@ -10,6 +11,9 @@ pub(super) const BORDERS: [f64; 3] = [10.0, 30.0, 90.0];
 /// Slots kept for each border. The youngest border decides early or not at all.
 const SHORT: usize = 12;
 const LONG: usize = 24;
+
+/// The most slots that are worth walking through.
+const MOST: u32 = 24;
 
 /// What happened at one border in one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -62,7 +66,7 @@ impl History {
     /// Begins every slot up to `slot`.
     pub(super) fn advance(&mut self, slot: u32) {
         // A pause longer than what is kept empties everything, and need not be walked through.
-        self.current = self.current.max(slot.saturating_sub(LONG as u32));
+        self.current = self.current.max(slot.saturating_sub(MOST));
         while self.current < slot {
             self.current += 1;
             let current = self.current as usize;

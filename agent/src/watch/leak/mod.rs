@@ -22,8 +22,8 @@ pub use settings::{
     DEFAULT_LOOK_INTERVAL, DEFAULT_TRACKED_KEYS, Settings,
 };
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::time::Duration;
 
@@ -36,6 +36,10 @@ use track::Track;
 #[derive(Clone, Debug)]
 pub struct Detector {
     settings: Settings,
+    #[allow(
+        clippy::vec_box,
+        reason = "a vector of tracks that grows would hold them twice, and half of it empty"
+    )]
     tracks: Vec<Box<Track>>,
     index: HashMap<u64, usize>,
     /// Counts looks, begun or ended.
@@ -43,9 +47,12 @@ pub struct Detector {
     /// When the last look ended that was not given up, in minutes.
     last: f64,
     untracked: u64,
+    /// Keys that gave way to larger ones. Whoever is seen first would be back first.
+    barred: HashSet<u64>,
 }
 
-/// A look under way. Dropping it gives it up: what it has seen is forgotten, and the next look covers its time too.
+/// A look under way. Dropping it gives it up, for those who could not see everything: no verdict changes, and the next
+/// look covers its time too. Until then [`Detector::findings`] shows the amounts and ages that it has seen.
 #[derive(Debug)]
 #[must_use = "a look that is not ended tells nothing"]
 pub struct Look<'a> {
@@ -76,7 +83,15 @@ impl Detector {
     /// A detector that has seen nothing.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, tracks: Vec::new(), index: HashMap::new(), looks: 0, last: 0.0, untracked: 0 }
+        Self {
+            settings,
+            tracks: Vec::new(),
+            index: HashMap::new(),
+            looks: 0,
+            last: 0.0,
+            untracked: 0,
+            barred: HashSet::new(),
+        }
     }
 
     /// Begins a look at `now`, counted from the start of the agent. A time before the last one counts as the last one.
@@ -96,14 +111,14 @@ impl Detector {
         found
     }
 
-    /// The keys that have stood where they are for two hours or more, and how much of them stands, for
-    /// [`Plateaus::remember`].
+    /// The keys that have stood where they are for an hour or more, and how much that may be at the most, for
+    /// [`Plateaus::remember`]. What is suspected is not among them.
     pub fn stable(&self) -> impl Iterator<Item = (u64, f64)> {
         let stable = self
             .tracks
             .iter()
             .filter(|track| track.tally.tenured(0) >= self.settings.least && track.is_stable(self.last));
-        stable.map(|track| (track.key, track.tally.tenured(0)))
+        stable.map(|track| (track.key, track.tally.at_most(self.settings.big)))
     }
 
     /// How many keys are followed.
@@ -125,6 +140,7 @@ impl Detector {
             + self.tracks.capacity() * mem::size_of::<Box<Track>>()
             // The map keeps an eighth free, and a byte for each place.
             + self.index.capacity() * 8 / 7 * (mem::size_of::<(u64, usize)>() + 1)
+            + self.barred.capacity() * 8 / 7 * (mem::size_of::<u64>() + 1)
     }
 
     /// What it is held to.
@@ -149,11 +165,17 @@ impl Detector {
             _ => -1.0,
         };
         let before = self.tracks.len();
-        let keeps = |track: &Track| {
-            let told = track.life.is_some();
-            !track.is_forgotten(now) && (told || !full || track.tally.tenured(0) > least)
-        };
-        self.tracks.retain(|track| keeps(track));
+        if !full || self.barred.len() > self.settings.keys {
+            self.barred.clear();
+        }
+        let barred = &mut self.barred;
+        self.tracks.retain(|track| {
+            let gives_way = full && track.life.is_none() && track.tally.tenured(0) <= least;
+            if gives_way {
+                barred.insert(track.key);
+            }
+            !gives_way && !track.is_forgotten(now)
+        });
         if self.tracks.len() < before {
             self.index.clear();
             self.index.extend(self.tracks.iter().enumerate().map(|(place, track)| (track.key, place)));
@@ -214,8 +236,8 @@ impl Look<'_> {
 
     /// The track of `key`, made when that is worth it.
     fn track(&mut self, key: u64, worth: bool) -> Option<&mut Track> {
-        let Detector { tracks, index, settings, .. } = &mut *self.detector;
-        let room = tracks.len() < settings.keys;
+        let Detector { tracks, index, settings, barred, .. } = &mut *self.detector;
+        let room = tracks.len() < settings.keys && !barred.contains(&key);
         let place = match index.entry(key) {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(_) if !worth => return None,
@@ -235,6 +257,13 @@ impl Look<'_> {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 fn slot_of(minutes: f64) -> u32 {
     (minutes / SLOT) as u32
+}
+
+/// Half the bytes, for what is kept of every key: seven digits are more than samples can tell, and minutes of a year are
+/// right to two seconds.
+#[allow(clippy::cast_possible_truncation, reason = "fewer digits are the purpose, and too large is infinite")]
+const fn short(value: f64) -> f32 {
+    value as f32
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! Whether one key leaks, by what outlives an age border within a window. Six conditions, A to F, that must all hold:
 //! every kind of memory that is no leak breaks one of them.
 
-use super::history::{BORDERS, SLOT};
+use super::history::{BORDERS, SLOT_MINUTES};
 use super::odds;
 use super::settings::Settings;
+use super::short;
 use super::track::Track;
 
 /// A, balance: chance that as many would outlive the border if as many died beyond it. One in a million, because some
 /// thousand keys are judged again and again.
 const BALANCE: f64 = 1e-6;
+
+/// And the same for the last third of the window: a cache that has just become full was out of balance for most of it.
+const LATE_BALANCE: f64 = 0.1;
 
 /// B, immortality: certainty of the upper bound of the hazard, in standard deviations (95 %).
 const HAZARD_DEVIATIONS: f64 = 1.645;
@@ -18,12 +22,21 @@ const SLICES: usize = 6;
 const LEAST_SLICES: usize = 5;
 const MOST_OF_A_SLICE: f64 = 0.5;
 
+/// C too: nothing is told before the oldest is so many minutes younger than border and window together.
+const SOONER: f64 = 13.0;
+
 /// D, no deceleration: evidence at this level that the younger half is more than this ratio of the older half.
 const RATIO: f64 = 0.6;
-const DECELERATION: f64 = 0.1;
+const DECELERATION: f64 = 0.2;
+
+/// D for the youngest, the other way round, because there are few: evidence at this level that they are fewer.
+const PAUSE: f64 = 0.02;
 
 /// E, record high: this many times everything before the window's middle.
 const RECORD: f64 = 1.08;
+
+/// The same for what was seen to lose half of what it was at its highest: no two teeth of a saw are alike.
+const RECORD_OF_A_SAW: f64 = 1.5;
 
 /// The windows, in minutes.
 pub(super) const WINDOWS: [usize; 3] = [60, 120, 240];
@@ -73,10 +86,15 @@ impl Rule {
             return None;
         }
         let before = track.history.peak_before(self.border, slots / 2);
-        if standing < (before * RECORD).max(before + settings.record) {
+        let record = if track.frees(self.border) { RECORD_OF_A_SAW } else { RECORD };
+        if standing < (before * record).max(before + settings.record) {
             return None;
         }
         let spread = self.spread(track, SLICES);
+        let old_enough = *border + self.window as f64 - SOONER;
+        if track.tally.oldest() < old_enough {
+            return None;
+        }
         if spread.slices < LEAST_SLICES || spread.largest > MOST_OF_A_SLICE {
             return None;
         }
@@ -88,7 +106,10 @@ impl Rule {
         if hazard >= 1.0 / self.window as f64 {
             return None;
         }
-        if odds::at_least(sum.entered, sum.entered + sum.left, 0.5) >= BALANCE {
+        let late = track.history.sum(self.border, slots / 3);
+        if odds::at_least(sum.entered, sum.entered + sum.left, 0.5) >= BALANCE
+            || odds::at_least(late.entered, late.entered + late.left, 0.5) >= LATE_BALANCE
+        {
             return None;
         }
         // Nor in any longer window: the last of what saturates looks steady in the shortest.
@@ -96,7 +117,7 @@ impl Rule {
         if !longer.into_iter().all(|window| Self { window, ..self }.goes_on(track)) {
             return None;
         }
-        let minutes = self.window as f64 * spread.slices as f64 / SLICES as f64;
+        let minutes = track.covered(*border, self.window);
         let mean = standing / track.tally.older(*border).max(1) as f64;
         let evidence = Evidence::new(*border, self.window, (sum.entered, sum.left), minutes, mean);
         (f64::from(evidence.low) >= settings.least_rate).then_some(evidence)
@@ -116,18 +137,39 @@ impl Rule {
         spread
     }
 
-    /// D: there is evidence that it has not slowed down.
+    /// D: there is evidence that it has not slowed down, neither among those of tenure nor with the younger ones.
     fn goes_on(self, track: &Track) -> bool {
-        let first = self.first_bin();
-        let half = slots(self.window) / 2;
-        let younger = track.tally.between(first, first + half);
-        let older = track.tally.between(first + half, first + 2 * half);
-        odds::at_least(younger, younger + older, RATIO / (1.0 + RATIO)) < DECELERATION
+        let (first, end) = (self.first_bin(), self.first_bin() + slots(self.window));
+        // Halves of the time since the first survivor of the window was born: where it began within the window, the
+        // whole older half would hold less of it, and what saturates would look steady.
+        let Some(began) = (first..end).rev().find(|bin| track.tally.between(*bin, bin + 1) > 0) else {
+            return false;
+        };
+        steady(track, first, began) && steady(track, 0, began) && !pauses(track, began)
     }
 
+    /// The bin of ages that begins with the border.
     fn first_bin(self) -> usize {
-        slots([10, 30, 90].get(self.border).copied().unwrap_or(0))
+        [1, 3, 9].get(self.border).copied().unwrap_or(0)
     }
+}
+
+/// Whether the younger half of the bins from `first` to `began` has not less than the older half, in proportion.
+fn steady(track: &Track, first: usize, began: usize) -> bool {
+    let middle = first + (began + 1 - first) / 2;
+    let younger = track.tally.between(first, middle);
+    let older = track.tally.between(middle, began + 1);
+    // It began somewhere in its oldest bin: in its middle, on average.
+    let (young, old) = (RATIO * (middle - first) as f64, (began + 1 - middle) as f64 - 0.5);
+    odds::at_least(younger, younger + older, young / (young + old)) < DECELERATION
+}
+
+/// Whether surely fewer are born in the last ten minutes than before, back to the bin `began`. They have no tenure yet,
+/// but a cache that is full takes in less at once.
+fn pauses(track: &Track, began: usize) -> bool {
+    let (young, older) = (track.tally.between(0, 1), track.tally.between(1, began + 1));
+    let share = 1.0 / (began as f64 + 0.5);
+    1.0 - odds::at_least(young + 1, young + older, share) < PAUSE
 }
 
 /// See [`Rule::spread`].
@@ -149,12 +191,12 @@ impl Evidence {
     ) -> Self {
         let net = entered as f64 - left as f64;
         let error = HAZARD_DEVIATIONS * ((entered + left) as f64).sqrt();
-        let rate = |net: f64| (net.max(0.0) * mean / minutes) as f32;
+        let rate = |net: f64| short(net.max(0.0) * mean / minutes);
         Self {
-            border: border as f32,
-            window: window as f32,
+            border: short(border),
+            window: short(window as f64),
             samples: net as u32,
-            pace: (net / minutes) as f32,
+            pace: short(net / minutes),
             rate: rate(net),
             low: rate(net - error),
             high: rate(net + error),
@@ -164,5 +206,5 @@ impl Evidence {
 
 /// The number of slots, or of bins, in so many minutes.
 pub(super) const fn slots(minutes: usize) -> usize {
-    minutes / SLOT as usize
+    minutes / SLOT_MINUTES
 }

@@ -57,8 +57,8 @@ impl Settings {
         }
     }
 
-    /// Plays time faster: at 60, a second counts as a minute, in ages, windows and rates alike. For demonstrations and
-    /// tests; default 1, and whatever is not a positive number counts as 1.
+    /// Plays time faster: at 60, a second counts as a minute, in ages, windows and the least rate. What is told is in real
+    /// time. For demonstrations and tests; default 1, and whatever is not a positive number counts as 1.
     pub const fn timescale(mut self, timescale: f64) -> Self {
         self.timescale = if timescale.is_finite() && timescale > 0.0 { timescale } else { 1.0 };
         self

@@ -1,6 +1,7 @@
 //! One key's living as one look sees them: by age, and who has passed an age border since the last look.
 
 use super::history::{BORDERS, SLOT};
+use super::short;
 
 /// Ages in bins of ten minutes; the last holds all that is older than the oldest border and the longest window.
 pub(super) const BINS: usize = 34;
@@ -43,9 +44,9 @@ impl Tally {
             }
         }
         if is_big(weight) {
-            self.largest = self.largest.max(amount as f32);
+            self.largest = self.largest.max(short(amount));
         }
-        self.oldest = self.oldest.max(age as f32);
+        self.oldest = self.oldest.max(short(age));
     }
 
     /// How many are in the bins from `from` up to but not `to`.
@@ -61,6 +62,13 @@ impl Tally {
     /// The amount older than `border`.
     pub(super) fn tenured(&self, border: usize) -> f64 {
         self.amounts.iter().skip(border + 1).sum()
+    }
+
+    /// The amount that has tenure, or two standard errors more where it is estimated from samples.
+    pub(super) fn at_most(&self, sampled: bool) -> f64 {
+        let standing = self.tenured(0);
+        let mean = standing / self.older(SLOT).max(1) as f64;
+        if sampled { 2.0f64.mul_add((standing * mean).sqrt(), standing) } else { standing }
     }
 
     /// How many have passed `border`, and twice `border`, since the last look.

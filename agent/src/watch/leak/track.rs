@@ -3,10 +3,11 @@
 use std::mem;
 
 use super::big::{Big, Doubling};
-use super::history::{BORDERS, History, Slot};
+use super::history::{BORDERS, History, SLOT, Slot};
 use super::level::{Cause, Judged, Level, Life};
 use super::rules::{self, Rule};
 use super::settings::Settings;
+use super::short;
 use super::tally::Tally;
 use super::urgent;
 
@@ -23,12 +24,16 @@ pub(super) struct Track {
     pub(super) life: Option<Life>,
     /// The look that `tally` belongs to.
     look: u32,
+    /// How much of the slot under way has passed, in minutes.
+    within: f32,
     /// How many were older than each border, and than twice each border, at the last look.
     stood: [[u32; 2]; 3],
     /// When it was first followed, and when anything of it was last of tenure. Minutes since the start.
     first: f32,
     last: f32,
     allocations: Option<Allocations>,
+    /// Whether half of what stood beyond each border at its highest was ever gone.
+    frees: [bool; 3],
 }
 
 /// What the caller has told of the allocations of a key, when it was first followed and at the last look.
@@ -51,10 +56,12 @@ impl Track {
             big: Big::new(),
             life: None,
             look: 0,
+            within: 0.0,
             stood: [[0; 2]; 3],
-            first: now as f32,
-            last: now as f32,
+            first: short(now),
+            last: short(now),
             allocations: None,
+            frees: [false; 3],
         }
     }
 
@@ -78,6 +85,7 @@ impl Track {
     pub(super) fn close(&mut self, look: u32, now: f64, gap: f64, slot: u32) {
         self.tally_of(look);
         self.history.advance(slot);
+        self.within = short(now - f64::from(slot) * SLOT);
         for (border, (age, stood)) in BORDERS.iter().zip(&mut self.stood).enumerate() {
             let [entered, entered_old] = self.tally.entered(border);
             let count = |age: f64| u32::try_from(self.tally.older(age)).unwrap_or(u32::MAX);
@@ -87,14 +95,17 @@ impl Track {
                 entered,
                 left: before.saturating_add(entered).saturating_sub(standing),
                 died: before_old.saturating_add(entered_old).saturating_sub(old),
-                exposure: (f64::from(old) * gap) as f32,
-                peak: self.tally.tenured(border) as f32,
+                exposure: short(f64::from(old) * gap),
+                peak: short(self.tally.tenured(border)),
             };
             self.history.add(border, &seen);
+            if let Some(frees) = self.frees.get_mut(border) {
+                *frees |= f64::from(seen.peak) < 0.5 * self.history.peak_before(border, 0);
+            }
         }
         self.big.observe(now, self.tally.largest());
         if self.tally.tenured(0) > 0.0 {
-            self.last = now as f32;
+            self.last = short(now);
         }
     }
 
@@ -116,7 +127,7 @@ impl Track {
             judged = None;
         }
         let (life, changed) = Life::step(self.life, judged, self, now);
-        self.life = life;
+        self.life = life.filter(|life| !life.is_past(now));
         changed
     }
 
@@ -140,17 +151,32 @@ impl Track {
             .or_else(urgently)
     }
 
+    /// The minutes that the slots of a window of so many minutes cover, of which that under way is one; fewer if
+    /// nothing was old enough for so long.
+    pub(super) fn covered(&self, border: f64, window: usize) -> f64 {
+        let slots = window as f64 - SLOT + f64::from(self.within);
+        slots.min(self.tally.oldest() - border).max(1.0)
+    }
+
+    /// Whether what stands beyond `border` was ever seen to be freed.
+    pub(super) fn frees(&self, border: usize) -> bool {
+        self.frees.get(border).copied().unwrap_or(false)
+    }
+
     /// Whether nothing of it needs to be remembered.
     pub(super) fn is_forgotten(&self, now: f64) -> bool {
         self.big.judge(now) == Doubling::No && now - f64::from(self.last) > FORGOTTEN
     }
 
-    /// Whether it stands where it has stood for two hours: not a record, and not far below one.
+    /// Whether it stands where it has stood for an hour: hardly above its record before, and not far below it.
     pub(super) fn is_stable(&self, now: f64) -> bool {
         let told = self.life.is_some_and(|life| life.level != Level::Resolved);
         let standing = self.tally.tenured(0);
         let before = self.history.peak_before(0, STABLE_SLOTS);
-        !told && now - f64::from(self.first) >= 2.0 * STABLE && standing <= before && standing >= 0.5 * before
+        !told
+            && now - f64::from(self.first) >= 2.0 * STABLE
+            && standing <= STABLE_RISE * before
+            && standing >= 0.5 * before
     }
 
     /// The share of what was allocated since it is followed that still lives, if the caller tells of allocations.
@@ -166,6 +192,7 @@ impl Track {
     }
 }
 
-/// Minutes without a record that make a plateau.
+/// Minutes that make a plateau, in which what stands rises by no more than this.
 const STABLE: f64 = 60.0;
+const STABLE_RISE: f64 = 1.05;
 const STABLE_SLOTS: usize = rules::slots(60);

@@ -31,12 +31,12 @@ pub(super) fn judge(track: &Track, settings: &Settings, least: f64) -> Option<Ev
     if spread.slices < LEAST_SLICES || spread.largest > MOST_OF_A_SLICE {
         return None;
     }
-    let sum = track.history.sum(RULE.border, slots + 1);
+    let sum = track.history.sum(RULE.border, slots);
     if odds::at_least(sum.entered, sum.entered + sum.left, 0.5) >= BALANCE {
         return None;
     }
     let border = BORDERS.first()?;
-    let minutes = RULE.window as f64 * spread.slices as f64 / SLICES as f64;
+    let minutes = track.covered(*border, RULE.window);
     let mean = standing / track.tally.older(*border).max(1) as f64;
     let evidence = Evidence::new(*border, RULE.window, (sum.entered, sum.left), minutes, mean);
     (f64::from(evidence.low) >= settings.least_rate).then_some(evidence)
