@@ -8,7 +8,7 @@ use super::cgroup::Cgroup;
 use super::memory::{LimitedBy, limit_of, number_in};
 use crate::watch::memory::{Level, Memory};
 
-/// Reads the memory of this process. Measured: 50 µs, and more with a cgroup that has many below it.
+/// Reads the memory of this process: some ten small files at 7 to 15 µs each.
 #[derive(Clone, Debug)]
 pub(crate) struct Footprint {
     root: PathBuf,

@@ -135,6 +135,17 @@ impl Memory {
         parts
     }
 
+    /// The same without the pages of files that nobody touched for a while, which the kernel gives up first.
+    fn without_inactive(&self) -> Self {
+        let without = |cgroup: Cgroup| Cgroup {
+            usage: cgroup.usage.saturating_sub(cgroup.inactive_file),
+            cache: cgroup.cache.saturating_sub(cgroup.inactive_file),
+            inactive_file: 0,
+            ..cgroup
+        };
+        Self { cgroup: self.cgroup.map(without), ..self.clone() }
+    }
+
     /// What the allocator has and nobody has written to, as far as that shows: jemalloc takes it for resident, the kernel
     /// does not. Allocated, or metadata.
     pub(crate) fn untouched(&self) -> u64 {

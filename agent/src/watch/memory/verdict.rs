@@ -109,7 +109,14 @@ impl Verdict {
 }
 
 impl<'m> Change<'m> {
+    /// Of what cannot be had back at once, if that grew; else of all.
     fn between(before: &'m Memory, now: &'m Memory) -> Self {
+        let lasting = Self::of(&before.without_inactive(), &now.without_inactive());
+        let (total, parts) = if lasting.0 >= MIN_GROWTH as f64 { lasting } else { Self::of(before, now) };
+        Self { before, now, total, parts }
+    }
+
+    fn of(before: &Memory, now: &Memory) -> (f64, Vec<(Part, f64)>) {
         let then = before.parts();
         // A part that only one reading knows cannot be told from the one it was counted in, and has not grown.
         let grown = |(part, bytes): (Part, u64)| {
@@ -124,7 +131,7 @@ impl<'m> Change<'m> {
             (Some(before), Some(now)) => now.usage as f64 - before.usage as f64,
             _ => own,
         };
-        Self { before, now, total: own.max(around), parts }
+        (own.max(around), parts)
     }
 
     /// How much more is allocated, when none of it shows in what is resident.
@@ -367,11 +374,29 @@ mod tests {
     #[test]
     fn growth_around_the_process() {
         let before = in_container(service(), 100, 50);
+        // Of the cache half is inactive: what is left of the growth without it counts.
         check(
             &before,
             &in_container(service(), 900, 50),
             "page_cache",
-            "page cache, not you: all of the 800 MiB growth; the kernel takes it back when it is needed, 455 MiB at once",
+            "page cache, not you: all of the 400 MiB growth; the kernel takes it back when it is needed, 455 MiB at once",
+        );
+        let read_once = |others| {
+            let mut now = in_container(service(), 900, others);
+            now.cgroup = now.cgroup.map(|cgroup| Cgroup { inactive_file: 55 * MIB + 800 * MIB, ..cgroup });
+            now
+        };
+        check(
+            &before,
+            &read_once(50),
+            "page_cache",
+            "page cache, not you: all of the 800 MiB growth; the kernel takes it back when it is needed, 855 MiB at once",
+        );
+        check(
+            &before,
+            &read_once(150),
+            "others",
+            "not this process: all of the 100 MiB growth is other processes of the container, or the kernel's for them",
         );
         check(
             &before,
