@@ -241,3 +241,74 @@ fn by_weight(one: &Found, other: &Found) -> Ordering {
     };
     weight(other).cmp(&weight(one)).then(other.finding.rate.total_cmp(&one.finding.rate))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::Identity;
+    use crate::leak::finding;
+    use crate::profile::Function;
+
+    const INSERT: &str = "shop::cache::insert";
+
+    fn found(key: u64, level: Level, rate: f64) -> Found {
+        let frames = vec![Frame::named(Function::new(INSERT, "src/cache.rs", 88))];
+        Found { subject: Subject::Heap, finding: finding(key, level, rate), frames }
+    }
+
+    /// What is news of a look that has found `found`, and the report that it makes.
+    async fn news(leaks: &mut Leaks, desk: &Arc<Desk>, found: Vec<Found>) -> (Vec<News>, Arc<Report>) {
+        let now = Duration::from_secs(9_000);
+        leaks.take(Looked { found, stable: Vec::new(), followed: Vec::new(), now }, desk);
+        let concluded = leaks.next().await.expect("a look");
+        (leaks.conclude(concluded, desk), desk.leaks())
+    }
+
+    fn desk() -> Arc<Desk> {
+        Arc::new(Desk::new(Vec::new(), Identity::of("shop", None)))
+    }
+
+    #[tokio::test]
+    async fn a_leak_is_told_once_when_it_is_sure_and_once_when_it_is_over() {
+        let (desk, mut leaks) = (desk(), Leaks::new(1.0, Known::default()));
+        let levels = [
+            (Level::Suspect, 0),
+            (Level::Confirmed, 1),
+            (Level::Confirmed, 0),
+            (Level::Resolved, 1),
+            (Level::Resolved, 0),
+            (Level::Confirmed, 1),
+        ];
+        for (level, expected) in levels {
+            let (told, report) =
+                news(&mut leaks, &desk, vec![found(1, level, 4e6), found(2, level, 1e6)]).await;
+            assert_eq!(told.len(), expected, "{level:?}");
+            let shown: Vec<_> = report.leaks.iter().map(|leak| (leak.name.as_str(), leak.level)).collect();
+            assert_eq!(shown, [(INSERT, level)], "two stacks, one place");
+        }
+        let mut early = found(3, Level::Suspect, 4e6);
+        early.finding.low_confidence = true;
+        early.frames = vec![Frame::named(Function::new("shop::log", "src/log.rs", 5))];
+        let (told, _) = news(&mut leaks, &desk, vec![early]).await;
+        assert_eq!(told.iter().map(|news| news.leak.name.as_str()).collect::<Vec<_>>(), ["shop::log"]);
+    }
+
+    #[tokio::test]
+    async fn what_fills_up_to_what_it_held_before_is_shown_and_not_told() {
+        let (desk, mut known) = (desk(), Known::default());
+        let frames = found(1, Level::Confirmed, 1.0).frames;
+        let name = names(vec![(Subject::Heap, frames)], &desk)
+            .await
+            .ok()
+            .and_then(|names| names.into_iter().next()?);
+        known.remember(std::iter::once((name.expect("a name").fingerprint(), 800e6)));
+        let mut leaks = Leaks::new(1.0, known);
+        // 120 minutes of 7 MB are 840 MB, less than 1.2 times of 800.
+        let (told, report) = news(&mut leaks, &desk, vec![found(1, Level::Confirmed, 7e6)]).await;
+        assert!(
+            told.is_empty() && report.leaks[0].plateau.is_some_and(|plateau| (plateau - 960e6).abs() < 1e3)
+        );
+        let (told, report) = news(&mut leaks, &desk, vec![found(1, Level::Confirmed, 9e6)]).await;
+        assert_eq!((told.len(), report.leaks[0].plateau), (1, None));
+    }
+}

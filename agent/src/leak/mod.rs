@@ -207,3 +207,30 @@ pub(crate) const fn level(level: Level) -> &'static str {
         _ => "suspect",
     }
 }
+
+/// For tests: a finding of `key` that grows by `rate` a minute, as the detector tells it.
+#[cfg(test)]
+pub(crate) fn finding(key: u64, level: Level, rate: f64) -> crate::watch::leak::Leak {
+    let minute = Duration::from_secs(60);
+    crate::watch::leak::Leak {
+        key,
+        level,
+        cause: Cause::Balance,
+        low_confidence: false,
+        rate,
+        rate_low: rate * 0.7,
+        rate_high: rate * 1.3,
+        standing: rate * 120.0,
+        leaked: rate * 100.0,
+        leaked_error: rate * 3.0,
+        immortal: Some(0.9),
+        oldest: 180 * minute,
+        median: 55 * minute,
+        first_seen: 10 * minute,
+        since: 70 * minute,
+        changed: 130 * minute,
+        window: 120 * minute,
+        border: 30 * minute,
+        samples: 40,
+    }
+}

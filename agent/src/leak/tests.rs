@@ -1,37 +1,9 @@
 //! How findings become leaks with a name.
 
-use std::time::Duration;
-
 use super::*;
 use crate::Unit;
-use crate::leak::{Cause, Report};
+use crate::leak::{Report, finding};
 use crate::profile::{Profile, ValueType};
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-fn finding(key: u64, level: Level, rate: f64) -> Finding {
-    Finding {
-        key,
-        level,
-        cause: Cause::Balance,
-        low_confidence: false,
-        rate,
-        rate_low: rate * 0.7,
-        rate_high: rate * 1.3,
-        standing: rate * 120.0,
-        leaked: rate * 100.0,
-        leaked_error: rate * 3.0,
-        immortal: Some(0.9),
-        oldest: 180 * MINUTE,
-        median: 55 * MINUTE,
-        first_seen: 10 * MINUTE,
-        since: 70 * MINUTE,
-        changed: 130 * MINUTE,
-        window: 120 * MINUTE,
-        border: 30 * MINUTE,
-        samples: 40,
-    }
-}
 
 /// The frames of a stack, innermost first, each as `function file:line`.
 fn name(subject: Subject, frames: &[&str]) -> Name {
