@@ -27,6 +27,9 @@ const MORE_LOAD: f64 = 1.2;
 /// Who keeps less of what it allocates may hold more because more is under way.
 const PASSING: f64 = 0.1;
 
+/// Who keeps this share holds on to what it allocates.
+const KEEPING: f64 = 0.8;
+
 /// What can be said of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
@@ -36,6 +39,10 @@ pub(super) enum Course {
     Noise,
     /// There are two snapshots.
     Grew,
+    /// There are two, and it holds on to most of what it allocates.
+    GrewAndKeeps,
+    /// There are two, and it keeps little of what it allocates.
+    GrewAndPasses,
     Steady,
     /// Steady for what is allocated there, of which there was less in the second half.
     SteadyOfLess,
@@ -59,8 +66,9 @@ pub(super) struct Judged {
     /// How many steps there are from snapshot to snapshot, and in how many of them it grew.
     pub(super) steps: usize,
     pub(super) grew_in: usize,
-    /// The share of what it allocated in between that is surely still held.
+    /// The share of what it allocated in between that is still held, and what it is at least.
     pub(super) kept: Option<f64>,
+    pub(super) kept_at_least: Option<f64>,
 }
 
 impl Course {
@@ -68,7 +76,14 @@ impl Course {
     pub(super) const fn may_leak(self) -> bool {
         matches!(
             self,
-            Self::Grew | Self::Steady | Self::SteadyOfLess | Self::Slowing | Self::Uneven | Self::Unsure
+            Self::Grew
+                | Self::GrewAndKeeps
+                | Self::GrewAndPasses
+                | Self::Steady
+                | Self::SteadyOfLess
+                | Self::Slowing
+                | Self::Uneven
+                | Self::Unsure
         )
     }
 }
@@ -81,6 +96,11 @@ pub(super) struct Load {
 }
 
 impl Load {
+    /// True when it fell by as much.
+    pub(super) fn fell(self) -> bool {
+        MORE_LOAD * self.second_half <= self.first_half
+    }
+
     /// True when it grew by so much that what passes through may be held only because of it.
     pub(super) fn grew(self) -> bool {
         self.second_half >= MORE_LOAD * self.first_half
@@ -99,11 +119,16 @@ pub(super) fn judge(series: &Series, load: Option<Load>) -> Judged {
     } else if growth.sigmas() < NOISE {
         Course::Noise
     } else if steps < 2 {
-        Course::Grew
+        match kept {
+            Some(KEEPING..) => Course::GrewAndKeeps,
+            Some(..PASSING) => Course::GrewAndPasses,
+            _ => Course::Grew,
+        }
     } else {
         course(series, growth, &each, load.zip(kept))
     };
-    Judged { course, growth, steps, grew_in, kept }
+    let kept_at_least = series.kept_at_least(0, steps);
+    Judged { course, growth, steps, grew_in, kept, kept_at_least }
 }
 
 /// The load by what all places allocated: `None` when there are no halves, or nobody counts.
@@ -259,5 +284,8 @@ mod tests {
     fn what_is_kept_is_told() {
         let judged = judge(&series(&[0.0, 97.0], Some(&[50.0, 150.0])), None);
         assert_eq!((judged.kept, judged.steps, judged.grew_in), (Some(0.97), 1, 1));
+        assert_eq!(judged.course, Course::GrewAndKeeps);
+        check_counted(&[0.0, 97.0], &[0.0, 5000.0], 1.0, Course::GrewAndPasses);
+        check_counted(&[0.0, 97.0], &[0.0, 200.0], 1.0, Course::Grew);
     }
 }

@@ -31,13 +31,14 @@ pub(super) fn write(report: &Report, top: usize) -> String {
         "growth": change(report.total.growth), "alloc_bytes_per_minute": load,
         "may_leak": report.may_leak(), "places": places, "places_that_grew": report.findings.len(),
         "noise": { "places": report.noise.places, "bytes": whole(report.noise.by) },
+        "without_findings": change(report.rest),
         "places_that_fell": report.fell, "warnings": report.warnings,
     });
     format!("{object}\n")
 }
 
 fn place(report: &Report, finding: &Finding) -> Value {
-    let Judged { course, growth, steps, grew_in, kept } = finding.judged;
+    let Judged { course, growth, steps, grew_in, kept, kept_at_least } = finding.judged;
     let ways: Vec<Value> = finding
         .ways
         .iter()
@@ -49,6 +50,7 @@ fn place(report: &Report, finding: &Finding) -> Value {
         "verdict": word(course), "may_leak": course.may_leak(), "growth": change(growth),
         "bytes_per_minute": whole(growth.by / report.seconds * 60.0), "share": finding.share,
         "steps": steps, "steps_that_grew": grew_in, "alloc_bytes": finding.allocated.map(whole), "kept": kept,
+        "kept_at_least": kept_at_least,
         "inuse_bytes": held, "samples": whole(finding.values.last().map_or(0.0, |last: &Sums| last.samples)),
         "ways": ways,
     })
@@ -60,6 +62,8 @@ const fn word(course: Course) -> &'static str {
         Course::Fell => "fell",
         Course::Noise => "noise",
         Course::Grew => "grew",
+        Course::GrewAndKeeps => "grew_and_keeps",
+        Course::GrewAndPasses => "grew_and_passes",
         Course::Steady => "steady",
         Course::SteadyOfLess => "steady_of_less",
         Course::Slowing => "slowing",

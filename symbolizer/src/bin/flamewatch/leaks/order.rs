@@ -80,8 +80,8 @@ fn comparable(earlier: &About, later: &About) -> Result<(), Failure> {
     }
     if earlier.nanos == later.nanos {
         return Err(Failure::new(format!(
-            "{before} and {after} do not say when they were taken, and were modified at the same moment: give them \
-             their times back with `touch -d`"
+            "{before} and {after} have the same time, so that nobody knows their order: if it is that of the file, give \
+             them back their own with `touch -d`"
         )));
     }
     Ok(())
@@ -156,7 +156,7 @@ mod tests {
         let by_file = |name, nanos| About { dated_by_file: true, ..about(name, nanos) };
         check(&[by_file("a", 10), by_file("b", 20)], "a b\n2 of 2 files have no time");
         check(&[by_file("a", 10), about("b", 20)], "a b\n1 of 2 files");
-        check(&[by_file("a", 10), by_file("b", 10)], "a and b do not say when");
+        check(&[by_file("a", 10), by_file("b", 10)], "a and b have the same time");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What the program has to say: the places that grew, judged and ranked, and what belongs to them. Pure.
 
 use super::collected::Collected;
-use super::course::{self, Course, Judged, Load};
+use super::course::{self, Course, Judged, Load, NOISE};
 use super::order::Ordered;
 use super::place::{Place, Way};
 use super::series::{Change, Series, Sums};
 use super::snapshot::About;
+use crate::amount;
 
 /// Snapshots and time that make the verdict as sure as snapshots can: a cache has filled and a day's work has been
 /// seen to come and go, more often than not.
@@ -26,6 +27,8 @@ pub(super) struct Report {
     pub(super) noise: Noise,
     /// How many places hold less than before.
     pub(super) fell: usize,
+    /// What all but the findings grew together, and may have grown although none did by itself.
+    pub(super) rest: Change,
     pub(super) warnings: Vec<String>,
 }
 
@@ -71,6 +74,7 @@ impl Report {
             findings: Vec::new(),
             noise: Noise::default(),
             fell: 0,
+            rest: Change::default(),
             warnings: ordered.warnings,
             snapshots,
         };
@@ -81,7 +85,19 @@ impl Report {
 
     /// True when a place may leak.
     pub(super) fn may_leak(&self) -> bool {
-        self.leaks().next().is_some()
+        self.leaks().next().is_some() || self.rest_grew()
+    }
+
+    /// True when those that are noise one by one grew together.
+    pub(super) fn rest_grew(&self) -> bool {
+        self.rest.sigmas() >= NOISE
+    }
+
+    /// What a place must grow by to be more than noise, if it allocates small objects: so many samples come to so many
+    /// times their error.
+    pub(super) fn least(&self) -> f64 {
+        let period = self.snapshots.iter().map(|about| about.period).fold(0.0, f64::max);
+        if period <= 1.0 { 0.0 } else { NOISE * NOISE * period }
     }
 
     /// The places that may leak.
@@ -93,12 +109,16 @@ impl Report {
         let judged = course::judge(series, self.load);
         if place.is_mixed() {
             self.warnings.push(format!(
-                "{} has stacks of many places, {:.0} bytes first and {:.0} last: what grew there is not told",
+                "{} holds stacks of many places, {} first and {} last: what grew there cannot be told",
                 place.function,
-                series.at(0).held,
-                series.at(series.last()).held
+                amount::bytes(series.at(0).held),
+                amount::bytes(series.at(series.last()).held)
             ));
             return;
+        }
+        if matches!(judged.course, Course::Fell | Course::Noise) {
+            self.rest.by += judged.growth.by;
+            self.rest.error = self.rest.error.hypot(judged.growth.error);
         }
         match judged.course {
             Course::Fell => self.fell += usize::from(judged.growth.by < 0.0),

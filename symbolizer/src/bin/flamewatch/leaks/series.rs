@@ -121,6 +121,16 @@ impl Series {
         Some((self.change(from, to).by / allocated).clamp(0.0, 1.0))
     }
 
+    /// The same, less what the few samples behind it leave open: two standard errors, or where none of n samples has
+    /// gone, the 3/n of which as many as one in twenty could still be unlucky.
+    pub(super) fn kept_at_least(&self, from: usize, to: usize) -> Option<f64> {
+        let kept = self.kept(from, to)?;
+        let last = self.at(to);
+        let grain = if last.held > 0.0 { last.variance / last.held } else { 0.0 };
+        let samples = self.allocated(from, to)? / grain;
+        Some((kept - (2.0 * (kept * (1.0 - kept) / samples).sqrt()).max(3.0 / samples)).max(0.0))
+    }
+
     fn variance(&self, before: Sums, after: Sums) -> f64 {
         let both = before.held + after.held;
         if both <= 0.0 {
@@ -197,5 +207,9 @@ mod tests {
         assert_eq!(two((10.0, 10.0), (5.0, 110.0), true).kept(0, 1), Some(0.0));
         assert_eq!(two((10.0, 10.0), (5.0, 10.0), true).kept(0, 1), None);
         assert_eq!(two((10.0, 10.0), (20.0, 20.0), false).kept(0, 1), None);
+        let least = |series: Series| series.kept_at_least(0, 1).map(|kept| (kept * 100.0).round());
+        assert_eq!(least(two((0.0, 0.0), (100.0, 100.0), true)), Some(97.0));
+        assert_eq!(least(two((0.0, 0.0), (50.0, 100.0), true)), Some(40.0));
+        assert_eq!(least(two((0.0, 0.0), (1.0, 1.0), true)), Some(0.0));
     }
 }

@@ -26,7 +26,9 @@ pub(super) struct About {
     pub(super) program: Program,
     /// All that was ever allocated, when it counts that.
     pub(super) allocated: Option<f64>,
-    /// It does not say how often it samples.
+    /// One sample in so many bytes.
+    pub(super) period: f64,
+    /// It does not say so itself.
     pub(super) period_is_usual: bool,
     /// What is missing, in its own words.
     pub(super) losses: Vec<String>,
@@ -127,6 +129,7 @@ impl About {
             content: hasher.finish(),
             program: Program::of(profile),
             allocated: values.allocated.map(|_| sum()),
+            period: values.period,
             period_is_usual: values.period_is_usual,
             losses: losses.map(|losses| losses.trim_start_matches("losses: ").to_owned()).collect(),
         })
@@ -136,7 +139,8 @@ impl About {
 impl Program {
     /// The first file that is no library, as every writer has it first.
     fn of(profile: &Profile) -> Self {
-        let is_program = |path: &str| path.starts_with('/') && !path.contains(".so");
+        let is_library = |path: &str| path.ends_with(".so") || path.contains(".so.");
+        let is_program = |path: &str| path.starts_with('/') && !is_library(path);
         let module = profile.modules.iter().find(|module| is_program(&module.path));
         module.map_or_else(Self::default, |module| Self {
             path: module.path.trim_end_matches(" (deleted)").to_owned(),

@@ -37,7 +37,11 @@ fn head(report: &Report) -> String {
     match report.load {
         Some(load) => {
             let [first, second] = [load.first_half, load.second_half].map(bytes);
-            let so = if load.grew() { "the load grew" } else { "the load did not grow" };
+            let so = match load {
+                _ if load.grew() => "the load grew",
+                _ if load.fell() => "the load fell",
+                _ => "the load did not grow",
+            };
             let _ =
                 writeln!(text, "allocated  {first}/min in the first half, {second}/min in the second: {so}");
         }
@@ -60,9 +64,10 @@ fn tell(text: &mut String, report: &Report, rank: usize, finding: &Finding) {
     let _ = writeln!(text, "   {}", phrase(judged));
     let numbers = grown(judged, values, report.seconds);
     let _ = writeln!(text, "   {numbers}, {} of all that grew", share(finding.share));
-    if let (Some(kept), Some(allocated)) = (judged.kept, finding.allocated) {
+    if let (Some(kept), Some(allocated)) = (judged.kept_at_least, finding.allocated) {
         let (kept, allocated) = (share(kept), bytes(allocated));
-        let _ = writeln!(text, "   {kept} of the {allocated} that it allocated meanwhile is still held");
+        let _ =
+            writeln!(text, "   at least {kept} of the {allocated} that it allocated meanwhile is still held");
     }
     if values.len() > 2 {
         let _ = writeln!(text, "   course {}", course(values));
@@ -82,12 +87,14 @@ fn tell(text: &mut String, report: &Report, rank: usize, finding: &Finding) {
     }
 }
 
-/// `2.1 MiB -> 59.2 MiB, +57.1 MiB ±5%, 71.4 MiB/min`.
+/// `2.1 MiB -> 59.2 MiB (from 118 samples), +57.1 MiB ±10%, +71.4 MiB/min`.
 fn grown(judged: &Judged, values: &[Sums], seconds: f64) -> String {
     let [first, last] = [values.first(), values.last()].map(|sums| bytes(sums.map_or(0.0, |sums| sums.held)));
     let growth = judged.growth;
     let (by, off) = (signed(growth.by), error(growth.error, growth.by));
-    format!("{first} -> {last}, {by} {off}, {}/min", signed(growth.by / seconds * 60.0))
+    let samples = values.last().map_or(0.0, |last| last.samples);
+    let each_minute = signed(growth.by / seconds * 60.0);
+    format!("{first} -> {last} (from {samples:.0} samples), {by} {off}, {each_minute}/min")
 }
 
 fn phrase(judged: &Judged) -> String {
@@ -95,7 +102,15 @@ fn phrase(judged: &Judged) -> String {
     match judged.course {
         Course::Fell => "holds less than before".to_owned(),
         Course::Noise => "noise: grew by less than its sampling error can make of it".to_owned(),
-        Course::Grew => "grew; two snapshots cannot tell a leak from a cache that fills".to_owned(),
+        Course::Grew => {
+            "grew; two snapshots cannot tell a leak from a cache that fills, nor from more load".to_owned()
+        }
+        Course::GrewAndKeeps => {
+            "grew and frees little; two snapshots cannot tell a leak from a cache that fills".to_owned()
+        }
+        Course::GrewAndPasses => {
+            "grew, and frees nearly all that it allocates: more load may be all there is to it".to_owned()
+        }
         Course::Steady => format!("grows steadily ({steps}, not slowing)"),
         Course::SteadyOfLess => {
             format!("grows steadily with what it allocates ({steps}; slower a minute because that is less)")
@@ -143,20 +158,34 @@ fn verdict(text: &mut String, report: &Report) {
     let _ = match most {
         Some(first) if leaks == 1 => writeln!(text, "verdict: {first} may leak"),
         Some(first) => writeln!(text, "verdict: {leaks} places may leak, first of all {first}"),
+        None if report.rest_grew() => {
+            let (by, off) = (signed(report.rest.by), error(report.rest.error, report.rest.by));
+            writeln!(
+                text,
+                "verdict: {by} {off} in all, of which no place has enough to stand out: wait longer between snapshots"
+            )
+        }
         None => writeln!(text, "verdict: nothing that looks like a leak"),
     };
-    if report.may_leak() && report.seconds < ENOUGH_MINUTES * 60.0 {
+    let short = report.seconds < ENOUGH_MINUTES * 60.0;
+    if short && report.may_leak() {
         let over = span(report.seconds);
         let _ = writeln!(text, "In {over} a cache that fills and a service that warms up look the same.");
+    } else if report.least() > 0.0 && !report.may_leak() {
+        let least = bytes(report.least());
+        let _ = writeln!(text, "What grew by less than about {least} does not stand out from the sampling.");
     }
-    let few = report.snapshots.len() < ENOUGH_SNAPSHOTS || report.seconds < ENOUGH_MINUTES * 60.0;
-    let more =
-        format!("at least {ENOUGH_SNAPSHOTS} snapshots over {ENOUGH_MINUTES} min or more, under usual load");
-    let ages = "/debug/leaks of the running service, which goes by the age of what is held";
-    let _ = match few {
-        true => writeln!(text, "To be surer: {more}; or {ages}."),
-        false => writeln!(text, "To be surer: {ages}."),
-    };
+    let _ = writeln!(text, "To be surer:");
+    if short || report.snapshots.len() < ENOUGH_SNAPSHOTS {
+        let _ = writeln!(
+            text,
+            "  at least {ENOUGH_SNAPSHOTS} snapshots over {ENOUGH_MINUTES} min or more, under the usual load"
+        );
+    }
+    let _ = writeln!(
+        text,
+        "  /debug/leaks of the running service, if flamewatch is in it: it goes by the age of what is held"
+    );
 }
 
 fn places(count: usize) -> String {
