@@ -77,7 +77,8 @@ fn tell(text: &mut String, report: &Report, rank: usize, finding: &Finding) {
         let line = if way.line == 0 { String::new() } else { format!("line {}", way.line) };
         let through = if way.through.is_empty() { String::new() } else { format!("through {}", way.through) };
         let how = [line, through].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-        if !how.is_empty() {
+        // The line alone stands above already, when it is the only one.
+        if !way.through.is_empty() || finding.ways.len() > 1 {
             let by = signed(change.by);
             let _ = writeln!(text, "   {by:>12} {:<7} {how}", error(change.error, change.by));
         }
@@ -148,7 +149,7 @@ fn rest(text: &mut String, report: &Report, top: usize) {
         );
     }
     if report.fell > 0 {
-        let _ = writeln!(text, "{} hold less than before", places(report.fell));
+        let _ = writeln!(text, "{} with less than before", places(report.fell));
     }
 }
 
