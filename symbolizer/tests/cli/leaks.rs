@@ -326,4 +326,28 @@ fn dumps_that_jemalloc_wrote_meanwhile() {
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(ran.err.contains("have no time of their own"), "{}", ran.err);
     says(&ran, &["1. cli::leaks::leak_steadily  ", "grows steadily", "±<1%", "tests/cli/leaks.rs:"]);
+    without_the_program(&paths);
+}
+
+/// The same dumps where the program is not: what starts its threads, which has a name, is not to blame.
+#[track_caller]
+fn without_the_program(paths: &[String]) {
+    let folder = folder("dumps_elsewhere");
+    let moved: Vec<String> = paths
+        .iter()
+        .enumerate()
+        .map(|(index, path)| {
+            let text = fs::read_to_string(path).expect("a dump").replace(&own_path(), "/srv/gone/shop");
+            let moved = folder.join(format!("{index}.heap"));
+            fs::write(&moved, text).expect("a file");
+            let date = fs::metadata(path).and_then(|about| about.modified()).expect("its date");
+            let file = fs::File::options().write(true).open(&moved).expect("a file");
+            file.set_modified(date).expect("its date");
+            moved.into_os_string().into_string().expect("UTF-8")
+        })
+        .collect();
+    let ran = ran(&moved, &[]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    says(&ran, &["1. (functions without names)\n   grows steadily", "has no name: give it names first"]);
+    assert!(ran.err.contains("/srv/gone/shop"), "{}", ran.err);
 }

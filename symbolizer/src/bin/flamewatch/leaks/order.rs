@@ -45,7 +45,8 @@ pub(super) fn order(snapshots: &[About]) -> Result<Ordered, Failure> {
 /// The same bytes, or the same moment of the same process: a copy, or one that was given names since.
 fn is_same(one: &About, other: &About) -> bool {
     let dated = !one.dated_by_file && !other.dated_by_file;
-    one.content == other.content || (dated && one.nanos == other.nanos && one.program == other.program)
+    let [program, of_other] = [&one.program, &other.program].map(|program| (program.name(), program.start));
+    one.content == other.content || (dated && one.nanos == other.nanos && program == of_other)
 }
 
 fn comparable(earlier: &About, later: &About) -> Result<(), Failure> {

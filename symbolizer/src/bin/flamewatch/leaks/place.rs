@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use flamewatch_symbolizer::{Origin, Owner};
 
+use super::snapshot::is_program;
 use crate::stacks::Shown;
 
-/// The place of stacks in which no function has a name.
-pub(super) const NAMELESS: &str = "(no function has a name)";
+/// The place of stacks in which nothing of the program has a name.
+pub(super) const NAMELESS: &str = "(functions without names)";
 
 /// A name is cut after so many bytes: those that compilers make stay whole, and a hostile one costs no memory.
 const MAX_NAME: usize = 4096;
@@ -47,6 +48,7 @@ impl Guide {
             .or_else(|| innermost(|owner| owner == Owner::Unknown))
             .or_else(|| innermost(|owner| owner != Owner::Allocator))
             .or_else(|| innermost(|_| true));
+        let found = found.filter(|index| !hides_program(stack, *index));
         let Some((index, frame)) = found.and_then(|index| Some((index, stack.get(index)?))) else {
             let place = Place { function: NAMELESS.to_owned(), file: String::new() };
             return (place, Way { line: 0, through: String::new() });
@@ -69,6 +71,13 @@ impl Guide {
             Origin::of(&frame.name, frame.mangled, frame.file, module).owner
         }))
     }
+}
+
+/// True when nothing of the program has a name, and it stands further in than the frame at `index`: of a stripped program
+/// that is what starts its threads, of which nobody wants to hear that it leaks.
+fn hides_program(stack: &[&Shown<'_>], index: usize) -> bool {
+    let of_program = || stack.iter().enumerate().filter(|(_, frame)| is_program(frame.module));
+    of_program().any(|(inner, _)| inner < index) && of_program().all(|(_, frame)| is_unnamed(frame))
 }
 
 /// `libfoo.so+0x1234` and `0x7f00` are no names.
@@ -103,7 +112,7 @@ mod tests {
             line,
             inlined: false,
             address: 0,
-            module: "/srv/shop",
+            module: if name.starts_with("libc") { "/lib/libc.so.6" } else { "/srv/shop" },
         };
         let owned: Vec<(&'static str, &'static str)> = stack
             .iter()
@@ -129,9 +138,11 @@ mod tests {
         check(&[push, ("bytes::Bytes::from", CRATE)], "bytes::Bytes::from:2 alloc::vec::Vec<T,A>::push");
         check(&[push, ("shop::put", "")], "shop::put:2 alloc::vec::Vec<T,A>::push");
         check(&[push, ("std::rt::lang_start", ALLOC)], "alloc::vec::Vec<T,A>::push:1 ");
-        check(&[("shop+0x1234", ""), ("0x7f00", "")], "(no function has a name):0 ");
+        check(&[("shop+0x1234", ""), ("0x7f00", "")], "(functions without names):0 ");
         check(&[("shop+0x1234", ""), ("shop::put", "")], "shop::put:2 shop+0x1234");
-        check(&[], "(no function has a name):0 ");
+        check(&[("shop+0x1234", ""), ("libc.so.6:start", "nptl/start.c")], "(functions without names):0 ");
+        check(&[("libc.so.6:new", "nptl/new.c"), ("shop+0x1234", "")], "libc.so.6:new:1 ");
+        check(&[], "(functions without names):0 ");
     }
 
     #[test]

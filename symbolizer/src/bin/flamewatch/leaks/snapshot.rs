@@ -44,6 +44,11 @@ pub(super) struct Program {
     pub(super) start: u64,
 }
 
+/// True for the path of a file that is no library.
+pub(super) fn is_program(path: &str) -> bool {
+    path.starts_with('/') && !path.ends_with(".so") && !path.contains(".so.")
+}
+
 /// Which values of a snapshot are what.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Values {
@@ -139,8 +144,6 @@ impl About {
 impl Program {
     /// The first file that is no library, as every writer has it first.
     fn of(profile: &Profile) -> Self {
-        let is_library = |path: &str| path.ends_with(".so") || path.contains(".so.");
-        let is_program = |path: &str| path.starts_with('/') && !is_library(path);
         let module = profile.modules.iter().find(|module| is_program(&module.path));
         module.map_or_else(Self::default, |module| Self {
             path: module.path.trim_end_matches(" (deleted)").to_owned(),

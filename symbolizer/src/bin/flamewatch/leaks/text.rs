@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::course::{Course, Judged, NOISE};
+use super::place::NAMELESS;
 use super::report::{ENOUGH_MINUTES, ENOUGH_SNAPSHOTS, Finding, Report};
 use super::series::Sums;
 use crate::amount::{bytes, date, error, share, signed, span};
@@ -60,7 +61,8 @@ fn head(report: &Report) -> String {
 
 fn tell(text: &mut String, report: &Report, rank: usize, finding: &Finding) {
     let Finding { place, judged, values, .. } = finding;
-    let _ = writeln!(text, "{rank}. {}  {}", place.function, finding.location());
+    let title = format!("{rank}. {}  {}", place.function, finding.location());
+    let _ = writeln!(text, "{}", title.trim_end());
     let _ = writeln!(text, "   {}", phrase(judged));
     let numbers = grown(judged, values, report.seconds);
     let _ = writeln!(text, "   {numbers}, {} of all that grew", share(finding.share));
@@ -155,8 +157,12 @@ fn rest(text: &mut String, report: &Report, top: usize) {
 
 fn verdict(text: &mut String, report: &Report) {
     let leaks = report.leaks().count();
-    let most = report.leaks().next().map(|finding| &finding.place.function);
+    let most = report.leaks().next().map(|finding| &*finding.place.function);
     let _ = match most {
+        Some(NAMELESS) => writeln!(
+            text,
+            "verdict: something may leak, and has no name: give it names first, with --binary or --debug-dir"
+        ),
         Some(first) if leaks == 1 => writeln!(text, "verdict: {first} may leak"),
         Some(first) => writeln!(text, "verdict: {leaks} places may leak, first of all {first}"),
         None if report.rest_grew() => {
