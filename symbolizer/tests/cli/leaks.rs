@@ -63,7 +63,7 @@ fn function(profile: &mut proto::Profile, name: i64, filename: i64) -> u64 {
 
 /// Files with these snapshots, and what the program says of them.
 fn leaks(name: &str, snapshots: &[proto::Profile], more: &[&str]) -> Ran {
-    let folder = folder(name);
+    let folder = folder(&format!("leaks_{name}"));
     let paths: Vec<String> = snapshots
         .iter()
         .enumerate()
@@ -164,7 +164,7 @@ fn what_grew_less_than_its_error_is_noise() {
     says(
         &ran,
         &[
-            "noise: 1 place, +4.0 MiB in all, each less than 3 times its sampling error",
+            "noise: 1 place, +4.0 MiB in all, each less than 3.0 times its sampling error",
             "shop::f\nverdict: nothing that looks like a leak\nWhat grew by less than about 4.5 MiB does not stand out",
         ],
     );
@@ -248,7 +248,7 @@ fn files_that_are_none_are_refused() {
 /// As jemalloc_pprof writes them: one value, no period; and here without a time.
 #[test]
 fn less_is_known_of_other_tools_files() {
-    let folder = folder("others");
+    let folder = folder("leaks_others");
     let paths: Vec<String> = [(0, 70), (1, 10), (2, 40)]
         .map(|(name, held)| {
             let mut profile = snapshot(0, &[("shop::f", held, 0)]);
@@ -298,13 +298,27 @@ const CHILD: &str = "FLAMEWATCH_TEST_LEAKS_STEADILY";
 fn leak_steadily() {
     for _ in 0..64 {
         std::hint::black_box(Vec::<u8>::with_capacity(std::hint::black_box(1 << 20)).leak());
-        // So that no two dumps are of one moment of the file system's clock.
-        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
+/// The dumps in `folder`, in turn.
 fn dumps(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    // own.PID.NUMBER.iNUMBER.heap
+    let number = |path: &PathBuf| path.to_str()?.rsplit('.').nth(2)?.parse::<u32>().ok();
+    let mut paths: Vec<PathBuf> = entries.collect();
+    paths.sort_by_key(|path| number(path).expect("a number"));
+    paths
+}
+
+/// Dates files as if they had been written a minute apart: how long a step took is up to the machine.
+fn a_minute_apart(paths: &[PathBuf]) -> Vec<String> {
+    let dated = |(minute, path): (u64, &PathBuf)| {
+        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + minute * 60);
+        fs::File::options().write(true).open(path).and_then(|file| file.set_modified(date)).expect("a date");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    (0..).zip(paths).map(dated).collect()
 }
 
 #[test]
@@ -312,41 +326,34 @@ fn dumps_that_jemalloc_wrote_meanwhile() {
     if std::env::var_os(CHILD).is_some() {
         return leak_steadily();
     }
-    let folder = folder("dumps");
+    let folder = folder("leaks_dumps");
     let options =
         format!("prof:true,lg_prof_interval:23,lg_prof_sample:0,prof_prefix:{}/own", folder.display());
     let mut child = Command::new(own_path());
     child.args(["--exact", "leaks::dumps_that_jemalloc_wrote_meanwhile", "--test-threads=1"]);
     let output = child.env(CHILD, "1").env("_RJEM_MALLOC_CONF", options).output().expect("it starts");
     assert!(output.status.success(), "{output:?}");
-    let paths: Vec<String> =
-        dumps(&folder).into_iter().map(|path| path.into_os_string().into_string().expect("UTF-8")).collect();
-    assert!(paths.len() >= 6, "{paths:?}");
-    let ran = ran(&paths, &[]);
+    let dumps = dumps(&folder);
+    assert!(dumps.len() >= 6, "{dumps:?}");
+    let ran = ran(&a_minute_apart(&dumps), &[]);
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(ran.err.contains("have no time of their own"), "{}", ran.err);
     says(&ran, &["1. cli::leaks::leak_steadily  ", "grows steadily", "±<1%", "tests/cli/leaks.rs:"]);
-    without_the_program(&paths);
+    without_the_program(&dumps);
 }
 
 /// The same dumps where the program is not: what starts its threads, which has a name, is not to blame.
 #[track_caller]
-fn without_the_program(paths: &[String]) {
-    let folder = folder("dumps_elsewhere");
-    let moved: Vec<String> = paths
-        .iter()
-        .enumerate()
-        .map(|(index, path)| {
-            let text = fs::read_to_string(path).expect("a dump").replace(&own_path(), "/srv/gone/shop");
-            let moved = folder.join(format!("{index}.heap"));
-            fs::write(&moved, text).expect("a file");
-            let date = fs::metadata(path).and_then(|about| about.modified()).expect("its date");
-            let file = fs::File::options().write(true).open(&moved).expect("a file");
-            file.set_modified(date).expect("its date");
-            moved.into_os_string().into_string().expect("UTF-8")
-        })
-        .collect();
-    let ran = ran(&moved, &[]);
+fn without_the_program(dumps: &[PathBuf]) {
+    let folder = folder("leaks_dumps_elsewhere");
+    let moved = |(index, path): (usize, &PathBuf)| {
+        let text = fs::read_to_string(path).expect("a dump").replace(&own_path(), "/srv/gone/shop");
+        let moved = folder.join(format!("{index}.heap"));
+        fs::write(&moved, text).expect("a file");
+        moved
+    };
+    let moved: Vec<PathBuf> = dumps.iter().enumerate().map(moved).collect();
+    let ran = ran(&a_minute_apart(&moved), &[]);
     assert_eq!(ran.status, 1, "{}", ran.err);
     says(&ran, &["1. (functions without names)\n   grows steadily", "has no name: give it names first"]);
     assert!(ran.err.contains("/srv/gone/shop"), "{}", ran.err);

@@ -91,7 +91,7 @@ What snapshots can tell:
                    and whether the whole process allocated faster, which is what load looks like
 
 Profiles are sampled, so each growth is shown with its standard error, from the number of samples behind it. What is
-less than three times its error is called noise.
+less than three times its error, or four among thousands of places, is called noise: chance does as much.
 
 Exit status: 0 when nothing grew that may be a leak, 1 when a place did, 2 when the files cannot be read or compared
 or the command line makes no sense. Leveled off, up and down, and noise are 0.";

@@ -2,9 +2,12 @@
 
 use super::series::{Change, Series};
 
-/// A difference of less than so many standard errors is noise. Hundreds of places are looked at together: at two, one
-/// in 44 of them would be named by chance; at three, one in 700.
+/// A difference of less than so many standard errors is noise, however few places there are.
 pub(super) const NOISE: f64 = 3.0;
+
+/// In how many runs at most a place of so many is named by chance. At three errors one place in 700 would be, and
+/// services have thousands.
+const BY_CHANCE: f64 = 0.05;
 
 /// A fall of less than so many standard errors is none.
 const REAL_FALL: f64 = 2.0;
@@ -107,8 +110,19 @@ impl Load {
     }
 }
 
-/// Judges a place in a process with this load.
-pub(super) fn judge(series: &Series, load: Option<Load>) -> Judged {
+/// How many standard errors a growth must have to be more than noise, where so many places are looked at together: the
+/// bound of the normal distribution's tail, exp(-z²/2) / (z √2π), as often as there are places.
+pub(super) fn noise(places: usize) -> f64 {
+    let odds = places.max(1) as f64 / (BY_CHANCE * std::f64::consts::TAU.sqrt());
+    let mut sigmas = NOISE;
+    for _ in 0..8 {
+        sigmas = (2.0 * (odds / sigmas).ln()).max(1.0).sqrt();
+    }
+    sigmas.max(NOISE)
+}
+
+/// Judges a place in a process with this load; less than `noise` standard errors are none.
+pub(super) fn judge(series: &Series, noise: f64, load: Option<Load>) -> Judged {
     let steps = series.last();
     let growth = series.change(0, steps);
     let each: Vec<Change> = (0..steps).map(|step| series.change(step, step + 1)).collect();
@@ -116,7 +130,7 @@ pub(super) fn judge(series: &Series, load: Option<Load>) -> Judged {
     let kept = series.kept(0, steps);
     let course = if growth.by <= 0.0 {
         Course::Fell
-    } else if growth.sigmas() < NOISE {
+    } else if growth.sigmas() < noise {
         Course::Noise
     } else if steps < 2 {
         match kept {
@@ -214,15 +228,22 @@ mod tests {
 
     #[track_caller]
     fn check(held: &[f64], expected: Course, may_leak: bool) {
-        let judged = judge(&series(held, None), None);
+        let judged = judge(&series(held, None), NOISE, None);
         assert_eq!((judged.course, judged.course.may_leak()), (expected, may_leak), "{judged:?}");
     }
 
     /// The same with what was ever allocated, and how much the load grew.
     #[track_caller]
     fn check_counted(held: &[f64], allocated: &[f64], load: f64, expected: Course) {
-        let judged = judge(&series(held, Some(allocated)), Some(Load { first_half: 1.0, second_half: load }));
+        let load = Load { first_half: 1.0, second_half: load };
+        let judged = judge(&series(held, Some(allocated)), NOISE, Some(load));
         assert_eq!(judged.course, expected, "{judged:?}");
+    }
+
+    #[test]
+    fn the_more_places_the_more_it_takes_to_stand_out() {
+        let shown = |places| format!("{:.1}", noise(places));
+        assert_eq!([0, 1, 10, 100, 2000, 1_000_000].map(shown), ["3.0", "3.0", "3.0", "3.3", "4.1", "5.3"]);
     }
 
     #[test]
@@ -282,7 +303,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_told() {
-        let judged = judge(&series(&[0.0, 97.0], Some(&[50.0, 150.0])), None);
+        let judged = judge(&series(&[0.0, 97.0], Some(&[50.0, 150.0])), NOISE, None);
         assert_eq!((judged.kept, judged.steps, judged.grew_in), (Some(0.97), 1, 1));
         assert_eq!(judged.course, Course::GrewAndKeeps);
         check_counted(&[0.0, 97.0], &[0.0, 5000.0], 1.0, Course::GrewAndPasses);

@@ -22,6 +22,8 @@ pub(super) struct Report {
     pub(super) total: Judged,
     pub(super) total_values: Vec<Sums>,
     pub(super) load: Option<Load>,
+    /// Less growth than so many of its standard errors is noise.
+    pub(super) sigmas: f64,
     /// Those that may leak first, of these those that grew most.
     pub(super) findings: Vec<Finding>,
     pub(super) noise: Noise,
@@ -66,11 +68,13 @@ impl Report {
         let places = collected.series(&ordered.order, &minutes, counts_allocated);
         let total = total(&places, &minutes, counts_allocated);
         let load = course::load(&total);
+        let sigmas = course::noise(places.len());
         let mut report = Self {
             seconds: minutes.last().map_or(0.0, |minutes| minutes * 60.0),
-            total: course::judge(&total, load),
+            total: course::judge(&total, NOISE, load),
             total_values: values(&total),
             load,
+            sigmas,
             findings: Vec::new(),
             noise: Noise::default(),
             fell: 0,
@@ -97,7 +101,7 @@ impl Report {
     /// times their error.
     pub(super) fn least(&self) -> f64 {
         let period = self.snapshots.iter().map(|about| about.period).fold(0.0, f64::max);
-        if period <= 1.0 { 0.0 } else { NOISE * NOISE * period }
+        if period <= 1.0 { 0.0 } else { self.sigmas * self.sigmas * period }
     }
 
     /// The places that may leak.
@@ -106,7 +110,7 @@ impl Report {
     }
 
     fn add(&mut self, place: Place, ways: Vec<Way>, series: &Series) {
-        let judged = course::judge(series, self.load);
+        let judged = course::judge(series, self.sigmas, self.load);
         if place.is_mixed() {
             self.warnings.push(format!(
                 "{} holds stacks of many places, {} first and {} last: what grew there cannot be told",

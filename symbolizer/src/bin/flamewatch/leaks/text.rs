@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::course::{Course, Judged, NOISE};
+use super::course::{Course, Judged};
 use super::place::NAMELESS;
 use super::report::{ENOUGH_MINUTES, ENOUGH_SNAPSHOTS, Finding, Report};
 use super::series::Sums;
@@ -145,9 +145,9 @@ fn rest(text: &mut String, report: &Report, top: usize) {
         let (largest, off) = (signed(growth.by), bytes(growth.error));
         let _ = writeln!(
             text,
-            "noise: {count}, {by} in all, each less than {NOISE} times its sampling error; the largest {largest} \
+            "noise: {count}, {by} in all, each less than {:.1} times its sampling error; the largest {largest} \
              ± {off}, {}",
-            place.function
+            report.sigmas, place.function
         );
     }
     if report.fell > 0 {
