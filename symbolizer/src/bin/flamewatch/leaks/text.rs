@@ -53,7 +53,13 @@ fn head(report: &Report) -> String {
             );
         }
         None => {
-            let _ = writeln!(text, "allocated  whether the load grew takes a third snapshot to tell");
+            let [first, last] = [report.snapshots.first(), report.snapshots.last()]
+                .map(|about| about.and_then(|about| about.allocated).unwrap_or(0.0));
+            let each_minute = bytes((last - first) / report.seconds * 60.0);
+            let _ = writeln!(
+                text,
+                "allocated  {each_minute}/min; whether the load grew takes a third snapshot to tell"
+            );
         }
     }
     text
