@@ -5,6 +5,7 @@ mod clients;
 mod cpu;
 mod heap;
 mod inert;
+mod leaks;
 mod pprof;
 mod settings;
 mod shop;
