@@ -46,11 +46,22 @@ impl Fixture {
         Self::built(bin, true)
     }
 
+    /// The program that this project has for people, which is no fixture.
+    ///
+    /// # Panics
+    /// When it does not compile.
+    pub fn program() -> Self {
+        let package = ["--package", "flamewatch-symbolizer", "--features", "cli"];
+        Self { executable: compiled(&package, "flamewatch", !cfg!(debug_assertions)), arguments: Vec::new() }
+    }
+
     fn built(bin: &str, release: bool) -> Self {
         static BUILT: Mutex<Option<HashMap<(String, bool), PathBuf>>> = Mutex::new(None);
         let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
         let built = built.get_or_insert_default();
-        let executable = built.entry((bin.to_owned(), release)).or_insert_with(|| compiled(bin, release));
+        let executable = built
+            .entry((bin.to_owned(), release))
+            .or_insert_with(|| compiled(&["--package", "flamewatch-fixtures"], bin, release));
         Self { executable: executable.clone(), arguments: Vec::new() }
     }
 
@@ -167,10 +178,10 @@ impl Drop for Running {
 }
 
 /// Runs cargo, and takes the executable's path from its own account of what it made.
-fn compiled(bin: &str, release: bool) -> PathBuf {
+fn compiled(package: &[&str], bin: &str, release: bool) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--package", "flamewatch-fixtures", "--bin", bin, "--message-format", "json"]);
+    command.arg("build").args(package).args(["--bin", bin, "--message-format", "json"]);
     if release {
         command.arg("--release");
     }

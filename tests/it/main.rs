@@ -9,6 +9,7 @@ mod leak_zoo;
 mod leaks;
 mod memory;
 mod pprof;
+mod saved;
 mod settings;
 mod shop;
 mod slack;

@@ -5,6 +5,7 @@ mod addresses;
 mod bad;
 mod heap;
 mod index;
+mod leaks;
 mod perf;
 mod pprof;
 #[path = "../../src/bin/flamewatch/proto.rs"]

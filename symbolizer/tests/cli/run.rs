@@ -21,8 +21,13 @@ pub(crate) struct Ran {
 
 /// `flamewatch symbolize ARGUMENTS`, with `input` on standard input.
 pub(crate) fn symbolize(arguments: &[&str], input: &[u8]) -> Ran {
+    flamewatch("symbolize", arguments, input)
+}
+
+/// `flamewatch COMMAND ARGUMENTS`, with `input` on standard input.
+pub(crate) fn flamewatch(subcommand: &str, arguments: &[&str], input: &[u8]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flamewatch"));
-    command.arg("symbolize").args(arguments);
+    command.arg(subcommand).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     let mut stdin = child.stdin.take().expect("a pipe");

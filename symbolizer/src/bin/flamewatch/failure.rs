@@ -27,6 +27,11 @@ impl Failure {
         self
     }
 
+    /// True when the command line is at fault, so that its help is worth a look.
+    pub(crate) const fn is_misuse(&self) -> bool {
+        self.misused
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(if self.misused { 2 } else { 1 })
     }
@@ -40,7 +45,6 @@ impl From<std::io::Error> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)?;
-        if self.misused { formatter.write_str("\nSee: flamewatch symbolize --help") } else { Ok(()) }
+        formatter.write_str(&self.message)
     }
 }

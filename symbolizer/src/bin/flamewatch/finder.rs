@@ -9,12 +9,12 @@ use flamewatch_symbolizer::{Module, Symbolizer};
 
 use crate::binary::Binary;
 use crate::failure::Failure;
-use crate::options::Symbolize;
+use crate::options::Naming;
 
 /// Where to look besides a module's own path.
 #[derive(Debug)]
 pub(crate) struct Finder<'o> {
-    options: &'o Symbolize,
+    options: &'o Naming,
     /// The places of the `--binary` files that a module was found for.
     used: RefCell<BTreeSet<usize>>,
     /// The servers to ask, and where what they send is kept.
@@ -30,7 +30,7 @@ fn cache_dir() -> PathBuf {
 
 impl<'o> Finder<'o> {
     /// Checks that what the user names is there.
-    pub(crate) fn new(options: &'o Symbolize) -> Result<Self, Failure> {
+    pub(crate) fn new(options: &'o Naming) -> Result<Self, Failure> {
         if let Some(folder) = options.debug_dir.iter().find(|folder| !folder.is_dir()) {
             return Err(Failure::usage(format!(
                 "--debug-dir {}: there is no such directory",

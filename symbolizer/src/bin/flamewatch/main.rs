@@ -2,6 +2,7 @@
 //! Everything that reads and names stands in the modules; this file turns an end into an exit status.
 
 mod addresses;
+mod amount;
 mod belief;
 mod binary;
 mod failure;
@@ -12,6 +13,7 @@ mod heap;
 mod index;
 mod input;
 mod json;
+mod leaks;
 mod nameless;
 mod naming;
 mod options;
@@ -32,19 +34,31 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use failure::Failure;
 use options::{Command, Options};
 
 fn main() -> ExitCode {
-    let done = match Options::parse().command {
-        Command::Symbolize(options) => symbolize::run(&options),
-        Command::Index(options) => index::run(&options),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // With standard error closed there is nobody to tell.
-            let _ = writeln!(std::io::stderr(), "flamewatch: {failure}");
-            failure.exit_code()
-        }
+    match Options::parse().command {
+        Command::Symbolize(options) => ended("symbolize", symbolize::run(&options)),
+        Command::Index(options) => ended("index", index::run(&options)),
+        Command::Leaks(options) => match leaks::run(&options) {
+            Ok(may_leak) => ExitCode::from(u8::from(may_leak)),
+            Err(failure) => {
+                let _ = ended("leaks", Err(failure));
+                // As of diff and grep: 1 is an answer here, and trouble is 2.
+                ExitCode::from(2)
+            }
+        },
     }
+}
+
+/// The status of a command that is done, after its failure is told.
+fn ended(command: &str, done: Result<(), Failure>) -> ExitCode {
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    // With standard error closed there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "flamewatch: {failure}");
+    if failure.is_misuse() {
+        let _ = writeln!(std::io::stderr(), "See: flamewatch {command} --help");
+    }
+    failure.exit_code()
 }

@@ -18,6 +18,10 @@ pub(crate) enum Command {
     #[command(after_help = EXAMPLES, long_about = ABOUT)]
     Symbolize(Symbolize),
 
+    /// Say what grew between heap snapshots of one process, and whether it looks like a leak
+    #[command(after_help = LEAKS_EXAMPLES, long_about = ABOUT_LEAKS, mut_arg("binary", |binary| binary.help(BINARY)))]
+    Leaks(Leaks),
+
     /// Write down what a binary's debug info says, in a small file beside it, before the binary is stripped
     #[command(after_help = INDEX_EXAMPLE, long_about = ABOUT_INDEX)]
     Index(Index),
@@ -73,6 +77,71 @@ Examples:
     grep -o '0x[0-9a-f]*' crash.log | flamewatch symbolize --maps crash.maps
 ";
 
+const ABOUT_LEAKS: &str = "\
+Say what grew between heap snapshots of one process, and whether it looks like a leak.
+
+Reads pprof files that have inuse_space, from flamewatch, Go, jemalloc_pprof and others, and heap_v2 dumps of jemalloc.
+They are put in order by the time that they carry, else by when the file was modified, which is said. Stacks are
+grouped by the innermost function of your own code; below it stands through what it allocates.
+
+What snapshots can tell:
+  2 files          what grew, and not why: a leak, a cache that fills and more load look the same
+  3 and more       whether it grows steadily, slows, has leveled off, or goes up and down
+  alloc_space too  how much of what a place allocated in between is still held, which rules out most of the above,
+                   and whether the whole process allocated faster, which is what load looks like
+
+Profiles are sampled, so each growth is shown with its standard error, from the number of samples behind it. What is
+less than three times its error, or four among thousands of places, is called noise: chance does as much.
+
+Exit status: 0 when nothing grew that may be a leak, 1 when a place did, 2 when the files cannot be read or compared
+or the command line makes no sense. Leveled off, up and down, and noise are 0.";
+
+const LEAKS_EXAMPLES: &str = "\
+Examples:
+  Six snapshots of a running service, ten minutes apart, and what they say:
+    for i in 1 2 3 4 5 6; do curl -so heap.$i.pb.gz 127.0.0.1:6060/debug/pprof/heap; sleep 600; done
+    flamewatch leaks heap.*.pb.gz
+
+  Dumps that jemalloc wrote by itself, with names from the build that ran:
+    flamewatch leaks --binary target/release/shop jeprof.4711.*.heap
+
+  Dumps whose times were lost when they were copied:
+    touch -d '2026-03-01 14:20' jeprof.4711.3.i3.heap
+
+  For a script:
+    flamewatch leaks --json heap.*.pb.gz | jq '.places[] | select(.may_leak)'
+";
+
+const BINARY: &str = "\
+Take PATH for the module with this file name, whose identity you vouch for unless the snapshot has its build id; may
+be given again";
+
+#[derive(Args, Debug)]
+pub(crate) struct Leaks {
+    /// Heap snapshots of one process, two or more, in any order; `-` for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<String>,
+
+    /// Write one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// How many places are shown, those that may leak and grew most first
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) top: usize,
+
+    /// Write to FILE, which is replaced at once when all is done, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) naming: Naming,
+
+    /// Say nothing about what has no name
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Index {
     /// The executable or library, with its debug info
@@ -110,18 +179,8 @@ pub(crate) struct Symbolize {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Look for executables and debug info in DIR too; may be given again
-    #[arg(long, value_name = "DIR")]
-    pub(crate) debug_dir: Vec<PathBuf>,
-
-    /// Ask the servers in DEBUGINFOD_URLS for debug info that is on no disk; kept in the cache directory
-    #[arg(long)]
-    pub(crate) debuginfod: bool,
-
-    /// The file that plain addresses are of. For other inputs, take PATH for the module with this file name, whose
-    /// identity you vouch for unless the input has its build id; may be given again
-    #[arg(long, value_name = "PATH")]
-    pub(crate) binary: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) naming: Naming,
 
     /// Plain addresses are of a process whose /proc/PID/maps was saved in FILE
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "binary"])]
@@ -135,14 +194,31 @@ pub(crate) struct Symbolize {
     #[arg(long)]
     pub(crate) return_addresses: bool,
 
+    /// Say nothing about what has no name
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// Where names come from.
+#[derive(Args, Debug)]
+pub(crate) struct Naming {
+    /// Look for executables and debug info in DIR too; may be given again
+    #[arg(long, value_name = "DIR")]
+    pub(crate) debug_dir: Vec<PathBuf>,
+
+    /// Ask the servers in DEBUGINFOD_URLS for debug info that is on no disk; kept in the cache directory
+    #[arg(long)]
+    pub(crate) debuginfod: bool,
+
+    /// The file that plain addresses are of. For other inputs, take PATH for the module with this file name, whose
+    /// identity you vouch for unless the input has its build id; may be given again
+    #[arg(long, value_name = "PATH")]
+    pub(crate) binary: Vec<PathBuf>,
+
     /// Take the files at the paths in the input for those that ran, where the input has no build id and the inode
     /// is another. A file that was replaced since then gives wrong names
     #[arg(long)]
     pub(crate) trust_paths: bool,
-
-    /// Say nothing about what has no name
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
 }
 
 /// What an input is.

@@ -26,6 +26,8 @@ pub(crate) struct Shown<'p> {
     /// The next function is the one this was inlined into.
     pub(crate) inlined: bool,
     pub(crate) address: u64,
+    /// The path of the file that the code is in; empty when it is in none.
+    pub(crate) module: &'p str,
 }
 
 impl<'p> Stacks<'p> {
@@ -36,8 +38,8 @@ impl<'p> Stacks<'p> {
         let mappings: HashMap<u64, &proto::Mapping> =
             message.mapping.iter().map(|mapping| (mapping.id, mapping)).collect();
         let show = |location: &proto::Location| {
-            let place = || place(profile, mappings.get(&location.mapping_id).copied(), location.address);
-            (location.id, shown(profile, location, &functions, place))
+            let mapping = mappings.get(&location.mapping_id).copied();
+            (location.id, shown(profile, location, &functions, mapping))
         };
         Self { profile, locations: message.location.iter().map(show).collect() }
     }
@@ -75,12 +77,14 @@ fn shown<'p>(
     profile: &'p Profile,
     location: &proto::Location,
     functions: &HashMap<u64, &proto::Function>,
-    place: impl Fn() -> String,
+    mapping: Option<&proto::Mapping>,
 ) -> Vec<Shown<'p>> {
     let address = location.address;
+    let place = || place(profile, mapping, address);
+    let module = mapping.map_or("", |mapping| profile.text(mapping.filename));
     if location.line.is_empty() {
         let name = Cow::Owned(place());
-        return vec![Shown { name, mangled: "", file: "", line: 0, inlined: false, address }];
+        return vec![Shown { name, mangled: "", file: "", line: 0, inlined: false, address, module }];
     }
     let last = location.line.len() - 1;
     let of_line = |(index, line): (usize, &proto::Line)| {
@@ -94,7 +98,7 @@ fn shown<'p>(
             None => Cow::Owned(place()),
         };
         let file = text(|function| function.filename);
-        Shown { name, mangled, file, line: line.line, inlined: index != last, address }
+        Shown { name, mangled, file, line: line.line, inlined: index != last, address, module }
     };
     location.line.iter().enumerate().map(of_line).collect()
 }

@@ -14,7 +14,7 @@ use crate::{fill, folded, heap, json, naming, output, perf, top};
 
 /// Does what the command line says. Nothing is written until everything has been read and named.
 pub(crate) fn run(options: &Symbolize) -> Result<(), Failure> {
-    let finder = Finder::new(options)?;
+    let finder = Finder::new(&options.naming)?;
     let inputs = inputs(options)?;
     let mut account = Account::default();
     let mut answer = Vec::new();
