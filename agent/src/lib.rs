@@ -36,6 +36,7 @@ mod inert;
 #[cfg(feature = "__agent")]
 mod intern;
 #[cfg(feature = "__agent")]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows all of it"))]
 mod leak;
 #[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows rates"))]

@@ -76,12 +76,13 @@ impl Ledger {
     /// be told.
     pub(crate) fn look(&mut self, now: Duration, limit_in: Option<Duration>) -> bool {
         self.next = now + self.settings.look_interval();
-        let context = Context::limit_in(limit_in);
         let mut changes = Vec::new();
         #[cfg(feature = "heap")]
         if let Some((heap, book)) = &mut self.heap {
-            changes.extend(book.look_at_heap(heap, now, &context));
+            changes.extend(book.look_at_heap(heap, now, &Context::limit_in(limit_in)));
         }
+        #[cfg(not(feature = "heap"))]
+        let _ = limit_in;
         changes.extend(self.tasks.look(now, |each| {
             living::Tasks.visit(each);
             0
