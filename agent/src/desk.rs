@@ -16,7 +16,7 @@ use crate::meter::{Count, Meter, Meters, Subject};
 use crate::profile::Profile;
 use crate::resolve::Resolver;
 use crate::source::{Source, Window};
-use crate::store::{Snapshot, Store};
+use crate::store::{Death, Kept, Open, Run, Snapshot, Store, Whose};
 use crate::{Error, ErrorKind, Unit, gauge, sys};
 
 use memory::Ledger;
@@ -63,7 +63,7 @@ impl Desk {
         Self {
             sources,
             resolver: Arc::default(),
-            store: Store::default(),
+            store: Store::new(Run::now(&identity.service, identity.version.as_deref())),
             identity,
             status: Mutex::default(),
             figures: Mutex::default(),
@@ -83,6 +83,15 @@ impl Desk {
     /// The same desk, which also looks for separate debug files in `debug_dir`.
     pub(crate) fn looking_in(self, debug_dir: Option<&Path>) -> Self {
         Self { resolver: Arc::new(Resolver::looking_in(debug_dir)), ..self }
+    }
+
+    /// The same desk, which keeps its snapshots below `dir` too, where there is one. Reading and writing there is done by a
+    /// thread of its own.
+    pub(crate) fn keeping_in(self, dir: Option<&Path>) -> Self {
+        match dir {
+            Some(dir) => Self { store: self.store.on_disk(dir), ..self },
+            None => self,
+        }
     }
 
     /// Every source, in the order pages list them.
@@ -118,6 +127,11 @@ impl Desk {
         self.source(name)?.collect(&Window::now())
     }
 
+    /// The same with what is mapped where, so that it can be named later, and by another run.
+    pub(crate) fn collect_to_keep(&self, name: &str) -> Result<Profile, Error> {
+        Ok(self.resolver.with_mappings(self.collect_here(name)?))
+    }
+
     /// Whether the source called `name` may be asked now and then without need.
     pub(crate) fn is_cheap(&self, name: &str) -> bool {
         self.source(name).is_ok_and(|source| source.is_cheap())
@@ -138,6 +152,12 @@ impl Desk {
             named
         });
         naming.await
+    }
+
+    /// The same for a profile that another run of this program took.
+    pub(crate) async fn name_of_another_run(&self, profile: Profile) -> Result<Profile, Error> {
+        let moved = self.naming(move |resolver, _| resolver.moved_here(&profile)).await?;
+        self.name(moved).await
     }
 
     /// The function at each address, where it can be told.
@@ -172,14 +192,49 @@ impl Desk {
         self.store.add(snapshot);
     }
 
-    /// The snapshots that were kept, the newest first.
-    pub(crate) fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+    /// The snapshots that were kept and who took them, the newest first.
+    pub(crate) fn snapshots(&self) -> Vec<(Arc<Kept>, Whose)> {
         self.store.list()
     }
 
     /// The snapshot with this id.
-    pub(crate) fn snapshot(&self, id: &str) -> Option<Arc<Snapshot>> {
+    pub(crate) fn snapshot(&self, id: &str) -> Option<Arc<Kept>> {
         self.store.get(id)
+    }
+
+    /// True for a snapshot that another run took, whose addresses are not ours.
+    pub(crate) fn is_foreign(&self, kept: &Kept) -> bool {
+        kept.about.run != self.store.run().id
+    }
+
+    /// The newest snapshot of the run called `run`.
+    pub(crate) fn newest_snapshot_of(&self, run: &str) -> Option<Arc<Kept>> {
+        self.store.newest_of(run)
+    }
+
+    /// Notes that an alert is open, for the next run to know should this one die.
+    pub(crate) fn opened(&self, alert: Open) {
+        self.store.opened(alert);
+    }
+
+    /// Notes what the alert called `id` says.
+    pub(crate) fn retitled(&self, id: &str, headline: &str) {
+        self.store.retitled(id, headline);
+    }
+
+    /// Notes that the alert on `rule` is closed.
+    pub(crate) fn closed(&self, rule: &str) {
+        self.store.closed(rule);
+    }
+
+    /// The runs that died before this one and were not told of yet.
+    pub(crate) async fn deaths(&self) -> Vec<Death> {
+        self.store.deaths().await
+    }
+
+    /// Has what waits written to the disk, and a clean end noted. Waits for at most `patience`.
+    pub(crate) fn end(&self, patience: Duration) {
+        self.store.end(patience);
     }
 
     /// The service's name: all that `/cmdline` gives, since arguments can hold secrets.
@@ -193,6 +248,7 @@ impl Desk {
         lines.extend(self.status.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
         lines.push(("leaks".to_owned(), self.leaks().summary()));
         lines.extend(self.memory_lines());
+        lines.push(("snapshots".to_owned(), self.store.summary()));
         lines.push(("names remembered".to_owned(), self.resolver.summary()));
         lines
     }

@@ -40,7 +40,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("resolve", &["error", "profile"]),
     ("sink", &["error", "unit", "inert", "moment"]),
-    ("store", &["error"]),
+    ("store", &["unit", "gauge", "moment", "sys"]),
     ("suspect", &["unit", "profile", "sink"]),
     (
         "desk",

@@ -8,7 +8,7 @@ use crate::desk::{Desk, on_quiet_thread};
 use crate::moment::spoken;
 use crate::profile::Profile;
 use crate::render::{Format, Options};
-use crate::sink::{Alert, Attachment, State};
+use crate::sink::{Alert, Attachment, Site, State};
 use crate::source::Window;
 use crate::store::Snapshot;
 use crate::suspect::Growth;
@@ -100,6 +100,8 @@ pub(super) async fn keep(alert: &mut Alert, profile: Profile, kind: &str, url: O
             id: alert.id.clone(),
             taken: SystemTime::now(),
             trigger: alert.headline.clone(),
+            rule: alert.rule.clone(),
+            says: alert.details.iter().cloned().chain(alert.sites.iter().map(in_one_line)).collect(),
             kind: kind.to_owned(),
             pprof: pprof.bytes.clone(),
             named: true,
@@ -170,6 +172,12 @@ fn account(alert: &Alert, profile: &Profile, growth: &Growth, since: Option<Dura
     };
     let noise = if worst.relative_error > 0.5 { " Few samples: take it as a hint." } else { "" };
     Some(format!("The {kind} profile shows {shown}; {:.0} % of it below.{noise}", covered(alert) * 100.0))
+}
+
+/// A suspect in one line: `+1.1 GiB leaky_shop::orders::remember at leaky_shop/orders.rs:88`.
+fn in_one_line(site: &Site) -> String {
+    let place = site.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
+    format!("{} {}{place}", site.growth, site.function)
 }
 
 /// A kind as people say it; the names themselves are what Go's clients ask for.

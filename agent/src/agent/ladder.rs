@@ -35,7 +35,11 @@ impl MemoryLadder {
         // At once and in the log: the next line may be the kernel's.
         let trigger = trigger(rung, level, rule.as_deref().unwrap_or_default());
         tracing::warn!("flamewatch: {trigger}; {}", verdict.sentence);
-        match desk.collect_here(HEAP).and_then(|profile| snapshot(&profile, rung, trigger)) {
+        match desk
+            .collect_to_keep(HEAP)
+            .and_then(|profile| snapshot(&profile, rung, trigger, rule.unwrap_or_default()))
+            .map(|snapshot| Snapshot { says: vec![verdict.sentence], ..snapshot })
+        {
             Ok(snapshot) => desk.keep(snapshot),
             Err(error) => tracing::warn!("flamewatch: no snapshot of the heap: {error:#}"),
         }
@@ -50,7 +54,7 @@ fn trigger(rung: f64, level: Level, rule: &str) -> String {
 }
 
 /// Not named: that would read debug info, into memory that is not there.
-fn snapshot(profile: &Profile, rung: f64, trigger: String) -> Result<Snapshot, Error> {
+fn snapshot(profile: &Profile, rung: f64, trigger: String, rule: String) -> Result<Snapshot, Error> {
     let mut pprof = Vec::new();
     Format::Pprof.render(profile, &Options::default(), &mut pprof)?;
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -58,6 +62,8 @@ fn snapshot(profile: &Profile, rung: f64, trigger: String) -> Result<Snapshot, E
         id: format!("{seconds:x}-{:x}-{:.0}", std::process::id(), rung * 100.0),
         taken: SystemTime::now(),
         trigger,
+        rule,
+        says: Vec::new(),
         kind: HEAP.to_owned(),
         pprof,
         named: false,
@@ -74,7 +80,8 @@ mod tests {
             Level { usage: 461 << 20, limit: 512 << 20, room: 51 << 20, whose: "the container's limit" };
         let said = trigger(0.9, level, "rss.share high");
         assert_eq!(said, "90 % of the limit: 461 MiB of 512 MiB (the container's limit); rss.share high");
-        let taken = snapshot(&Profile::new(HEAP, []), 0.97, said).expect("in memory");
+        let taken =
+            snapshot(&Profile::new(HEAP, []), 0.97, said, "rss.share high".to_owned()).expect("in memory");
         assert!(taken.id.ends_with("-97") && !taken.named);
     }
 }

@@ -1,6 +1,7 @@
 //! The agent: one thread with a runtime of its own, a loop over ticks, and what it hands to whom.
 //! It knows everyone; nobody below knows it.
 
+mod afterlife;
 mod baseline;
 mod checkup;
 mod equipment;

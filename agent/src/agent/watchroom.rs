@@ -18,8 +18,10 @@ use crate::leak::Level;
 use crate::meter;
 use crate::profile::Profile;
 use crate::sink::{self, Delivery, State};
+use crate::store::Open;
 use crate::watch::Verdict;
 
+use super::afterlife;
 use super::baseline::Baseline;
 use super::equipment::{self, Equipment};
 use super::figures::{self, Counts};
@@ -108,7 +110,8 @@ impl Watchroom {
         let desk = Desk::new(equipment.sources(), identity)
             .looking_in(config.debug_dir.as_deref())
             .serving(equipment.runtime(), equipment.on_jemalloc())
-            .remembering(window, config.tick);
+            .remembering(window, config.tick)
+            .keeping_in(config.dir.as_deref());
         Ok(Self {
             desk: Arc::new(desk),
             guard: Some(Guard {
@@ -146,6 +149,8 @@ impl Watchroom {
         ))]
         let _watchdog = self.equipment.watch_workers(&self.config, &self.desk);
         let port = self.port.take().map(|port| tokio::spawn(port.answer(self.desk.clone(), closing.clone())));
+        let (about, url) = (self.config.service.clone(), self.url.clone());
+        tokio::spawn(afterlife::tell(about, url, self.desk.clone(), self.deliveries.clone()));
         let mut ticks = tokio::time::interval(self.config.tick);
         // After a stall one reading is enough; a burst of them would bend every slope.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -164,10 +169,13 @@ impl Watchroom {
             }
         }
         closing.notify_one();
+        let desk = self.desk.clone();
+        let written = tokio::task::spawn_blocking(move || desk.end(FAREWELL));
         if let Some(port) = port {
             // Answers under way get a moment; whoever waits for a profile is let go.
             let _ = tokio::time::timeout(FAREWELL, port).await;
         }
+        let _ = written.await;
     }
 
     /// Has the gauges read on a worker thread. While a round is out there is no second one: a gauge that blocks
@@ -248,8 +256,10 @@ impl Watchroom {
             state.as_str(),
             reading.unit.show(finding.value)
         );
+        let since = SystemTime::now().checked_sub(now.saturating_sub(finding.since));
+        let bare = format!("{}, at {}", finding.rule, reading.unit.show(finding.value));
         let case = Case {
-            id: self.incident(&finding.rule, state),
+            id: self.incident(&finding.rule, state, since, bare),
             state,
             service: self.config.service.clone(),
             unit: reading.unit,
@@ -265,6 +275,7 @@ impl Watchroom {
         let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
         tokio::spawn(async move {
             let alert = Arc::new(investigate(case, &desk).await);
+            desk.retitled(&alert.id, &alert.headline);
             deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
             drop(place);
         });
@@ -284,7 +295,7 @@ impl Watchroom {
         }
         let about = About {
             evidence: place.is_some(),
-            id: self.incident(&incident, state),
+            id: self.incident(&incident, state, None, format!("{incident}: {}", news.leak.growth())),
             service: self.config.service.clone(),
             url: self.url.clone(),
             identity: self.desk.identity().summary(),
@@ -293,13 +304,18 @@ impl Watchroom {
         let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
         tokio::spawn(async move {
             let alert = Arc::new(leak_alert::write(news, about, &desk).await);
+            desk.retitled(&alert.id, &alert.headline);
             deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
             drop(place);
         });
     }
 
-    /// The id of the incident that `rule` is in: a new one when it fires, the same when it is resolved.
-    fn incident(&mut self, rule: &str, state: State) -> String {
+    /// The id of the incident that `rule` is in: a new one when it fires, the same when it is resolved. What is open is noted
+    /// for the next run, with a headline as long as nothing better is known.
+    fn incident(&mut self, rule: &str, state: State, since: Option<SystemTime>, headline: String) -> String {
+        if state == State::Resolved {
+            self.desk.closed(rule);
+        }
         if state == State::Resolved
             && let Some(id) = self.incidents.remove(rule)
         {
@@ -310,6 +326,8 @@ impl Watchroom {
         // Time, process and number: unlike any other on this host, and nothing to guess a secret from.
         let id = format!("{seconds:x}-{:x}-{}", std::process::id(), self.numbered);
         self.incidents.insert(rule.to_owned(), id.clone());
+        let since = since.unwrap_or_else(SystemTime::now);
+        self.desk.opened(Open { id: id.clone(), rule: rule.to_owned(), headline, since });
         id
     }
 

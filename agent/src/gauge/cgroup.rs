@@ -69,6 +69,20 @@ impl Cgroup {
         }
     }
 
+    /// The cgroup itself.
+    pub(super) fn own(&self) -> Option<&Path> {
+        self.directories.first().map(PathBuf::as_path)
+    }
+
+    /// How often the kernel has killed in it because memory ran out.
+    pub(super) fn oom_kills(&self) -> Option<u64> {
+        let file = match self.version {
+            Version::One => "memory.oom_control",
+            Version::Two => "memory.events",
+        };
+        number_in(&std::fs::read_to_string(self.own()?.join(file)).ok()?, "oom_kill")
+    }
+
     /// A limit set above what is mounted here; version 1 tells of it in the innermost cgroup.
     fn hidden_limit(&self) -> Option<(&Path, u64)> {
         let directory = self.directories.first().filter(|_| self.version == Version::One)?;

@@ -9,6 +9,8 @@ mod heap;
 #[cfg(feature = "__agent")]
 mod memory;
 #[cfg(feature = "__agent")]
+mod oom;
+#[cfg(feature = "__agent")]
 mod process;
 #[cfg(feature = "__agent")]
 mod runtime;
@@ -31,6 +33,8 @@ pub use heap::HeapAllocated;
 pub(crate) use memory::set_limit;
 #[cfg(feature = "__agent")]
 pub use memory::{Limit, LimitedBy, MemoryShare, Rss, RssShare, limit};
+#[cfg(feature = "__agent")]
+pub(crate) use oom::{OomKills, oom_kills};
 #[cfg(feature = "__agent")]
 pub use process::{Cpu, Fds, Threads};
 #[cfg(feature = "__agent")]

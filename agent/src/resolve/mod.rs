@@ -1,6 +1,7 @@
 //! Gives a profile names: addresses become functions, files and lines. The one place that knows both the profile
 //! and the symbolizer.
 
+mod elsewhere;
 mod slices;
 mod turns;
 
@@ -67,6 +68,17 @@ impl Resolver {
             named.mappings = mappings(&map);
         }
         named
+    }
+
+    /// The same profile with what it takes to name it in another run: which file is mapped where. Names nothing.
+    pub(crate) fn with_mappings(&self, mut profile: Profile) -> Profile {
+        profile.mappings = mappings(&ModuleMap::current().unwrap_or_default());
+        profile
+    }
+
+    /// The same profile, taken by another run of this program, with the addresses of this one.
+    pub(crate) fn moved_here(&self, profile: &Profile) -> Profile {
+        elsewhere::moved_here(profile, &ModuleMap::current().unwrap_or_default())
     }
 
     /// The name of the function each of `addresses` stands in, the innermost where some were inlined; `None` where

@@ -12,9 +12,9 @@ use super::ask::Ask;
 use super::page::{Escaped, page};
 use super::{Port, profiles};
 use crate::moment;
-use crate::profile::Profile;
+use crate::profile::{Frame, Function, Profile};
 use crate::render::{Format, pprof};
-use crate::store::Snapshot;
+use crate::store::{About, Fate, Kept, Whose};
 use crate::{Error, ErrorKind, Unit};
 
 /// One line of the list.
@@ -24,12 +24,18 @@ struct Entry<'s> {
     taken: String,
     trigger: &'s str,
     kind: &'s str,
-    bytes: usize,
+    bytes: u64,
+    /// Empty for one of this run.
+    origin: String,
+    service: &'s str,
+    version: Option<&'s str>,
+    pid: u32,
+    says: &'s [String],
 }
 
 pub(super) async fn list(State(port): State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
     let snapshots = port.desk.snapshots();
-    let entries = snapshots.iter().map(|snapshot| entry(snapshot));
+    let entries = snapshots.iter().map(|(kept, whose)| entry(&kept.about, *whose));
     match Ask::of(&uri)?.format {
         None => Ok(answer::ok(HTML, html(entries))),
         Some(Format::Json) => {
@@ -50,16 +56,21 @@ pub(super) async fn show(
     let ask = Ask::of(&uri)?;
     let snapshot = port.snapshot(&id)?;
     let base = ask.base.as_ref().map(|base| port.snapshot(base)).transpose()?;
-    if ask.format() == Format::Pprof && base.is_none() && snapshot.named {
-        return Ok(profiles::bare(Format::Pprof, &file_name(&snapshot, false), snapshot.pprof.clone()));
+    if ask.format() == Format::Pprof && base.is_none() && snapshot.about.named {
+        let file = file_name(&snapshot.about, false);
+        return Ok(profiles::bare(Format::Pprof, &file, on_worker(move || bytes(&snapshot)).await?));
     }
-    if base.as_ref().is_some_and(|base| base.kind != snapshot.kind) {
+    if base.as_ref().is_some_and(|base| base.about.kind != snapshot.about.kind) {
         return Err(Refusal::invalid("the two snapshots are of different kinds"));
     }
     let permit = port.permit()?;
-    let file = file_name(&snapshot, base.is_some());
-    let title = Some(snapshot.trigger.clone());
+    let file = file_name(&snapshot.about, base.is_some());
+    let title = Some(snapshot.about.trigger.clone());
     let profile = match base {
+        Some(base) if base.about.run != snapshot.about.run => {
+            let (before, after) = (port.profile(base).await?, port.profile(snapshot).await?);
+            placeless(&after).since(&placeless(&before))
+        }
         Some(base) => port.profile(snapshot).await?.since(&port.profile(base).await?),
         None => port.profile(snapshot).await?,
     };
@@ -73,40 +84,84 @@ pub(super) async fn head(
 ) -> Result<Response, Refusal> {
     let ask = Ask::of(&uri)?;
     let snapshot = port.snapshot(&id)?;
-    Ok(profiles::bare(ask.format(), &file_name(&snapshot, ask.base.is_some()), Vec::new()))
+    Ok(profiles::bare(ask.format(), &file_name(&snapshot.about, ask.base.is_some()), Vec::new()))
 }
 
 impl Port {
     /// The profile in `snapshot`, with names: those that were taken in a hurry get them now.
-    async fn profile(&self, snapshot: Arc<Snapshot>) -> Result<Profile, Error> {
-        let named = snapshot.named;
-        let read = tokio::task::spawn_blocking(move || read(&snapshot));
-        let profile = read
-            .await
-            .map_err(|error| Error::new(ErrorKind::Io, "cannot read the snapshot").because(error))??;
-        if named { Ok(profile) } else { self.desk.name(profile).await }
+    async fn profile(&self, snapshot: Arc<Kept>) -> Result<Profile, Error> {
+        let (named, foreign) = (snapshot.about.named, self.desk.is_foreign(&snapshot));
+        let profile = on_worker(move || read(&snapshot)).await?;
+        match (named, foreign) {
+            (true, _) => Ok(profile),
+            (false, false) => self.desk.name(profile).await,
+            (false, true) => self.desk.name_of_another_run(profile).await,
+        }
     }
 
-    fn snapshot(&self, id: &str) -> Result<Arc<Snapshot>, Refusal> {
+    fn snapshot(&self, id: &str) -> Result<Arc<Kept>, Refusal> {
         self.desk
             .snapshot(id)
             .ok_or_else(|| Refusal::not_found("no such snapshot; it may have made room for newer ones"))
     }
 }
 
-fn read(snapshot: &Snapshot) -> Result<Profile, Error> {
-    Ok(pprof::decode(&snapshot.pprof)?.with_kind(snapshot.kind.clone()))
+/// Reads a file on a worker thread.
+async fn on_worker<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let worked = tokio::task::spawn_blocking(work).await;
+    worked.map_err(|error| Error::new(ErrorKind::Io, "cannot read the snapshot").because(error))?
 }
 
-fn file_name(snapshot: &Snapshot, delta: bool) -> String {
+fn bytes(snapshot: &Kept) -> Result<Vec<u8>, Error> {
+    let gone = |error| Error::new(ErrorKind::NotFound, "the snapshot cannot be read any more").because(error);
+    Ok(snapshot.pprof().map_err(gone)?.into_owned())
+}
+
+fn read(snapshot: &Kept) -> Result<Profile, Error> {
+    Ok(pprof::decode(&bytes(snapshot)?)?.with_kind(snapshot.about.kind.clone()))
+}
+
+/// Without the addresses that functions had. Two runs have them in different places, and would share no stack.
+fn placeless(profile: &Profile) -> Profile {
+    profile.map_frames(|frame| match frame {
+        Frame::Named(function) => vec![Frame::named(Function { address: 0, ..Function::clone(function) })],
+        other => vec![other.clone()],
+    })
+}
+
+fn file_name(snapshot: &About, delta: bool) -> String {
     let safe = |char: &char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
     let stem: String = format!("{}-{}", snapshot.kind, snapshot.id).chars().filter(safe).collect();
     format!("{stem}{}.pb.gz", if delta { "-delta" } else { "" })
 }
 
-fn entry(snapshot: &Snapshot) -> Entry<'_> {
-    let Snapshot { id, taken, trigger, kind, pprof, named: _ } = snapshot;
-    Entry { id, taken: moment::readable(*taken), trigger, kind, bytes: pprof.len() }
+fn entry(about: &About, whose: Whose) -> Entry<'_> {
+    let About { id, taken, trigger, kind, bytes, service, version, pid, says, .. } = about;
+    Entry {
+        id,
+        taken: moment::readable(*taken),
+        trigger,
+        kind,
+        bytes: *bytes,
+        origin: origin(whose),
+        service,
+        version: version.as_deref(),
+        pid: *pid,
+        says,
+    }
+}
+
+/// Who took it, where that was not us.
+fn origin(whose: Whose) -> String {
+    match whose {
+        Whose::Ours => String::new(),
+        Whose::Another(Some(Fate::Alive)) => "another process".to_owned(),
+        Whose::Another(Some(Fate::Died(at))) => format!("previous run, died about {}", moment::readable(at)),
+        Whose::Another(Some(Fate::Ended(at))) => format!("previous run, ended {}", moment::readable(at)),
+        Whose::Another(None) => "previous run".to_owned(),
+    }
 }
 
 fn html<'s>(entries: impl Iterator<Item = Entry<'s>>) -> String {
@@ -128,10 +183,15 @@ fn row(entry: &Entry<'_>) -> String {
     let (taken, size) = (&entry.taken, Unit::Bytes.show(entry.bytes as f64));
     let link =
         |format: &str, name: &str| format!("<a href=\"/debug/snapshots/{id}?format={format}\">{name}</a> ");
+    let origin = if entry.origin.is_empty() {
+        String::new()
+    } else {
+        format!("<br><small>{}, process {}</small>", Escaped(&entry.origin), entry.pid)
+    };
     let links = [("svg", "flame graph"), ("text", "text"), ("pprof", "download")]
         .map(|(format, name)| link(format, name));
     format!(
-        "<tr><td>{taken}<td>{kind}<br><small><code>{id}</code></small><td>{trigger}<td>{size}<td>{}</tr>\n",
+        "<tr><td>{taken}{origin}<td>{kind}<br><small><code>{id}</code></small><td>{trigger}<td>{size}<td>{}</tr>\n",
         links.concat()
     )
 }

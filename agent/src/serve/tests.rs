@@ -84,7 +84,8 @@ fn snapshot(id: &str, kind: &str, mib: i64) -> Snapshot {
     let mut pprof = Vec::new();
     Format::Pprof.render(&shop(mib), &Options::default(), &mut pprof).expect("rendering into memory");
     let (taken, trigger) = (UNIX_EPOCH + Duration::from_secs(1_700_000_000), SCRIPT.to_owned());
-    Snapshot { id: id.to_owned(), taken, trigger, kind: kind.to_owned(), pprof, named: true }
+    let (rule, says) = (id.to_owned(), vec![SCRIPT.to_owned()]);
+    Snapshot { id: id.to_owned(), taken, trigger, rule, says, kind: kind.to_owned(), pprof, named: true }
 }
 
 /// A port of its own, on a thread with a runtime of one thread, as the agent runs it.

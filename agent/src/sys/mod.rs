@@ -5,6 +5,7 @@ pub(crate) mod arena;
 pub(crate) mod clock;
 #[cfg(any(feature = "heap", feature = "cpu"))]
 pub(crate) mod fork;
+pub(crate) mod lock;
 #[cfg(feature = "heap")]
 pub(crate) mod mallctl;
 #[cfg(feature = "heap")]
