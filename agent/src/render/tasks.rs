@@ -38,9 +38,10 @@ pub(crate) fn blocks(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
     head(list, "debug=2&", out)?;
     for task in &list.tasks {
         let (state, since, age) = (task.state, duration(task.since), duration(task.age));
-        let (polls, busy) = (Unit::Count.show(task.polls as f64), duration(task.busy));
         let labels = labels(task).map(|label| format!(" {}", plain(&label))).collect::<String>();
-        writeln!(out, "task [{state} for {since}, {age} old, {polls} polls, busy for {busy}]{labels}:")?;
+        let seen = polls_and_busy(task);
+        let seen = seen.map(|[polls, busy]| format!(", {polls} polls, busy for {busy}")).unwrap_or_default();
+        writeln!(out, "task [{state} for {since}, {age} old{seen}]{labels}:")?;
         writeln!(out, "{}\n\t{}\n", plain(&task.function), plain(&task.place))?;
     }
     Ok(())
@@ -82,16 +83,26 @@ pub(crate) fn json(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn cells(task: &TaskRow) -> [String; 8] {
+    let [polls, busy] = polls_and_busy(task).unwrap_or_else(|| ["-", "-"].map(str::to_owned));
     [
         duration(task.age),
         task.state.to_owned(),
         duration(task.since),
-        Unit::Count.show(task.polls as f64),
-        duration(task.busy),
+        polls,
+        busy,
         task.function.clone(),
         task.place.clone(),
         labels(task).collect::<Vec<_>>().join(" "),
     ]
+}
+
+/// `None` for a task that others have spawned: nobody sees its polls.
+fn polls_and_busy(task: &TaskRow) -> Option<[String; 2]> {
+    are_polls_seen(task).then(|| [Unit::Count.show(task.polls as f64), duration(task.busy)])
+}
+
+fn are_polls_seen(task: &TaskRow) -> bool {
+    task.kind != "runtime"
 }
 
 fn labels(task: &TaskRow) -> impl Iterator<Item = String> {
@@ -128,8 +139,8 @@ struct Task<'l> {
     state: &'static str,
     since_seconds: f64,
     age_seconds: f64,
-    polls: u64,
-    busy_seconds: f64,
+    polls: Option<u64>,
+    busy_seconds: Option<f64>,
 }
 
 impl<'l> Task<'l> {
@@ -143,8 +154,8 @@ impl<'l> Task<'l> {
             state: task.state,
             since_seconds: task.since.as_secs_f64(),
             age_seconds: task.age.as_secs_f64(),
-            polls: task.polls,
-            busy_seconds: task.busy.as_secs_f64(),
+            polls: are_polls_seen(task).then_some(task.polls),
+            busy_seconds: are_polls_seen(task).then(|| task.busy.as_secs_f64()),
         }
     }
 }
@@ -205,6 +216,23 @@ shop::import
 
 ";
         assert_eq!(String::from_utf8(out).expect("text"), lines);
+    }
+
+    #[test]
+    fn what_is_not_seen_of_a_task_is_not_shown_as_none() {
+        let list = list();
+        let told = TaskRow { kind: "runtime", state: "alive", ..list.tasks[1].clone() };
+        let list = TaskList { tasks: vec![told], ..list };
+        let shown = |write: fn(&TaskList, &mut dyn Write) -> io::Result<()>| {
+            let mut out = Vec::new();
+            write(&list, &mut out).expect("written");
+            String::from_utf8(out).expect("text")
+        };
+        assert!(shown(text).ends_with(
+            "60 s  alive  1.5 s      -     -  shop::import  shop/src/orders.rs:88  kind=runtime\n"
+        ));
+        assert!(shown(blocks).contains("task [alive for 1.5 s, 60 s old] kind=runtime:\n"));
+        assert!(shown(json).contains("\"polls\":null,\"busy_seconds\":null"));
     }
 
     #[test]

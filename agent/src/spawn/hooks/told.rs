@@ -128,3 +128,59 @@ impl Hasher for Number {
         self.0 = number;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Key;
+
+    /// Alive and spawned at `place`, as far as others have done it.
+    fn counts(place: &'static Location<'static>) -> (u64, u64) {
+        let counts = Registry::global().counts();
+        let ours = counts.iter().filter(|count| count.kind == Kind::Runtime && count.place == Some(place));
+        ours.fold((0, 0), |(alive, spawned), count| (alive + count.alive, spawned + count.spawned))
+    }
+
+    /// Numbers that no task of these tests has.
+    const FIRST: u64 = 1 << 40;
+
+    #[test]
+    fn a_task_of_others_counts_under_its_line_and_for_the_route_of_who_spawned_it() {
+        let place = Location::caller();
+        let route = context::Entered::new(context::child(context::current(), Key::Route, "GET /hooked"));
+        (FIRST..FIRST + 3).for_each(|id| spawned(id, place));
+        drop(route);
+        let routes = || {
+            let routes = rows().filter_map(|row| context::label(row.tag, Key::Route));
+            routes.filter(|route| &**route == "GET /hooked").count()
+        };
+        assert_eq!((counts(place), routes()), ((3, 3), 3));
+        (FIRST..FIRST + 3).for_each(|id| ended(id, place));
+        assert_eq!((counts(place), routes()), ((0, 3), 0));
+    }
+
+    #[test]
+    fn what_has_a_ticket_and_what_only_ends_is_not_counted() {
+        let (ours, others) = (Location::caller(), Location::caller());
+        let ticket = super::super::super::ticket::Ticket::enter::<()>(ours, Kind::Task);
+        let during = Ours { before: OURS.replace(Some(ours)) };
+        spawned(FIRST + 10, ours);
+        // A future that is refused is dropped while it is spawned, and may itself spawn what lives on elsewhere.
+        let inner = Location::caller();
+        spawned(FIRST + 11, inner);
+        drop(during);
+        assert_eq!((counts(ours), counts(inner)), ((0, 0), (1, 1)));
+        ended(FIRST + 10, ours);
+        ended(FIRST + 11, inner);
+        ended(FIRST + 12, others);
+        assert_eq!([ours, others, inner].map(counts), [(0, 0), (0, 0), (0, 1)]);
+        drop(ticket);
+    }
+
+    #[test]
+    fn the_number_of_a_task_is_the_one_that_tokio_shows() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let id = runtime.block_on(runtime.spawn(async { tokio::task::id() })).expect("returned");
+        assert_eq!(number(id).to_string(), id.to_string());
+    }
+}
