@@ -155,7 +155,7 @@ impl<'l> Task<'l> {
             since_seconds: task.since.as_secs_f64(),
             age_seconds: task.age.as_secs_f64(),
             polls: are_polls_seen(task).then_some(task.polls),
-            busy_seconds: are_polls_seen(task).then(|| task.busy.as_secs_f64()),
+            busy_seconds: are_polls_seen(task).then_some(task.busy.as_secs_f64()),
         }
     }
 }

@@ -22,8 +22,7 @@ pub(crate) struct Registry {
     others: [Site; 5],
 }
 
-/// Who has spawned at a place. A line that calls itself, through a function that passes its caller on, now ours and now
-/// tokio's, is seen as the others'.
+/// Who has spawned at a place. One where both have, through a function that hands its caller on, is seen as the others'.
 #[cfg(any(test, tokio_unstable))]
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Seen {

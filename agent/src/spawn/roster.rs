@@ -230,20 +230,21 @@ mod tests {
     /// Each task is entered by one thread and ended by another, at the same time: one of the two counts the end.
     #[test]
     fn spawns_and_ends_that_race_leave_nobody() {
-        const TASKS: u64 = 200_000;
+        const TASKS: u32 = 200_000;
         let roster = roster();
         let (next, over) = (AtomicU64::new(0), AtomicBool::new(false));
         let ends = AtomicU64::new(0);
         let count = |ended: bool| ends.fetch_add(u64::from(ended), Ordering::Relaxed);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                for id in 1..=TASKS {
+                for number in 1..=TASKS {
+                    let id = u64::from(number);
                     next.store(id, Ordering::Relaxed);
-                    count(roster.enter(id, id as u32, id as u32, id));
+                    count(roster.enter(id, number, number, id));
                 }
             });
             scope.spawn(|| {
-                for id in 1..=TASKS {
+                for id in 1..=u64::from(TASKS) {
                     while next.load(Ordering::Relaxed) < id {
                         std::thread::yield_now();
                     }
@@ -257,6 +258,6 @@ mod tests {
                 }
             }
         });
-        assert_eq!((roster.rows().count(), ends.into_inner()), (0, TASKS));
+        assert_eq!((roster.rows().count(), ends.into_inner()), (0, u64::from(TASKS)));
     }
 }

@@ -1,4 +1,4 @@
-//! The tasks of `flamewatch::spawn`, by the line that spawned them.
+//! The tasks of `flamewatch::spawn`, and those that the runtime's hooks tell of, by the line that spawned them.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -39,8 +39,11 @@ fn of(counts: &[SiteCount]) -> Vec<Family> {
     let spawned: u64 = counts.iter().map(|count| count.spawned).sum();
     vec![
         alive,
-        Family::counter("flamewatch_tasks_spawned_total", "Tasks that were ever spawned through flamewatch.")
-            .of(spawned as f64),
+        Family::counter(
+            "flamewatch_tasks_spawned_total",
+            "Tasks that were ever spawned, of those that flamewatch counts.",
+        )
+        .of(spawned as f64),
     ]
 }
 

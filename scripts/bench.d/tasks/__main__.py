@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -16,22 +17,33 @@ ROWS = {
     "tokio-metrics": "tokio-metrics, TaskMonitor",
     "async-backtrace": "async-backtrace, one frame a task",
     "await-tree": "await-tree, one root a task",
+    "bare-unstable": "tokio::spawn, with tokio_unstable",
+    "hooks": "tokio::spawn, told of by the hooks",
+    "hooks-ours": "flamewatch::spawn, on a hooked runtime",
+    "console": "console-subscriber, nobody looks",
 }
+
+# Rows of the program that is built with tokio_unstable; the first is what the others are compared with.
+UNSTABLE = ["bare-unstable", "hooks", "hooks-ours", "console"]
 
 HELP = """\
 Each round starts the program task_cost once per row, in turn. In each process
   spawn  is spawning, running and joining an empty task, on one thread, in the quickest of 40 slices;
+  waits  is the same of a task that waits once, and is woken, in between;
   poll   is one poll of a task that only yields, likewise;
   task   is the memory of a task that waits, of 1,000,000;
   list   is how long it takes to say what those million are, where it can: flamewatch by line, async-backtrace and
          await-tree one by one, which is what they have;
   gap    is the longest pause of a 1 ms ticker on the service's runtime meanwhile, less the longest in as long without.
-Figures over `tokio::spawn` are differences to the row `bare` of the same round. The table shows the median, and the
+Figures over `tokio::spawn` are differences to the same in the same build and round. The table shows the median, and the
 least and the most. `counted` is what flamewatch does beyond 2,097,152 live tasks: it has that many live first, so that its
 caches are colder than anybody else's. Machines are noisy: trust the differences, not the absolute figures.
 
-Not in the table: console-subscriber. It works only in a program that was built with `--cfg tokio_unstable`, which changes
-the runtime that all others are measured on.
+The last four rows are of a second program, built with `--cfg tokio_unstable`: it changes the runtime that all others are
+measured on, and without it there are neither hooks nor console-subscriber. It has tokio's feature `tracing` as well, which
+console-subscriber brings with it: tasks are larger there, and spawned and polled slower, whoever watches.
+`hooks` lists 131,072 of the million one by one and counts the rest by line. `console` is a thousand times as slow and as
+large as the others: it has a fortieth of the spawns and polls, and 10,000 tasks for a million.
 """
 
 # What flamewatch is held to: row, figure, the most, unit.
@@ -54,9 +66,11 @@ def main():
     options = parser.parse_args()
     if not 1 <= options.rounds <= 50:
         parser.error(f"--rounds is {options.rounds}, but must be a whole number from 1 to 50")
-    print("building (release, with the peers)", file=sys.stderr)
+    print("building (release, with the peers; once more with tokio_unstable)", file=sys.stderr)
     build = ["cargo", "build", "-q", "--release", "-p", "flamewatch-fixtures", "--bin", "task_cost", "--features", "peers"]
     subprocess.run(build, cwd=ROOT, check=True)
+    flags = {**os.environ, "RUSTFLAGS": "--cfg tokio_unstable"}
+    subprocess.run([*build, "--target-dir", "target/unstable"], cwd=ROOT, check=True, env=flags)
     rounds = []
     for number in range(1, options.rounds + 1):
         found = {}
@@ -70,50 +84,56 @@ def main():
 
 
 def measure(row):
-    program = ROOT / "target" / "release" / "task_cost"
-    output = subprocess.run([program, row], check=True, stdout=subprocess.PIPE, timeout=300).stdout
+    target = ROOT / "target" / ("unstable" if row in UNSTABLE else "")
+    program = target / "release" / "task_cost"
+    output = subprocess.run([program, row.removesuffix("-unstable")], check=True, stdout=subprocess.PIPE, timeout=300).stdout
     return json.loads(output)
 
 
+def base_of(row):
+    return UNSTABLE[0] if row in UNSTABLE else "bare"
+
+
 def figures(rounds, row, what):
-    """One figure a round, over the row `bare` where that says something; empty where there is none."""
+    """One figure a round, over plain tokio where that says something; empty where there is none."""
     if what == "list":
         return [statistics.median(found[row]["list_ms"]) for found in rounds if found[row].get("list_ms")]
     if what == "gap":
         pairs = [(found[row].get("gap_ms"), found[row].get("quiet_gap_ms")) for found in rounds]
         return [statistics.median(a - b for a, b in zip(*pair)) for pair in pairs if pair[0]]
-    key = {"spawn": "spawn_ns", "poll": "poll_ns", "task": "task_bytes"}[what]
+    key = {"spawn": "spawn_ns", "waits": "waits_ns", "poll": "poll_ns", "task": "task_bytes"}[what]
     if any(key not in found[row] for found in rounds):
         return []
-    base = [0 if row == "bare" else found["bare"][key] for found in rounds]
+    base = [0 if row == base_of(row) else found[base_of(row)][key] for found in rounds]
     return [found[row][key] - bare for found, bare in zip(rounds, base)]
 
 
 def shown(values, row):
     if not values:
         return "-"
-    sign = "" if row == "bare" else "+"
+    sign = "" if row == base_of(row) else "+"
     return f"{statistics.median(values):{sign}.1f} ({min(values):{sign}.1f} .. {max(values):{sign}.1f})"
 
 
 def times(rounds, row, what):
-    """How many times the cost of flamewatch, on top of tokio's."""
-    ours, theirs = figures(rounds, "flamewatch", what), figures(rounds, row, what)
-    if row in ("bare", "flamewatch") or not theirs or statistics.median(ours) <= 0:
+    """How many times the cost of flamewatch in the same build, on top of tokio's."""
+    own = "hooks" if row in UNSTABLE else "flamewatch"
+    ours, theirs = figures(rounds, own, what), figures(rounds, row, what)
+    if row in (base_of(row), own, "hooks-ours") or not theirs or not ours or statistics.median(ours) <= 0:
         return ""
     return f" {statistics.median(theirs) / statistics.median(ours):.1f}x"
 
 
 def table(rounds):
-    heads = {"spawn": "spawn ns", "poll": "poll ns", "task": "task bytes", "list": "list ms", "gap": "gap ms"}
+    heads = {"spawn": "spawn ns", "waits": "waits ns", "poll": "poll ns", "task": "task bytes", "list": "list ms", "gap": "gap ms"}
     lines = [["", *heads.values()]]
     for row, name in ROWS.items():
         lines.append([name] + [shown(figures(rounds, row, what), row) + times(rounds, row, what) for what in heads])
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
-    print("\n`+` is over tokio::spawn in the same round (list and gap: as they are); `x`: times what flamewatch takes.")
-    print("Left out: console-subscriber, which needs a build with tokio_unstable (see --help).\n")
+    print("\n`+` is over tokio::spawn in the same build and round (list and gap: as they are); `x`: times what flamewatch takes,")
+    print("its hooks where the build has them. console-subscriber: a fortieth of the spawns, 10,000 tasks (see --help).\n")
 
 
 def goals(rounds):

@@ -47,7 +47,7 @@ impl Source for Tasks {
     }
 
     fn about(&self) -> &'static str {
-        "Tasks alive now, by the line that spawned them with flamewatch::spawn, by route and state. Costs microseconds."
+        "Tasks alive now, by the line that spawned them with flamewatch::spawn or told of by hook_runtime, by route and state. Costs microseconds."
     }
 
     fn count(&self) -> Option<u64> {
