@@ -23,6 +23,12 @@ const MAX_STABLE: usize = 64;
 /// How many looks there are for one at which what stands is remembered.
 const REMEMBERED: u32 = 30;
 
+/// Of those that are told early, with low confidence, no more at a time: the fastest.
+const MAX_EARLY: usize = 3;
+
+/// And none with a smaller share of how fast all of them grow.
+const EARLY_SHARE: f64 = 0.1;
+
 /// The label that tells the stacks of a profile apart while they are named.
 const MARK: &str = "leak";
 
@@ -165,8 +171,7 @@ impl Leaks {
     /// Who has to be told for the first time, and what was told and is over.
     fn news(&mut self, leaks: &[Leak]) -> Vec<News> {
         let tells = |leak: &&Leak| {
-            leak.plateau.is_none()
-                && (leak.level == Level::Confirmed || leak.low_confidence && leak.level == Level::Suspect)
+            leak.plateau.is_none() && (leak.level == Level::Confirmed || is_pressing(leak, leaks))
         };
         let sum = |subject| {
             leaks
@@ -191,6 +196,17 @@ impl Leaks {
         news.extend(ended.into_iter().map(|leak| News { leak, share: 0.0 }));
         news
     }
+}
+
+/// Whether `leak`, of which little is known yet, is one of the few that memory ends by. Everything that grows is suspected
+/// then, and a dozen messages would hide the one that matters.
+fn is_pressing(leak: &Leak, leaks: &[Leak]) -> bool {
+    let early = |other: &&Leak| {
+        other.low_confidence && other.level == Level::Suspect && other.subject == leak.subject
+    };
+    let all: f64 = leaks.iter().filter(early).map(|other| other.rate.1).sum();
+    let faster = leaks.iter().filter(early).filter(|other| other.rate.1 > leak.rate.1).count();
+    early(&leak) && faster < MAX_EARLY && leak.rate.1 >= EARLY_SHARE * all
 }
 
 /// What grows in the memory as a whole, and when it ends.
@@ -289,7 +305,10 @@ mod tests {
         let mut early = found(3, Level::Suspect, 4e6);
         early.finding.low_confidence = true;
         early.frames = vec![Frame::named(Function::new("shop::log", "src/log.rs", 5))];
-        let (told, _) = news(&mut leaks, &desk, vec![early]).await;
+        let mut slow = found(4, Level::Suspect, 3e5);
+        slow.finding.low_confidence = true;
+        slow.frames = vec![Frame::named(Function::new("shop::slow", "src/slow.rs", 5))];
+        let (told, _) = news(&mut leaks, &desk, vec![early, slow]).await;
         assert_eq!(told.iter().map(|news| news.leak.name.as_str()).collect::<Vec<_>>(), ["shop::log"]);
     }
 

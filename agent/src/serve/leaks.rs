@@ -22,7 +22,8 @@ const HEADS: &str = "<tr><th>verdict<th>what<th>where<th>grows a minute<th>so fa
 
 const FORMS: &str = "<p>Also as <a href=\"/debug/leaks?format=text\">text</a> and \
     <a href=\"/debug/leaks?format=json\">JSON</a>. A leak is told by ages, not by size: more of what a place allocates \
-    outlives ten minutes, half an hour or an hour and a half than is freed at that age, hour after hour.</p>";
+    outlives ten minutes, half an hour or an hour and a half than is freed at that age, hour after hour. The bounds of a rate \
+    allow for chance alone: one that changes with the day is less sure than that.</p>";
 
 pub(super) async fn show(State(port): State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
     let (report, now) = (port.desk.leaks(), port.desk.identity().started.elapsed());

@@ -124,7 +124,7 @@ def times(rounds, row, what):
     """How many times the cost of flamewatch in the same build, on top of tokio's."""
     own = "hooks" if row in UNSTABLE else "flamewatch"
     ours, theirs = figures(rounds, own, what), figures(rounds, row, what)
-    if row in (base_of(row), own, "hooks-ours") or not theirs or not ours or statistics.median(ours) <= 0:
+    if row in (base_of(row), own, "hooks-ours") or not theirs or not ours or statistics.median(ours) < 1:
         return ""
     return f" {statistics.median(theirs) / statistics.median(ours):.1f}x"
 

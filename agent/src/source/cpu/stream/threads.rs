@@ -255,7 +255,7 @@ impl Threads {
         let own = name.starts_with(OWN);
         let has_room = self.tracked.len() < self.kind.most_threads();
         let told = self.newborn.remove(&number).filter(|_| has_room);
-        let ticker = if own { None } else { told.or_else(|| self.start(number)) };
+        let ticker = if own { None } else { told.or_else(|| self.start(number, has_room)) };
         if !was_there && !own {
             self.found = Some(now);
         }
@@ -271,9 +271,9 @@ impl Threads {
         self.tracked.insert(number, tracked);
     }
 
-    fn start(&mut self, number: u32) -> Option<Ticker> {
+    fn start(&mut self, number: u32, has_room: bool) -> Option<Ticker> {
         let first = self.random_first();
-        let started = if self.tracked.len() < self.kind.most_threads() {
+        let started = if has_room {
             self.kind.start(number, self.tick, self.period, first)
         } else {
             Err(io::Error::other("there are too many"))
