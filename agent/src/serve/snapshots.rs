@@ -195,3 +195,24 @@ fn row(entry: &Entry<'_>) -> String {
         links.concat()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::ValueType;
+
+    /// The same function in two runs that were loaded in different places.
+    #[test]
+    fn snapshots_of_two_runs_share_their_stacks() {
+        let at = |address: u64, bytes: i64| {
+            let function = Function { address, ..Function::new("shop::orders", "orders.rs", 8) };
+            let mut profile = Profile::new("heap", [ValueType::new("space", Unit::Bytes)]);
+            profile.add([Frame::named(function)], &[bytes], 1);
+            profile
+        };
+        let (before, after) = (at(0x5000, 3), at(0x9000, 10));
+        let grown = placeless(&after).since(&placeless(&before));
+        assert_eq!((grown.iter().count(), grown.total(0)), (1, 7));
+        assert_eq!(after.since(&before).iter().count(), 2, "which is what would come without");
+    }
+}
