@@ -67,7 +67,8 @@ pub(super) async fn show(
     let file = file_name(&snapshot.about, base.is_some());
     let title = Some(snapshot.about.trigger.clone());
     let profile = match base {
-        Some(base) if base.about.run != snapshot.about.run => {
+        // Functions of another run have the addresses of their time, or those of ours if they were named just now.
+        Some(base) if port.desk.is_foreign(&base) || port.desk.is_foreign(&snapshot) => {
             let (before, after) = (port.profile(base).await?, port.profile(snapshot).await?);
             placeless(&after).since(&placeless(&before))
         }

@@ -36,7 +36,11 @@ impl Draft {
     pub(super) fn publish(self, folder: &Path) -> io::Result<()> {
         synced(&self.0)?;
         fs::rename(&self.0, folder)?;
-        folder.parent().map_or(Ok(()), synced)
+        let Some(root) = folder.parent() else { return Ok(()) };
+        synced(root)?;
+        // The root may be new as well. Where its folder is closed to us, it was there before us.
+        let _ = root.parent().map(synced);
+        Ok(())
     }
 }
 

@@ -23,8 +23,8 @@ pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 /// The most snapshots that wait for a slow disk; one beyond that is in memory alone, and counted.
 const MAX_WAITING: usize = 8;
 
-/// Files are read and written whole, none of them onto the stack.
-const STACK_BYTES: usize = 256 * 1024;
+/// Files are read and written whole, none of them onto the stack; the most room is for the service's own log.
+const STACK_BYTES: usize = 512 * 1024;
 
 /// Hands work to the thread, and shows what it has done.
 #[derive(Debug)]
