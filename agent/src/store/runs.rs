@@ -100,11 +100,15 @@ impl Ours {
         self.write()
     }
 
-    /// Takes leave.
+    /// Takes leave. Where that cannot be written, as on a full disk, the run goes without a trace: better that than to be
+    /// taken for one that died.
     pub(super) fn end(mut self) -> io::Result<()> {
         self.state.clean_end = true;
-        self.lock.set_modified(SystemTime::now())?;
-        self.write()
+        let written = self.lock.set_modified(SystemTime::now()).and_then(|()| self.write());
+        if written.is_err() {
+            draft::discard(&self.folder, &self.state.run)?;
+        }
+        written
     }
 
     fn write(&self) -> io::Result<()> {

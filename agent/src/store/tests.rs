@@ -263,6 +263,20 @@ fn a_death_is_told_once_with_what_was_open() {
 }
 
 #[test]
+fn a_clean_end_that_cannot_be_written_is_no_death() {
+    let home = Home::new("farewell");
+    let first = home.store();
+    assert!(deaths(&first).is_empty());
+    // In the way of the draft of the state.
+    let way = home.0.join("runs").join(&first.run.id).join(".draft-state.json/x");
+    fs::create_dir_all(way).expect("a folder");
+    first.opened(open("rss.share high"));
+    first.end(Duration::from_secs(20));
+    assert_eq!(home.names("runs"), Vec::<String>::new());
+    assert!(deaths(&home.store()).is_empty());
+}
+
+#[test]
 fn a_replica_that_lives_is_not_dead_nor_is_another_service() {
     let home = Home::new("replica");
     let living = home.store();
