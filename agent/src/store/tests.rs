@@ -352,7 +352,6 @@ fn killed_at_any_moment_it_leaves_whole_snapshots_and_one_death() {
         std::thread::sleep(Duration::from_micros(moment));
         child.kill().expect("killed");
         child.wait().expect("ended");
-        let state_files = home.names("runs").len();
         let next = home.store();
         let told = deaths(&next);
         // Killed before it had begun, it has not lived.
@@ -366,7 +365,6 @@ fn killed_at_any_moment_it_leaves_whole_snapshots_and_one_death() {
             assert!(kept.pprof().expect("whole").as_ref() == content(number), "{round}: {:?}", kept.about);
         }
         assert!(next.list().len() <= 7, "one more than the bound while it is written");
-        assert!(state_files > 0);
         next.end(Duration::from_secs(20));
         let drafts: BTreeSet<_> =
             home.names("snapshots").into_iter().filter(|name| name.starts_with('.')).collect();
