@@ -128,7 +128,7 @@ fn row(entry: &Entry<'_>) -> String {
     let (taken, size) = (&entry.taken, Unit::Bytes.show(entry.bytes as f64));
     let link =
         |format: &str, name: &str| format!("<a href=\"/debug/snapshots/{id}?format={format}\">{name}</a> ");
-    let links = [("svg", "flame graph"), ("text", "text"), ("pprof", "download")]
+    let links = [("svg", "flame graph"), ("png", "picture"), ("text", "text"), ("pprof", "download")]
         .map(|(format, name)| link(format, name));
     format!(
         "<tr><td>{taken}<td>{kind}<br><small><code>{id}</code></small><td>{trigger}<td>{size}<td>{}</tr>\n",
