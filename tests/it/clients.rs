@@ -194,6 +194,10 @@ fn every_form_of_every_profile() {
         let ask = |query: &str| shop.0.ask(&format!("/debug/pprof/{name}?{query}"));
         assert!(ask("").body.starts_with(&[0x1f, 0x8b]), "{name} is gzipped");
         assert!(ask("format=svg").text().contains("<svg"), "{name}");
+        for size in ["preview", "full"] {
+            let picture = ask(&format!("format=png&size={size}"));
+            assert!(picture.body.starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
+        }
         // Two snapshots of a live service differ in their numbers, not in what they are.
         let (debug, text) = (ask("debug=1").text(), ask("format=text").text());
         assert!(text.contains("flat%"), "{text}");
@@ -225,7 +229,7 @@ fn what_cannot_be_had_is_refused_with_a_sentence() {
         ("/debug/nothing", 404, "no such page; try /debug/"),
         ("/debug/snapshots/none", 404, "no such snapshot"),
         ("/debug/pprof/heap?seconds=0", 400, "must be a whole number from 1 to 60"),
-        ("/debug/pprof/heap?format=png", 400, "must be one of: pprof, svg, text, folded, json"),
+        ("/debug/pprof/heap?format=gif", 400, "must be one of: pprof, svg, png, text, folded, json"),
         (
             "/debug/pprof/heap?value=rss",
             400,

@@ -79,7 +79,10 @@ fn every_kind_of_leak_is_found_at_its_place_and_nobody_else_is_accused() {
         };
         until(part, Duration::from_secs(20), || slack.accepted().into_iter().find(of_leak));
     }
-    let of_heap = |message: &Value| block(message, 0).contains("heap leak");
-    let message = slack.accepted().into_iter().find(of_heap).expect("an alert");
-    assert!(message.to_string().contains("of what is allocated there is never freed"), "{message:#}");
+    // Of a table that doubles there is no such share.
+    let with_reasons = |message: &Value| {
+        block(message, 0).contains("heap leak")
+            && message.to_string().contains("of what is allocated there is never freed")
+    };
+    assert!(slack.accepted().iter().any(with_reasons), "{:#?}", slack.accepted());
 }

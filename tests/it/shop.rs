@@ -98,6 +98,8 @@ fn check_profiles(shop: &Shop, url: &str, kind: &str, shown: &str, function: &st
     assert_eq!(std::fs::read(folder.join(format!("{kind}.pb.gz"))).expect("a file"), pprof);
     assert!(read(&folder.join(format!("{kind}.svg"))).contains(function));
     assert!(read(&folder.join(format!("{kind}.txt"))).contains(function));
+    let picture = std::fs::read(folder.join(format!("{kind}.png"))).expect("a file");
+    assert!(picture.starts_with(b"\x89PNG\r\n\x1a\n"));
     let alert: Value = serde_json::from_str(&read(&folder.join("alert.json"))).expect("json");
     assert_eq!(alert["sites"][0]["function"], function, "{alert:#}");
     for go in go() {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::desk::{Desk, on_quiet_thread};
 use crate::moment::spoken;
 use crate::profile::Profile;
-use crate::render::{Format, Options};
+use crate::render::{Format, Options, Size};
 use crate::sink::{Alert, Attachment, Site, State};
 use crate::source::Window;
 use crate::store::Snapshot;
@@ -113,13 +113,14 @@ pub(super) async fn keep(alert: &mut Alert, profile: Profile, kind: &str, url: O
 
 /// The profile in the forms that explain an alert without a debug port.
 fn files(profile: &Profile, title: &str) -> Vec<Attachment> {
-    let options = Options { title: Some(title.to_owned()), ..Options::default() };
-    let names = [(Format::Pprof, "pb.gz"), (Format::Svg, "svg"), (Format::Text, "txt")];
+    // A picture goes where people only glance at it.
+    let options = Options { title: Some(title.to_owned()), size: Size::Preview, ..Options::default() };
+    let names = [(Format::Pprof, "pb.gz"), (Format::Svg, "svg"), (Format::Png, "png"), (Format::Text, "txt")];
     names
         .into_iter()
         .filter_map(|(format, ending)| {
             let mut bytes = Vec::new();
-            // A build without flame graphs has no SVG; the other files say as much.
+            // A build without flame graphs has no drawings; the other files say as much.
             format.render(profile, &options, &mut bytes).ok()?;
             Some(Attachment::new(format!("{}.{ending}", profile.kind()), bytes))
         })

@@ -43,6 +43,16 @@ impl Frame {
             Self::Label { key, value } => Cow::Owned(format!("{key}={value}")),
         }
     }
+
+    /// The same for pictures, where room is short: `Vec::push` for `alloc::vec::Vec<T,A>::push`. Many functions can
+    /// have one short name.
+    #[must_use]
+    pub fn show_short(&self) -> Cow<'_, str> {
+        match self {
+            Self::Named(function) => Cow::Owned(flamewatch_symbolizer::name::short(&function.name)),
+            _ => self.show(),
+        }
+    }
 }
 
 /// A named function as it stands in a stack: at one line, perhaps inlined into the frame after it.

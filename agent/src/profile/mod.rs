@@ -238,6 +238,19 @@ impl<'profile> Stack<'profile> {
         self.ids.iter().filter_map(|id| frames.get_index(id.index()))
     }
 
+    /// How many frames there are, labels included.
+    #[cfg(feature = "flamegraph")]
+    pub(crate) fn depth(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The frame at `level`, the outermost being at 0. A drawing goes through all stacks level by level.
+    #[cfg(feature = "flamegraph")]
+    pub(crate) fn frame_at(&self, level: usize) -> Option<&'profile Frame> {
+        let id = self.ids.len().checked_sub(level + 1).and_then(|index| self.ids.get(index))?;
+        self.profile.frames.get_index(id.index())
+    }
+
     /// The value at `index`; 0 for an index that is not there.
     #[must_use]
     pub fn value(&self, index: usize) -> i64 {

@@ -1,6 +1,8 @@
 //! A profile made into bytes for somebody to read: `go tool pprof`, a browser, a terminal, a program.
 //! One file per form. What all of them show of a stack is decided in `shown`, how sure it is in `certainty`.
 
+#[cfg(feature = "flamegraph")]
+mod caption;
 mod certainty;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows tables"))]
 mod columns;
@@ -10,12 +12,16 @@ pub(crate) mod exposition;
 mod folded;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port speaks Go's text"))]
 mod goroutine;
+#[cfg(feature = "flamegraph")]
+mod hue;
 mod json;
 #[cfg(feature = "serve")]
 pub(crate) mod leaks;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows the memory's parts"))]
 pub(crate) mod memory;
 mod plain;
+#[cfg(feature = "flamegraph")]
+mod png;
 pub mod pprof;
 #[cfg(feature = "flamegraph")]
 mod prelude;
@@ -54,6 +60,8 @@ pub enum Format {
     Folded,
     /// An interactive flame graph.
     Svg,
+    /// A flame graph as a picture, for where nothing interactive can be shown: a chat, a ticket, a terminal's viewer.
+    Png,
     /// A table of the top functions, for terminals.
     Text,
     /// The whole profile as JSON.
@@ -71,11 +79,25 @@ pub struct Options {
     pub raw: bool,
     /// The title of a drawing. Default: the profile's kind.
     pub title: Option<String>,
+    /// How large a picture is. Default: [`Size::Full`].
+    pub size: Size,
+}
+
+/// How large a picture ([`Format::Png`]) is, and so how much it shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Size {
+    /// To be opened and read: 1,600 pixels wide, at most 60 levels of frames, whole names where they fit.
+    #[default]
+    Full,
+    /// To be glanced at, still legible at 360 pixels: 960 wide, at most 14 levels in large letters, short names. A stack
+    /// begins with the service's own code; how many frames are left out before that is said.
+    Preview,
 }
 
 impl Format {
     /// Every format, in the order pages list them.
-    pub const ALL: [Self; 5] = [Self::Pprof, Self::Svg, Self::Text, Self::Folded, Self::Json];
+    pub const ALL: [Self; 6] = [Self::Pprof, Self::Svg, Self::Png, Self::Text, Self::Folded, Self::Json];
 
     /// The format called `name` in `?format=`.
     #[must_use]
@@ -90,6 +112,7 @@ impl Format {
             Self::Pprof => "pprof",
             Self::Folded => "folded",
             Self::Svg => "svg",
+            Self::Png => "png",
             Self::Text => "text",
             Self::Json => "json",
         }
@@ -102,6 +125,7 @@ impl Format {
             Self::Pprof => "application/octet-stream",
             Self::Folded | Self::Text => "text/plain; charset=utf-8",
             Self::Svg => "image/svg+xml",
+            Self::Png => "image/png",
             Self::Json => "application/json",
         }
     }
@@ -109,7 +133,7 @@ impl Format {
     /// Writes `profile` in this form.
     ///
     /// # Errors
-    /// `Io` when `out` fails; `Unsupported` for [`Format::Svg`] in a build without the `flamegraph` feature.
+    /// `Io` when `out` fails; `Unsupported` for [`Format::Svg`] and [`Format::Png`] in a build without the `flamegraph` feature.
     pub fn render(self, profile: &Profile, options: &Options, out: &mut dyn Write) -> Result<(), Error> {
         let shown = shown::of(profile, options.raw);
         let value =
@@ -121,8 +145,10 @@ impl Format {
             Self::Svg if options.raw => svg::write(&shown, value, options.title.as_deref(), out),
             #[cfg(feature = "flamegraph")]
             Self::Svg => svg::write(&prelude::fold(&shown), value, options.title.as_deref(), out),
+            #[cfg(feature = "flamegraph")]
+            Self::Png => png::write(&shown, value, options, out),
             #[cfg(not(feature = "flamegraph"))]
-            Self::Svg => return Err(Error::new(ErrorKind::Unsupported, NO_FLAMEGRAPH)),
+            Self::Svg | Self::Png => return Err(Error::new(ErrorKind::Unsupported, NO_FLAMEGRAPH)),
             Self::Text => text::write(&shown, value, out),
             Self::Json => json::write(&shown, out),
         };
@@ -138,7 +164,7 @@ impl Format {
 const NO_FLAMEGRAPH: &str =
     "this build cannot draw flame graphs: it lacks the `flamegraph` feature of flamewatch";
 
-/// What [`Format::Folded`] and [`Format::Svg`] leave out of `profile`: they can only show what is above zero,
+/// What [`Format::Folded`], [`Format::Svg`] and [`Format::Png`] leave out of `profile`: they can only show what is above zero,
 /// and a delta has stacks that shrank.
 #[must_use]
 pub fn omitted(profile: &Profile, options: &Options) -> Omitted {

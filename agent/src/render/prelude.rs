@@ -26,8 +26,8 @@ pub(super) fn fold(profile: &Profile) -> Cow<'_, Profile> {
     }))
 }
 
-/// How many of the outermost frames are the runtime's; 0 where no other code follows.
-fn prelude(stack: &Stack<'_>) -> usize {
+/// How many of the outermost frames, labels not counted, are the runtime's; 0 where no other code follows.
+pub(super) fn prelude(stack: &Stack<'_>) -> usize {
     let code = || stack.frames().rev().filter(|frame| !is_label(frame));
     // A library whose name says nothing may be anybody's; an address without even that is nobody's code to look at.
     let of_runtime = |frame: &&Frame| matches!(frame, Frame::Address(_)) || owner::is_ground(frame.owner());

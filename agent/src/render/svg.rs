@@ -8,11 +8,10 @@ use std::io::{self, Write};
 use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options};
 
-use super::certainty::{self, Tally};
+use super::caption::Caption;
 use super::folded;
-use crate::Unit;
-use crate::moment;
-use crate::profile::{Frame, Owner, Profile};
+use super::hue::Hue;
+use crate::profile::{Frame, Profile};
 
 const WIDTH: usize = 1200;
 
@@ -54,25 +53,9 @@ fn heading(profile: &Profile, value: usize, title: Option<&str>) -> String {
 
 /// What the drawing is of and what it lacks: total, error, window, losses, stacks that shrank.
 fn subtitle(profile: &Profile, value: usize) -> String {
-    let total = Tally::total(profile, value);
-    let unit = profile.values().get(value).map_or(Unit::Count, |value| value.unit());
-    let omitted = folded::omitted(profile, value);
-    let drawn = total.value.saturating_sub(omitted.value);
-    let mut text = unit.show(drawn as f64);
-    let error = certainty::show(total.error());
-    if !error.is_empty() {
-        text = format!("{text} {error}");
-    }
-    if omitted.stacks > 0 {
-        let shrank = unit.show(omitted.value as f64);
-        let plural = if omitted.stacks == 1 { "" } else { "s" };
-        text = format!("{text} growth; not drawn: {} stack{plural} that shrank, {shrank}", omitted.stacks);
-    }
-    let window = match profile.lasted {
-        Some(lasted) => format!("over {} from", Unit::Nanoseconds.show(lasted.as_nanos() as f64)),
-        None => "at".to_owned(),
-    };
-    format!("{text} | {window} {} | losses: {}", moment::readable(profile.began), profile.losses.summary())
+    let Caption { amount, shrank, window, losses } = Caption::of(profile, value);
+    let shrank = shrank.map(|shrank| format!("; {shrank}")).unwrap_or_default();
+    format!("{amount}{shrank} | {window} | {losses}")
 }
 
 /// Every frame gets a color of its owner's hue, in a shade that its name decides. The nameless root is gray.
@@ -90,18 +73,8 @@ fn palette(profile: &Profile) -> PaletteMap {
     palette
 }
 
-/// All of them light enough for black text: contrast at least 7 to 1.
 fn color(frame: &Frame, name: &str) -> Color {
-    let (red, green, blue) = match (frame, frame.owner()) {
-        (Frame::Label { .. }, _) => (214, 196, 240),
-        (_, Owner::User) => (255, 158, 84),
-        (_, Owner::Dependency) => (250, 208, 110),
-        (_, Owner::Runtime | Owner::Flamewatch) => (170, 205, 232),
-        (_, Owner::Std) => (178, 218, 186),
-        (_, Owner::System) => (196, 216, 196),
-        (_, Owner::Allocator) => (226, 176, 196),
-        _ => (205, 210, 205),
-    };
+    let [red, green, blue] = Hue::of(frame).color();
     let shade = name.bytes().fold(7_u8, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte)) % 24;
     let lighter = |part: u8| part.saturating_add(shade / 2);
     Color { r: lighter(red), g: lighter(green), b: lighter(blue) }

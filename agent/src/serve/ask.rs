@@ -7,7 +7,7 @@ use axum::http::Uri;
 
 use super::answer::Refusal;
 use crate::profile::Profile;
-use crate::render::{Format, Options};
+use crate::render::{Format, Options, Size};
 use crate::source::Window;
 use crate::source::tasks::{MAX_PAGE, MAX_PAGED};
 
@@ -43,6 +43,8 @@ pub(super) struct Ask {
     page: Option<usize>,
     /// How many rows a page has.
     size: Option<usize>,
+    /// How large a picture is.
+    picture: Size,
 }
 
 /// The form of a table.
@@ -75,6 +77,8 @@ impl Ask {
                 "value" => ask.value = Some(value),
                 "base" => ask.base = Some(value),
                 "page" => ask.page = Some(from_one("page", &value, MAX_PAGED)?),
+                "size" if value == "preview" => ask.picture = Size::Preview,
+                "size" if value == "full" => ask.picture = Size::Full,
                 "size" => ask.size = Some(from_one("size", &value, MAX_PAGE)?),
                 _ => {}
             }
@@ -128,7 +132,7 @@ impl Ask {
             profile.value_index(name).ok_or_else(|| bad("value", &format!("one of: {}", names())))
         };
         let value = self.value.as_ref().map(index).transpose()?;
-        Ok(Options { value, raw: self.raw, title: None })
+        Ok(Options { value, raw: self.raw, title: None, size: self.picture })
     }
 }
 
@@ -214,7 +218,8 @@ mod tests {
         check("last=0", Err("must be a whole number from 1 to 3600"));
         check("last=60&seconds=5", Err("ask for one of them"));
         check("debug=x", Err("must be 0, 1 or 2"));
-        check("format=png", Err("must be one of: pprof, svg, text, folded, json"));
+        check("format=gif", Err("must be one of: pprof, svg, png, text, folded, json"));
+        check("format=png&size=preview", Ok((None, "png")));
         check("raw=maybe", Err("must be 0 or 1"));
         for bad in ["0", "-1", "+1", "1.0", "x", "", "18446744073709551616"] {
             check(&format!("page={bad}"), Err("must be a whole number from 1 to 10000"));

@@ -74,7 +74,7 @@ fn section(source: &dyn Source, base: &str) -> String {
 /// A profile that takes time is never a bare link: a form says how long it will be.
 fn links(path: &str) -> String {
     let graph = if cfg!(feature = "flamegraph") {
-        format!("<a href=\"{path}?format=svg\">flame graph</a>")
+        format!("<a href=\"{path}?format=svg\">flame graph</a><a href=\"{path}?format=png\">picture</a>")
     } else {
         String::new()
     };
@@ -83,8 +83,9 @@ fn links(path: &str) -> String {
 
 fn form(path: &str, windowed: bool) -> String {
     let what = if windowed { "over" } else { "what changes in" };
-    let shown = |format: &Format| *format != Format::Svg || cfg!(feature = "flamegraph");
-    let order = [Format::Svg, Format::Text, Format::Pprof, Format::Folded, Format::Json];
+    let shown =
+        |format: &Format| !matches!(format, Format::Svg | Format::Png) || cfg!(feature = "flamegraph");
+    let order = [Format::Svg, Format::Png, Format::Text, Format::Pprof, Format::Folded, Format::Json];
     let options: String = order.iter().filter(|format| shown(format)).map(|format| option(*format)).collect();
     format!(
         "<form action=\"{path}\"><label>{what} <input type=\"number\" name=\"seconds\" min=\"1\" max=\"{MAX_SECONDS}\" \
@@ -96,6 +97,7 @@ fn form(path: &str, windowed: bool) -> String {
 fn option(format: Format) -> String {
     let words = match format {
         Format::Svg => "flame graph",
+        Format::Png => "picture",
         Format::Pprof => "download",
         other => other.name(),
     };

@@ -189,7 +189,7 @@ fn row(entry: &Entry<'_>) -> String {
     } else {
         format!("<br><small>{}, process {}</small>", Escaped(&entry.origin), entry.pid)
     };
-    let links = [("svg", "flame graph"), ("text", "text"), ("pprof", "download")]
+    let links = [("svg", "flame graph"), ("png", "picture"), ("text", "text"), ("pprof", "download")]
         .map(|(format, name)| link(format, name));
     format!(
         "<tr><td>{taken}{origin}<td>{kind}<br><small><code>{id}</code></small><td>{trigger}<td>{size}<td>{}</tr>\n",

@@ -3,19 +3,19 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::{Unit, gauge, sys};
+use crate::{Unit, sys};
 
 use super::bound::Bounds;
-use super::folder::{Contents, Folder};
 use super::run::{Open, Run};
-use super::runs::{self, Death, Fate, Ours};
+use super::runs::{Death, Fate};
 use super::snapshot::Kept;
+use super::writer::Work;
 
 /// How often a run gives a sign of life.
 pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
@@ -31,25 +31,25 @@ const STACK_BYTES: usize = 512 * 1024;
 pub(super) struct Keeper(Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     desk: Mutex<Inbox>,
-    changed: Condvar,
+    pub(super) changed: Condvar,
     shelf: Mutex<Shelf>,
 }
 
 /// What is to be done.
 #[derive(Debug, Default)]
-struct Inbox {
-    snapshots: VecDeque<Arc<Kept>>,
+pub(super) struct Inbox {
+    pub(super) snapshots: VecDeque<Arc<Kept>>,
     /// The alerts that are open now, where that has changed.
-    open: Option<Vec<Open>>,
-    end: Option<End>,
+    pub(super) open: Option<Vec<Open>>,
+    pub(super) end: Option<End>,
     /// The thread is gone, and how it went.
-    ended: bool,
+    pub(super) ended: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Clean,
     /// Without the agent having said so: the process may well live on.
     Abandoned,
@@ -61,11 +61,11 @@ pub(super) struct Shelf {
     /// Oldest first.
     pub(super) snapshots: Vec<Arc<Kept>>,
     pub(super) fates: HashMap<String, Fate>,
-    unreadable: usize,
+    pub(super) unreadable: usize,
     /// Snapshots that no disk has.
-    unwritten: u64,
+    pub(super) unwritten: u64,
     /// What keeps us from writing, for the page.
-    problem: Option<String>,
+    pub(super) problem: Option<String>,
 }
 
 impl Keeper {
@@ -79,15 +79,7 @@ impl Keeper {
     ) -> io::Result<Self> {
         let shared =
             Arc::new(Shared { desk: Mutex::default(), changed: Condvar::new(), shelf: Mutex::default() });
-        let work = Work {
-            folder: Folder::at(root.join("snapshots"), &run.id, bounds),
-            runs: root.join("runs"),
-            root: root.to_owned(),
-            run: run.clone(),
-            ours: None,
-            shared: shared.clone(),
-            logged: false,
-        };
+        let work = Work::on(root, run, bounds, shared.clone());
         std::thread::Builder::new().name("flamewatch-store".to_owned()).stack_size(STACK_BYTES).spawn(
             move || {
                 sys::thread::withdraw();
@@ -148,16 +140,16 @@ impl Drop for Keeper {
 }
 
 impl Shared {
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+    pub(super) fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+    pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is to be done next; nothing but a sign of life when nobody has wanted anything for a while.
-    fn next(&self) -> Inbox {
+    pub(super) fn next(&self) -> Inbox {
         let idle =
             |inbox: &mut Inbox| inbox.snapshots.is_empty() && inbox.open.is_none() && inbox.end.is_none();
         let waited = self.changed.wait_timeout_while(self.inbox(), SIGN_OF_LIFE, idle);
@@ -181,106 +173,5 @@ impl Shelf {
             }
         }
         text
-    }
-}
-
-/// What the thread works on.
-struct Work {
-    folder: Folder,
-    runs: PathBuf,
-    root: PathBuf,
-    run: Run,
-    ours: Option<Ours>,
-    shared: Arc<Shared>,
-    logged: bool,
-}
-
-impl Work {
-    fn run(mut self, deaths: oneshot::Sender<Vec<Death>>) {
-        let found = self.begin();
-        // Nobody may want to know.
-        let _ = deaths.send(found);
-        loop {
-            let Inbox { snapshots, open, end, .. } = self.shared.next();
-            snapshots.iter().for_each(|kept| self.write(kept));
-            if end.is_none() {
-                self.live(open);
-                continue;
-            }
-            if let Some(open) = open {
-                self.live(Some(open));
-            }
-            match (self.ours.take(), end) {
-                (Some(ours), Some(End::Clean)) => self.note(ours.end()),
-                (Some(ours), _) => ours.abandon(),
-                (None, _) => {}
-            }
-            self.shared.inbox().ended = true;
-            self.shared.changed.notify_all();
-            return;
-        }
-    }
-
-    /// Looks at what earlier runs have left, and begins our own.
-    fn begin(&mut self) -> Vec<Death> {
-        let now = gauge::oom_kills();
-        match Ours::begin(&self.runs, &self.run, now.clone()) {
-            Ok(ours) => self.ours = Some(ours),
-            Err(error) => self.note(Err(error)),
-        }
-        let (fates, deaths) = match runs::examine(&self.runs, &self.run, now.as_ref()) {
-            Ok(found) => found,
-            Err(error) => {
-                self.note(Err(error));
-                Default::default()
-            }
-        };
-        self.folder.sweep(|run| matches!(fates.get(run), Some(Fate::Ended(_) | Fate::Died(_))));
-        let read = self.folder.read();
-        self.shared.shelf().fates = fates;
-        self.shelve(read);
-        deaths
-    }
-
-    fn write(&mut self, kept: &Kept) {
-        let written = self.folder.write(kept);
-        if written.is_err() {
-            self.shared.shelf().unwritten += 1;
-        }
-        let well = written.is_ok();
-        self.shelve(written);
-        if well {
-            self.shared.shelf().problem = None;
-        }
-    }
-
-    /// A sign of life, and what has changed.
-    fn live(&mut self, open: Option<Vec<Open>>) {
-        let Some(ours) = &mut self.ours else { return };
-        let done = match open {
-            Some(open) => ours.tell(open, gauge::oom_kills()),
-            None => ours.live(gauge::oom_kills()),
-        };
-        self.note(done);
-    }
-
-    fn shelve(&mut self, contents: io::Result<Contents>) {
-        match contents {
-            Ok(contents) => {
-                let mut shelf = self.shared.shelf();
-                (shelf.snapshots, shelf.unreadable) = (contents.snapshots, contents.unreadable);
-            }
-            Err(error) => self.note(Err(error)),
-        }
-    }
-
-    /// A disk that cannot be written to is told once in the log, and on the page for as long as it lasts.
-    fn note(&mut self, done: io::Result<()>) {
-        let Err(error) = done else { return };
-        let problem = format!("cannot write below {}: {}", self.root.display(), error.kind());
-        if !std::mem::replace(&mut self.logged, true) {
-            tracing::warn!("flamewatch: snapshots and open alerts are kept in memory only, {problem}");
-        }
-        self.shared.shelf().problem = Some(problem);
     }
 }

@@ -9,6 +9,7 @@ mod millis;
 mod run;
 mod runs;
 mod snapshot;
+mod writer;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};

@@ -43,7 +43,7 @@ fn pages_are_asked_for_with_numbers() {
         ("size=0", "invalid value for \"size\" - must be a whole number from 1 to 1000"),
         ("size=1001", "invalid value for \"size\""),
         ("format=svg", "must be one of: text, json"),
-        ("format=table", "must be one of: pprof, svg, text"),
+        ("format=table", "must be one of: pprof, svg, png, text"),
     ] {
         for path in ["/debug/tasks", "/debug/pprof/goroutine?debug=2"] {
             let path = if path.contains('?') { format!("{path}&{query}") } else { format!("{path}?{query}") };

@@ -75,6 +75,19 @@ fn a_drawing_is_shut_in_a_sandbox() {
     assert!(answer.text().contains("&lt;script&gt;") && !answer.text().contains(SCRIPT));
 }
 
+#[cfg(feature = "flamegraph")]
+#[test]
+fn a_picture_comes_in_two_sizes() {
+    let server = Server::start();
+    for (query, width) in [("", 1_600_u32), ("&size=full", 1_600), ("&size=preview", 960)] {
+        for path in ["/debug/pprof/heap", "/debug/snapshots/a1"] {
+            let answer = server.get(&format!("{path}?format=png{query}"));
+            assert_eq!((answer.status, answer.header("content-type")), (200, "image/png"), "{path}{query}");
+            assert_eq!(answer.body.get(16..20), Some(&width.to_be_bytes()[..]), "{path}{query}");
+        }
+    }
+}
+
 #[test]
 fn what_shrank_is_counted_beside_the_folded_form() {
     let server = Server::start();
@@ -98,7 +111,7 @@ fn refusals_can_be_read_in_a_terminal() {
         ("/debug/pprof/profile?seconds=0", 400, "invalid value for \"seconds\""),
         ("/debug/pprof/heap?seconds=61", 400, "invalid value for \"seconds\""),
         ("/debug/pprof/heap?debug=1&seconds=1", 400, "seconds and debug params are incompatible"),
-        ("/debug/pprof/heap?format=png", 400, "must be one of: pprof, svg"),
+        ("/debug/pprof/heap?format=gif", 400, "must be one of: pprof, svg, png"),
         ("/debug/pprof/heap?value=cpu", 400, "must be one of: alloc_objects, alloc_space"),
         ("/debug/pprof/broken", 501, "cannot profile: no allocator"),
         ("/debug/snapshots/zz", 404, "no such snapshot"),
