@@ -122,7 +122,6 @@ fn standing(watcher: &Watcher) -> String {
     let phase = match watcher.phase() {
         Phase::Ok => "ok",
         Phase::Pending => "broken, not yet for long enough",
-        Phase::HeldBack => "broken, silent until the cooldown ends",
         Phase::Clearing => "firing, getting well",
         _ => "firing",
     };
