@@ -2,6 +2,7 @@
 //! It knows everyone; nobody below knows it.
 
 mod baseline;
+mod bulletin;
 mod checkup;
 mod equipment;
 mod figures;

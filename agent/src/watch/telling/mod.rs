@@ -87,6 +87,10 @@ pub enum Why {
 }
 
 impl Why {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::CameBack, Self::Explained, Self::RuleQuota, Self::ProcessQuota, Self::Full];
+
     /// One word for a label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -198,7 +202,7 @@ impl Telling {
         self.closed = true;
     }
 
-    /// What was not told, and why.
+    /// How many times something was not told, for each reason that there was.
     pub fn suppressed(&self) -> impl Iterator<Item = (Why, u64)> + '_ {
         self.suppressed.iter().map(|(why, count)| (*why, *count))
     }
