@@ -1,5 +1,6 @@
 //! End to end: fixture programs in processes of their own, asked by real clients. One binary, so that it links once.
 
+mod alerts;
 mod blocked;
 mod clients;
 mod cpu;

@@ -65,7 +65,7 @@ impl Topic {
             // Another place that leaks is another fault.
             (Self::Leak(_), Self::Leak(_)) => Relation::Stranger,
             // Who is told that memory ends soon needs no message that it grows.
-            (Self::Growth(_), Self::Limit(_)) | (Self::Part(_), _) => Relation::Explained,
+            (Self::Growth(_) | Self::Limit(_), Self::Limit(_)) | (Self::Part(_), _) => Relation::Explained,
             _ => Relation::More,
         }
     }
