@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Why;
 
-/// The most posts of one rule in 24 hours.
+/// The most posts of one rule in 24 hours; of leaks, of one place.
 pub const DEFAULT_POSTS_A_RULE: usize = 6;
 
 /// The most posts of one process in 24 hours.
@@ -20,9 +20,9 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// Takes a post of `rule` at `now`. The last post of a day is kept for a `resolved`: it would be worse not to hear
+    /// Takes a post of `fault`, a rule with its key, at `now`. The last post of a day is kept for a `resolved`: it would be worse not to hear
     /// that something is over than not to hear of one thing more.
-    pub(super) fn take(&mut self, now: Duration, rule: &str, resolved: bool) -> Result<(), Why> {
+    pub(super) fn take(&mut self, now: Duration, fault: &str, resolved: bool) -> Result<(), Why> {
         while self.posts.front().is_some_and(|(at, _)| now.saturating_sub(*at) >= DAY) {
             self.posts.pop_front();
         }
@@ -30,10 +30,10 @@ impl Quota {
         if self.posts.len() + kept >= DEFAULT_POSTS_A_PROCESS {
             return Err(Why::ProcessQuota);
         }
-        if self.posts.iter().filter(|(_, other)| other == rule).count() + kept >= DEFAULT_POSTS_A_RULE {
+        if self.posts.iter().filter(|(_, other)| other == fault).count() + kept >= DEFAULT_POSTS_A_RULE {
             return Err(Why::RuleQuota);
         }
-        self.posts.push_back((now, rule.to_owned()));
+        self.posts.push_back((now, fault.to_owned()));
         Ok(())
     }
 }

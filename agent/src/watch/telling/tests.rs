@@ -180,7 +180,7 @@ proptest::proptest! {
                 if post.kind != Kind::Resolved && !open.contains(&post.incident) {
                     open.push(post.incident);
                 }
-                posts.push((now, post.rule));
+                posts.push((now, (post.rule, post.key)));
                 let of_day = posts.iter().filter(|(at, _)| now - *at < 24 * HOUR);
                 assert!(of_day.clone().count() <= DEFAULT_POSTS_A_PROCESS);
                 let last = &posts.last().expect("one").1;
