@@ -31,7 +31,7 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_TICK` | how often the gauges are read | `5s` |
 /// | `FLAMEWATCH_WARM_UP` | how long after the start no rule is judged | `2m` |
 /// | `FLAMEWATCH_HOLD` | how long a rule must hold before it fires | `2m` |
-/// | `FLAMEWATCH_COOLDOWN` | how long a rule that fired stays quiet | `1h` |
+/// | `FLAMEWATCH_COOLDOWN` | how long what comes back after an alert is still the same incident | `1h` |
 /// | `FLAMEWATCH_CLEAR_HOLD` | how long all must be well before an alert is resolved | `10m` |
 /// | `FLAMEWATCH_GROWTH_WINDOW` | how far back growth is measured | `10m` |
 /// | `FLAMEWATCH_HEAP_GROWTH` | bytes a minute the heap may grow; `off` for no rule | `4MiB` |

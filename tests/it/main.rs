@@ -1,6 +1,7 @@
 //! End to end: fixture programs in processes of their own, asked by real clients. One binary, so that it links once.
 
 mod afterlife;
+mod alerts;
 mod blocked;
 mod clients;
 mod cpu;

@@ -6,6 +6,7 @@ use crate::meter::{Count, Subject};
 use crate::segment::{self, SegmentStats};
 use crate::sink::Status;
 use crate::watch::Phase;
+use crate::watch::telling::{Telling, Why};
 
 use super::lookout::{Lookout, Reading};
 
@@ -19,7 +20,12 @@ pub(super) struct Counts {
 }
 
 /// All of it, as it is after a round.
-pub(super) fn families(lookout: &Lookout, sinks: &[Status], counts: Counts) -> Vec<Family> {
+pub(super) fn families(
+    lookout: &Lookout,
+    sinks: &[Status],
+    telling: &Telling,
+    counts: Counts,
+) -> Vec<Family> {
     let mut families = vec![
         gauges(&lookout.readings()),
         rules(lookout.phases()),
@@ -30,6 +36,7 @@ pub(super) fn families(lookout: &Lookout, sinks: &[Status], counts: Counts) -> V
             "Readings of all gauges that a gauge's panic ended.",
         )
         .of(counts.panics as f64),
+        suppressed(telling),
     ];
     families.extend(deliveries(sinks));
     families.extend(labels(context::summary()));
@@ -67,6 +74,15 @@ fn rules<'r>(phases: impl Iterator<Item = (&'r str, Phase)>) -> Family {
     phases.fold(family, |family, (rule, phase)| {
         let firing = matches!(phase, Phase::Firing | Phase::Clearing);
         family.with([("rule", rule)], f64::from(u8::from(firing)))
+    })
+}
+
+fn suppressed(telling: &Telling) -> Family {
+    let family =
+        Family::counter("flamewatch_alerts_suppressed_total", "Alerts that were not told, and why not.");
+    Why::ALL.into_iter().fold(family, |family, why| {
+        let count = telling.suppressed().find(|(other, _)| *other == why).map_or(0, |(_, count)| count);
+        family.with([("why", why.as_str())], count as f64)
     })
 }
 
@@ -159,7 +175,7 @@ mod tests {
             Vec::new(),
             std::time::Duration::ZERO,
         );
-        let families = families(&lookout, &[sink], Counts { hasty: 3, panics: 0 });
+        let families = families(&lookout, &[sink], &Telling::new(), Counts { hasty: 3, panics: 0 });
         for family in &families {
             let counter = family.kind == crate::figure::Kind::Counter;
             assert_eq!(family.name.ends_with("_total"), counter, "{family:?}");

@@ -15,6 +15,7 @@ use crate::suspect::Growth;
 use crate::watch::Finding;
 use crate::{Error, Unit};
 
+use super::bulletin::Mark;
 use super::memory;
 
 /// How many places an alert names.
@@ -26,8 +27,7 @@ const WINDOW: Duration = Duration::from_secs(5);
 /// What is known when a rule fires, besides what its evidence will show.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
-    pub(super) id: String,
-    pub(super) state: State,
+    pub(super) mark: Mark,
     pub(super) service: String,
     pub(super) finding: Finding,
     pub(super) unit: Unit,
@@ -50,15 +50,15 @@ struct Evidence {
 
 /// Writes the alert of `case`. Evidence that cannot be had is said so in the alert; the alert goes out all the same.
 pub(super) async fn investigate(case: Case, desk: &Desk) -> Alert {
-    let mut alert = Alert::new(case.id.clone(), case.state, case.service.clone(), case.finding.rule.as_ref());
+    let mut alert = case.mark.alert(&case.service, &case.finding.rule);
     alert.headline = headline(&case);
-    if case.state == State::Firing && case.evidence == Some("heap") {
+    if alert.state == State::Firing && case.evidence == Some("heap") {
         // First of all: whether it is the heap at all, and how long there is to look for it.
         let growth = case.finding.growth.filter(|_| case.unit == Unit::Bytes);
         memory::tell(&mut alert, growth, desk.memory().await.ok());
     }
-    alert.context = vec![case.identity.clone()];
-    if case.state == State::Resolved {
+    alert.context.insert(0, case.identity.clone());
+    if alert.state == State::Resolved {
         return alert;
     }
     let Some(kind) = case.evidence else { return alert };
@@ -87,17 +87,24 @@ async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidenc
     let growth = Growth::of(&profile);
     alert.sites = growth.sites(&profile, since.is_some(), SITES);
     alert.details.extend(account(alert, &profile, &growth, since));
-    keep(alert, profile, kind, case.url.as_deref(), desk).await;
+    keep(alert, profile, kind, &case.mark.snapshot, case.url.as_deref(), desk).await;
 }
 
 /// Draws `profile`, which explains `alert`, keeps it as a snapshot and sends it along.
-pub(super) async fn keep(alert: &mut Alert, profile: Profile, kind: &str, url: Option<&str>, desk: &Desk) {
+pub(super) async fn keep(
+    alert: &mut Alert,
+    profile: Profile,
+    kind: &str,
+    id: &str,
+    url: Option<&str>,
+    desk: &Desk,
+) {
     alert.context.push(profile.losses.summary());
     let title = alert.headline.clone();
     let files = on_quiet_thread(move || files(&profile, &title)).await.unwrap_or_default();
     if let Some(pprof) = files.iter().find(|file| file.name.ends_with(".pb.gz")) {
         desk.keep(Snapshot {
-            id: alert.id.clone(),
+            id: id.to_owned(),
             taken: SystemTime::now(),
             trigger: alert.headline.clone(),
             rule: alert.rule.clone(),
@@ -106,7 +113,7 @@ pub(super) async fn keep(alert: &mut Alert, profile: Profile, kind: &str, url: O
             pprof: pprof.bytes.clone(),
             named: true,
         });
-        alert.snapshot_url = url.map(|url| format!("{url}/debug/snapshots/{}?format=svg", alert.id));
+        alert.snapshot_url = url.map(|url| format!("{url}/debug/snapshots/{id}?format=svg"));
     }
     alert.attachments = files.into_iter().map(Arc::new).collect();
 }
@@ -132,7 +139,7 @@ fn headline(case: &Case) -> String {
     let Finding { gauge, value, .. } = &case.finding;
     let show = |number: f64| case.unit.show(number);
     let lasted = spoken(case.finding.lasted());
-    if case.state == State::Resolved {
+    if case.mark.state() == State::Resolved {
         return format!("{gauge}: well again after {lasted}, now {}", show(*value));
     }
     match case.finding.growth {

@@ -1,19 +1,25 @@
 //! The alert that tells of a leak: the verdict, its reasons, its parts, and the profile that shows it.
 
+use super::bulletin::Mark;
 use super::investigation;
 use super::leaks::News;
 use super::memory;
 use crate::desk::Desk;
-use crate::leak::{Leak, Level, Subject};
+use crate::leak::{Leak, Subject};
 use crate::sink::{Alert, Site, State};
 use crate::watch::memory::Account;
 
 /// How many parts of a leak an alert names.
 const PARTS: usize = 3;
 
+/// How many leaks that were found at the same time it lists.
+const OTHERS: usize = 5;
+
 /// What is known besides the leak itself.
 pub(super) struct About {
-    pub(super) id: String,
+    pub(super) mark: Mark,
+    /// Others of its kind that were found at the same time.
+    pub(super) others: Vec<Leak>,
     pub(super) service: String,
     /// How people reach the debug port.
     pub(super) url: Option<String>,
@@ -28,24 +34,35 @@ pub(super) struct About {
 /// Writes the alert of `news`. Without a profile it goes out all the same.
 pub(super) async fn write(news: News, about: About, desk: &Desk) -> Alert {
     let News { leak, share } = news;
-    let state = if leak.level == Level::Resolved { State::Resolved } else { State::Firing };
-    let mut alert = Alert::new(about.id, state, about.service, rule(&leak));
+    let mut alert = about.mark.alert(&about.service, &rule(&leak));
     alert.headline = format!("{} leak in {}: {}", leak.subject.as_str(), leak.title(), leak.growth());
-    alert.context = vec![about.identity];
-    if state == State::Resolved {
+    alert.context.insert(0, about.identity);
+    if alert.state == State::Resolved {
         return alert;
     }
     alert.details = leak.reasons();
+    alert.details.extend(list(&about.others));
     if leak.subject == Subject::Heap {
         memory::tell(&mut alert, None, about.memory);
     }
     alert.sites = sites(&leak, share);
     let Some(kind) = evidence(leak.subject).filter(|_| about.evidence) else { return alert };
     match desk.collect(kind, crate::source::Window::now()).await {
-        Ok(profile) => investigation::keep(&mut alert, profile, kind, about.url.as_deref(), desk).await,
+        Ok(profile) => {
+            investigation::keep(&mut alert, profile, kind, &about.mark.snapshot, about.url.as_deref(), desk)
+                .await
+        }
         Err(error) => alert.details.push(format!("No {kind} profile: {error:#}.")),
     }
     alert
+}
+
+/// The leaks beside the one that the alert is about, a line each.
+fn list(others: &[Leak]) -> impl Iterator<Item = String> {
+    let line = |leak: &Leak| format!("Found with it: {}: {}.", leak.title(), leak.growth());
+    let more = others.len().saturating_sub(OTHERS);
+    let more = (more > 0).then(|| format!("And {more} more, see /debug/leaks."));
+    others.iter().take(OTHERS).map(line).chain(more)
 }
 
 /// What the rule is called, such as `heap leak`.

@@ -60,6 +60,12 @@ impl Lookout {
         self.gauges.iter().map(stand).collect()
     }
 
+    /// The gauge of the rule called `name`, as it stands.
+    pub(super) fn gauge_of(&self, name: &str) -> Option<Reading> {
+        let rule = self.watchers.iter().map(Watcher::rule).find(|rule| rule.name() == name)?;
+        self.gauges.iter().find(|gauge| gauge.name() == rule.gauge()).map(stand)
+    }
+
     /// Every gauge and every rule, as lines for the index page.
     pub(super) fn status(&self) -> Vec<(String, String)> {
         let gauges = self.gauges.iter().map(|gauge| (gauge.name().to_owned(), shown(gauge)));
@@ -122,7 +128,6 @@ fn standing(watcher: &Watcher) -> String {
     let phase = match watcher.phase() {
         Phase::Ok => "ok",
         Phase::Pending => "broken, not yet for long enough",
-        Phase::HeldBack => "broken, silent until the cooldown ends",
         Phase::Clearing => "firing, getting well",
         _ => "firing",
     };

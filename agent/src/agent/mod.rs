@@ -3,6 +3,7 @@
 
 mod afterlife;
 mod baseline;
+mod bulletin;
 mod checkup;
 mod equipment;
 mod figures;

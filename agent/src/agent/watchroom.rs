@@ -1,12 +1,11 @@
 //! The loop: at each tick read the gauges, judge the rules, and have what fired investigated and delivered.
 //! Everything slow runs elsewhere, so that a tick is never late by more than its gauges take.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::Error;
@@ -14,15 +13,17 @@ use crate::builder::Extras;
 use crate::config::Config;
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
-use crate::leak::Level;
+use crate::leak::{Leak, Level, Subject};
 use crate::meter;
 use crate::profile::Profile;
-use crate::sink::{self, Delivery, State};
+use crate::sink::{self, Alert, Delivery, State};
 use crate::store::Open;
 use crate::watch::Verdict;
+use crate::watch::telling::{Post, Telling};
 
 use super::afterlife;
 use super::baseline::Baseline;
+use super::bulletin::{self, Mark, Stamp};
 use super::equipment::{self, Equipment};
 use super::figures::{self, Counts};
 use super::investigation::{Case, investigate};
@@ -55,14 +56,15 @@ pub(super) struct Watchroom {
     url: Option<String>,
     equipment: Equipment,
     exporter: Option<Exporter>,
-    /// The open incident of each rule, so that its resolved message carries the same id.
-    incidents: HashMap<String, String>,
+    telling: Telling,
+    stamp: Stamp,
+    /// Alerts that are being written.
+    cases: JoinSet<()>,
     places: Arc<Semaphore>,
     /// Alerts that went out without evidence, because too many were under investigation.
     hasty_cases: u64,
     /// Rounds that panicked.
     panics: u64,
-    numbered: u32,
 }
 
 /// What goes on rounds: reads the gauges and keeps what they are compared with.
@@ -129,11 +131,12 @@ impl Watchroom {
             url,
             equipment,
             exporter,
-            incidents: HashMap::new(),
+            telling: Telling::new(),
+            stamp: Stamp::new(),
+            cases: JoinSet::new(),
             places: Arc::new(Semaphore::new(MAX_CASES)),
             hasty_cases: 0,
             panics: 0,
-            numbered: 0,
             config,
         })
     }
@@ -164,10 +167,12 @@ impl Watchroom {
                 Some(round) = next(&mut self.rounds) => self.judge(round),
                 Some(concluded) = self.leaks.next() => {
                     let news = self.leaks.conclude(concluded, &self.desk);
-                    news.into_iter().for_each(|news| self.tell(news));
+                    self.tell(&news);
                 }
             }
         }
+        self.telling.close();
+        self.cases.abort_all();
         closing.notify_one();
         let desk = self.desk.clone();
         let written = tokio::task::spawn_blocking(move || desk.end(FAREWELL));
@@ -229,38 +234,31 @@ impl Watchroom {
         for (verdict, reading) in verdicts {
             self.open_case(verdict, &reading, &guard, now);
         }
+        self.remind(&guard.lookout, now);
         self.guard = Some(guard);
         self.equipment.govern();
     }
 
-    /// Starts the investigation of a verdict; its alert goes out when it is done.
+    /// Has a verdict told, if it is to be: starts its investigation, and its alert goes out when that is done.
     fn open_case(&mut self, verdict: Verdict, reading: &Reading, guard: &Guard, now: Duration) {
-        let (state, finding) = match verdict {
-            Verdict::Fired(finding) => (State::Firing, finding),
-            Verdict::Resolved(finding) => (State::Resolved, finding),
+        let (post, finding) = match verdict {
+            Verdict::Fired(finding) => (self.telling.fired(now, &bulletin::of_rule(&finding)), finding),
+            Verdict::Resolved(finding) => (self.telling.resolved(now, &bulletin::of_rule(&finding)), finding),
         };
-        // The same leak, told already, or never told: nobody wants to hear of it twice.
-        let told = |rule: &str| self.incidents.contains_key(rule);
-        let again = state == State::Firing && finding.gauge == "tasks.lasting" && told("tasks growing");
-        if again || state == State::Resolved && !told(&finding.rule) {
-            return;
-        }
-        let place = self.places.clone().try_acquire_owned().ok();
-        if place.is_none() {
-            self.hasty_cases += 1;
-        }
+        let Some(post) = post else { return };
+        let (place, mark) = (self.place(), self.stamp.mark(&post));
         // At once, in case that looking for the cause takes too long, or too much memory.
         tracing::warn!(
             "flamewatch: {} is {}, at {}",
             finding.rule,
-            state.as_str(),
+            mark.state().as_str(),
             reading.unit.show(finding.value)
         );
         let since = SystemTime::now().checked_sub(now.saturating_sub(finding.since));
         let bare = format!("{}, at {}", finding.rule, reading.unit.show(finding.value));
+        self.note(&mark, finding.rule.to_string(), bare, since);
         let case = Case {
-            id: self.incident(&finding.rule, state, since, bare),
-            state,
+            mark,
             service: self.config.service.clone(),
             unit: reading.unit,
             // With too many cases under way the alert goes out without evidence: late news is worse than bare news.
@@ -272,63 +270,99 @@ impl Watchroom {
             finding,
             now,
         };
-        let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
-        tokio::spawn(async move {
-            let alert = Arc::new(investigate(case, &desk).await);
-            desk.retitled(&alert.id, &alert.headline);
-            deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
-            drop(place);
-        });
+        let desk = self.desk.clone();
+        self.send(async move { investigate(case, &desk).await }, place);
+    }
+
+    /// Has leaks told that were found at one look, or are over.
+    fn tell(&mut self, news: &[News]) {
+        let (now, cooldown) = (self.now(), self.config.cooldown);
+        let rules: Vec<String> = news.iter().map(|news| leak_alert::rule(&news.leak)).collect();
+        let mut posts = Vec::new();
+        for subject in [Subject::Heap, Subject::Tasks, Subject::Threads, Subject::Descriptors] {
+            let of_subject = news.iter().zip(&rules).filter(|(news, _)| news.leak.subject == subject);
+            let (over, found): (Vec<_>, Vec<_>) =
+                of_subject.partition(|(news, _)| news.leak.level == Level::Resolved);
+            let found: Vec<_> =
+                found.into_iter().map(|(news, rule)| bulletin::of_leak(&news.leak, rule, cooldown)).collect();
+            posts.extend(self.telling.fired_together(now, &found));
+            let over = over.into_iter().filter_map(|(news, rule)| {
+                self.telling.resolved(now, &bulletin::of_leak(&news.leak, rule, cooldown))
+            });
+            posts.extend(over);
+        }
+        for post in posts {
+            let of_rule = || news.iter().zip(&rules).filter(|(_, rule)| **rule == post.rule);
+            let named = |name: &String| of_rule().map(|(news, _)| news).find(|news| news.leak.name == *name);
+            if let Some(about) = named(&post.key) {
+                let others = post.with.iter().filter_map(named).map(|news| news.leak.clone()).collect();
+                self.tell_leak(about.clone(), others, &post);
+            }
+        }
     }
 
     /// Sends the alert of a leak.
-    fn tell(&mut self, news: News) {
-        let (state, title) = match news.leak.level {
-            Level::Resolved => (State::Resolved, "is over"),
-            _ => (State::Firing, "is found"),
-        };
-        let incident = format!("{} in {}", leak_alert::rule(&news.leak), news.leak.name);
-        tracing::warn!("flamewatch: {incident} {title}: {}", news.leak.growth());
-        let place = self.places.clone().try_acquire_owned().ok();
-        if place.is_none() {
-            self.hasty_cases += 1;
-        }
+    fn tell_leak(&mut self, news: News, others: Vec<Leak>, post: &Post) {
+        let (place, mark) = (self.place(), self.stamp.mark(post));
+        let title = if mark.state() == State::Resolved { "is over" } else { "is found" };
+        let (incident, growth) = (format!("{} in {}", post.rule, post.key), news.leak.growth());
+        tracing::warn!("flamewatch: {incident} {title}: {growth}");
+        self.note(&mark, incident.clone(), format!("{incident}: {growth}"), None);
         let about = About {
             evidence: place.is_some(),
-            id: self.incident(&incident, state, None, format!("{incident}: {}", news.leak.growth())),
+            mark,
+            others,
             service: self.config.service.clone(),
             url: self.url.clone(),
             identity: self.desk.identity().summary(),
             memory: self.desk.newest_memory(),
         };
+        let desk = self.desk.clone();
+        self.send(async move { leak_alert::write(news, about, &desk).await }, place);
+    }
+
+    /// Sends what is to be told although nothing has happened, such as that something is still so.
+    fn remind(&mut self, lookout: &Lookout, now: Duration) {
+        for post in self.telling.due(now) {
+            let mut alert = self.stamp.mark(&post).alert(&self.config.service, &post.rule);
+            alert.headline = bulletin::headline(&post, lookout, &self.desk.leaks());
+            alert.context.insert(0, self.desk.identity().summary());
+            self.send(std::future::ready(alert), None);
+        }
+    }
+
+    /// A place among the investigations, if one is free.
+    fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+        let place = self.places.clone().try_acquire_owned().ok();
+        self.hasty_cases += u64::from(place.is_none());
+        place
+    }
+
+    /// Sends `alert` to everybody when it is written. It is not written to its end when the agent stops: what breaks while
+    /// a service shuts down is no news.
+    fn send(
+        &mut self,
+        alert: impl Future<Output = Alert> + Send + 'static,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
         let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
-        tokio::spawn(async move {
-            let alert = Arc::new(leak_alert::write(news, about, &desk).await);
+        while self.cases.try_join_next().is_some() {}
+        self.cases.spawn(async move {
+            let alert = Arc::new(alert.await);
             desk.retitled(&alert.id, &alert.headline);
             deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
             drop(place);
         });
     }
 
-    /// The id of the incident that `rule` is in: a new one when it fires, the same when it is resolved. What is open is noted
-    /// for the next run, with a headline as long as nothing better is known.
-    fn incident(&mut self, rule: &str, state: State, since: Option<SystemTime>, headline: String) -> String {
-        if state == State::Resolved {
-            self.desk.closed(rule);
+    /// Notes for the next run, should this one die, that what `rule` tells of is open or closed, with a headline as long as
+    /// nothing better is known.
+    fn note(&self, mark: &Mark, rule: String, headline: String, since: Option<SystemTime>) {
+        if mark.state() == State::Resolved {
+            return self.desk.closed(&rule);
         }
-        if state == State::Resolved
-            && let Some(id) = self.incidents.remove(rule)
-        {
-            return id;
-        }
-        self.numbered += 1;
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        // Time, process and number: unlike any other on this host, and nothing to guess a secret from.
-        let id = format!("{seconds:x}-{:x}-{}", std::process::id(), self.numbered);
-        self.incidents.insert(rule.to_owned(), id.clone());
         let since = since.unwrap_or_else(SystemTime::now);
-        self.desk.opened(Open { id: id.clone(), rule: rule.to_owned(), headline, since });
-        id
+        self.desk.opened(Open { id: mark.id().to_owned(), rule, headline, since });
     }
 
     fn show_status(&self, lines: &[(String, String)]) {
@@ -349,13 +383,14 @@ impl Watchroom {
         if self.hasty_cases > 0 {
             lines.push(("alerts without evidence".to_owned(), self.hasty_cases.to_string()));
         }
+        lines.extend(bulletin::suppressed(&self.telling));
         self.desk.set_status(lines);
     }
 
     fn show_figures(&self, lookout: &Lookout) {
         let sinks: Vec<_> = self.deliveries.iter().map(Delivery::status).collect();
         let counts = Counts { hasty: self.hasty_cases, panics: self.panics };
-        let mut figures = figures::families(lookout, &sinks, counts);
+        let mut figures = figures::families(lookout, &sinks, &self.telling, counts);
         figures.extend(self.equipment.figures());
         self.desk.set_figures(figures);
     }

@@ -24,14 +24,44 @@ impl State {
     }
 }
 
+/// What an alert is to those before it with the same id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The first of its incident.
+    #[default]
+    New,
+    /// More about an incident that was told: it is back, or it was seen in another way.
+    Reply,
+    /// It is still so.
+    Reminder,
+    /// It is over.
+    Resolved,
+}
+
+impl Kind {
+    /// `new`, `reply`, `reminder` or `resolved`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Reply => "reply",
+            Self::Reminder => "reminder",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
 /// One alert: what changed, how much, since when, where to look.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Alert {
-    /// Names this incident; the same in its firing and its resolved message.
+    /// Names this incident; the same in all its messages.
     pub id: String,
     /// Firing or resolved.
     pub state: State,
+    /// What it is to the incident's messages before it.
+    pub kind: Kind,
     /// The service's name.
     pub service: String,
     /// The rule that fired, such as `heap growing`.
@@ -91,6 +121,17 @@ impl Attachment {
 }
 
 impl Alert {
+    /// Where it stands, in words: `firing`, `firing, update`, `still firing` or `resolved`.
+    #[cfg(feature = "__agent")]
+    pub(super) const fn standing(&self) -> &'static str {
+        match (self.state, self.kind) {
+            (State::Resolved, _) => "resolved",
+            (State::Firing, Kind::Reply) => "firing, update",
+            (State::Firing, Kind::Reminder) => "still firing",
+            (State::Firing, _) => "firing",
+        }
+    }
+
     /// An alert without details, suspects, links and files.
     pub fn new(
         id: impl Into<String>,
@@ -101,6 +142,7 @@ impl Alert {
         Self {
             id: id.into(),
             state,
+            kind: if state == State::Resolved { Kind::Resolved } else { Kind::New },
             service: service.into(),
             rule: rule.into(),
             headline: String::new(),

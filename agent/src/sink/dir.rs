@@ -124,6 +124,7 @@ fn document(alert: &Alert, files: &[(String, &Attachment)], left_out: &[&str]) -
     json!({
         "id": alert.id,
         "state": alert.state.as_str(),
+        "kind": alert.kind.as_str(),
         "service": alert.service,
         "rule": alert.rule,
         "headline": alert.headline,

@@ -47,7 +47,7 @@ impl Sink for Log {
 
 /// `firing: heap growing: heap grows by 41 MiB a minute; details; look at http://…`
 fn verdict(alert: &Alert) -> String {
-    let mut text = format!("{}: {}", alert.state.as_str(), alert.rule);
+    let mut text = format!("{}: {}", alert.standing(), alert.rule);
     if let Some(left) = &alert.time_left {
         text = text + ": " + left;
     }
@@ -86,6 +86,8 @@ fn one_line(text: &str) -> String {
 mod tests {
     use std::fmt;
     use std::sync::{Arc, Mutex};
+
+    use crate::sink::Kind;
 
     use tracing::field::{Field, Visit};
     use tracing::span::{Attributes, Id, Record};
@@ -150,6 +152,15 @@ mod tests {
             "  2. +2 B other",
         ];
         assert_eq!(logged(&alert), expected.map(|line| (Level::WARN, String::from(line))));
+    }
+
+    #[test]
+    fn a_message_says_what_it_is_to_those_before_it() {
+        let mut alert = Alert::new("a1", State::Firing, "shop", "heap growing");
+        alert.kind = Kind::Reminder;
+        assert_eq!(logged(&alert), [(Level::WARN, String::from("still firing: heap growing"))]);
+        alert.kind = Kind::Reply;
+        assert_eq!(logged(&alert), [(Level::WARN, String::from("firing, update: heap growing"))]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod slack;
 
 use std::time::{Duration, Instant};
 
-pub use alert::{Alert, Attachment, Site, State};
+pub use alert::{Alert, Attachment, Kind, Site, State};
 #[cfg(feature = "__agent")]
 pub use delivery::{Delivery, Options, Status};
 #[cfg(feature = "__agent")]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::growth::Growth;
 use super::rule::{DEFAULT_GROWTH_SHARE, Rule, Test};
 use super::series::Series;
+use super::spikes::Spikes;
 use super::{Finding, Verdict};
 
 /// A growth is over when it falls below this share of what fires.
@@ -19,8 +20,6 @@ pub enum Phase {
     Ok,
     /// Broken, not yet for long enough.
     Pending,
-    /// Broken for long enough, but silent until the cooldown ends.
-    HeldBack,
     /// Fired and told.
     Firing,
     /// Fired and told, and good again, not yet for long enough.
@@ -32,20 +31,18 @@ pub enum Phase {
 pub struct Watcher {
     rule: Rule,
     state: State,
-    /// The last firing that was told.
-    fired: Option<Duration>,
-    held_back: u64,
     ignored: u64,
     latest: Duration,
     fine: Option<f64>,
     peak: f64,
     past: Option<Series>,
+    spikes: Option<Spikes>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Ok,
-    Broken { since: Duration, first: Duration, baseline: f64, counted: bool },
+    Broken { since: Duration, first: Duration, baseline: f64 },
     Firing { first: Duration, baseline: f64, good_since: Option<Duration> },
 }
 
@@ -64,16 +61,16 @@ impl Watcher {
             Test::Growing { window, .. } => Some(Series::spanning(window)),
             Test::Above { .. } => None,
         };
+        let spikes = rule.spiking.map(|spiking| Spikes::over(spiking.of_last, spiking.window));
         Self {
             rule,
             state: State::Ok,
-            fired: None,
-            held_back: 0,
             ignored: 0,
             latest: Duration::ZERO,
             fine: None,
             peak: f64::NEG_INFINITY,
             past,
+            spikes,
         }
     }
 
@@ -105,8 +102,7 @@ impl Watcher {
     pub const fn phase(&self) -> Phase {
         match self.state {
             State::Ok => Phase::Ok,
-            State::Broken { counted: false, .. } => Phase::Pending,
-            State::Broken { counted: true, .. } => Phase::HeldBack,
+            State::Broken { .. } => Phase::Pending,
             State::Firing { good_since: None, .. } => Phase::Firing,
             State::Firing { good_since: Some(_), .. } => Phase::Clearing,
         }
@@ -125,7 +121,14 @@ impl Watcher {
                 grows(Growth::of(past), per_minute, window)
             }
             (Test::Above { limit, clear_below }, _) => {
-                Look { broken: value > limit, good: value <= clear_below, growth: None }
+                let (above, good) = (value > limit, value <= clear_below);
+                match (&mut self.spikes, self.rule.spiking) {
+                    (Some(spikes), Some(spiking)) => {
+                        let enough = spikes.count(now, above) >= spiking.windows as usize;
+                        Look { broken: enough, good: good && !enough, growth: None }
+                    }
+                    _ => Look { broken: above, good, growth: None },
+                }
             }
             (Test::Growing { .. }, None) => Look { broken: false, good: true, growth: None },
         }
@@ -153,36 +156,20 @@ impl Watcher {
 
     fn broken(&self, now: Duration, value: f64, look: &Look) -> State {
         match (look.growth, self.rule.test) {
-            (Some(growth), Test::Growing { window, .. }) => State::Broken {
-                since: now,
-                first: now.saturating_sub(window),
-                baseline: growth.baseline,
-                counted: false,
-            },
-            _ => {
-                State::Broken { since: now, first: now, baseline: self.fine.unwrap_or(value), counted: false }
+            (Some(growth), Test::Growing { window, .. }) => {
+                State::Broken { since: now, first: now.saturating_sub(window), baseline: growth.baseline }
             }
+            _ => State::Broken { since: now, first: now, baseline: self.fine.unwrap_or(value) },
         }
     }
 
     fn try_to_fire(&mut self, now: Duration, value: f64, look: &Look) -> Option<Verdict> {
-        let State::Broken { since, first, baseline, ref mut counted } = self.state else { return None };
+        let State::Broken { since, first, baseline } = self.state else { return None };
         if now.saturating_sub(since) < self.rule.hold {
             return None;
         }
-        if self.fired.is_some_and(|fired| now.saturating_sub(fired) < self.rule.cooldown) {
-            if !*counted {
-                self.held_back = self.held_back.saturating_add(1);
-                *counted = true;
-            }
-            return None;
-        }
-        // What fires now is told now, so it is not one of those that nobody heard of.
-        let held_back = self.held_back.saturating_sub(u64::from(*counted));
         self.state = State::Firing { first, baseline, good_since: None };
-        self.fired = Some(now);
-        self.held_back = 0;
-        Some(Verdict::Fired(Finding { held_back, ..self.finding(now, value, look, first, baseline) }))
+        Some(Verdict::Fired(self.finding(now, value, look, first, baseline)))
     }
 
     fn stay_or_clear(
@@ -215,7 +202,7 @@ impl Watcher {
             growth: look.growth,
             since: first,
             at: now,
-            held_back: self.held_back,
+            cooldown: self.rule.cooldown,
         }
     }
 }
@@ -239,8 +226,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const MINUTE: Duration = Duration::from_secs(60);
 
-    /// One reading a second against one letter a reading: `.` fine, `?` pending, `#` held back, `!` fires,
-    /// `+` still firing, `R` resolved.
+    /// One reading a second against one letter a reading: `.` fine, `?` pending, `!` fires, `+` still
+    /// firing, `R` resolved.
     #[track_caller]
     fn check(rule: Rule, values: &[f64], expected: &str) {
         let mut watcher = Watcher::new(rule);
@@ -258,7 +245,6 @@ mod tests {
             (Some(Verdict::Resolved(_)), _) => 'R',
             (None, Phase::Ok | Phase::Clearing) => '.',
             (None, Phase::Pending) => '?',
-            (None, Phase::HeldBack) => '#',
             (None, Phase::Firing) => '+',
         }
     }
@@ -285,19 +271,22 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_in_the_cooldown_waits_and_is_counted() {
-        let quick = tasks().for_at_least(Duration::ZERO).clear_for(Duration::ZERO).cooldown(6 * SECOND);
-        let flapping = [11.0, 5.0, 11.0, 5.0, 11.0, 11.0, 11.0, 11.0];
-        check(quick.clone(), &flapping, "!R#.##!+");
-        let mut watcher = Watcher::new(quick);
-        let mut fired = Vec::new();
-        for (second, value) in (0_u32..).zip(flapping) {
-            if let Some(Verdict::Fired(finding)) = watcher.observe(SECOND * second, value) {
-                fired.push((finding.since, finding.at, finding.held_back));
-            }
-        }
-        // Of the two that came back one was over unheard of; the other is told when the cooldown ends.
-        assert_eq!(fired, [(Duration::ZERO, Duration::ZERO, 0), (4 * SECOND, 6 * SECOND, 1)]);
+    fn what_comes_back_fires_again() {
+        let quick = tasks().for_at_least(Duration::ZERO).clear_for(Duration::ZERO);
+        check(quick, &[11.0, 5.0, 11.0, 5.0, 11.0, 11.0], "!R!R!+");
+    }
+
+    #[test]
+    fn spikes_that_repeat_are_a_fault_and_a_single_one_is_not() {
+        let rule = Rule::above("tasks", 10.0).spiking(3, 5, 2 * SECOND).clear_for(2 * SECOND);
+        let spikes = |text: &str| -> Vec<f64> {
+            text.chars().map(|letter| if letter == '^' { 11.0 } else { 5.0 }).collect()
+        };
+        check(rule.clone(), &spikes("..^^............"), "................");
+        check(rule.clone(), &spikes("^.........^.........^"), ".....................");
+        check(rule.clone(), &spikes("..^..^..^........."), "........!+++..R...");
+        // A hold counts from the spike that makes them enough.
+        check(rule.for_at_least(2 * SECOND), &spikes("..^..^..^........."), "........??!+..R...");
     }
 
     #[test]
@@ -399,7 +388,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever is read and whatever the clock does: told and resolved take turns, firings keep their distance.
+        /// Whatever is read and whatever the clock does: fired and resolved take turns.
         #[test]
         fn no_life_of_a_rule_breaks_its_promises(
             readings in proptest::collection::vec((0_u64..200, proptest::num::f64::ANY), 0..300),
@@ -407,17 +396,15 @@ mod tests {
             growing: bool,
         ) {
             let rule = if growing { Rule::growing("x").over(5 * MINUTE) } else { Rule::above("x", limit) };
-            let rule = rule.for_at_least(10 * SECOND).clear_for(10 * SECOND).cooldown(5 * MINUTE);
+            let rule = rule.for_at_least(10 * SECOND).clear_for(10 * SECOND);
             let mut watcher = Watcher::new(rule);
-            let mut told: Option<Duration> = None;
             let mut open = false;
             for (second, (jitter, value)) in (0_u64..).zip(readings) {
                 match watcher.observe(Duration::from_secs(second * 20 + jitter), value) {
                     Some(Verdict::Fired(finding)) => {
                         assert!(!open, "fired twice");
-                        assert!(told.is_none_or(|told| finding.at - told >= 5 * MINUTE), "fired in the cooldown");
                         assert!(finding.lasted() >= 10 * SECOND && finding.peak >= finding.value);
-                        (told, open) = (Some(finding.at), true);
+                        open = true;
                     }
                     Some(Verdict::Resolved(_)) => {
                         assert!(open, "resolved what was not told");

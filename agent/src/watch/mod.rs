@@ -14,6 +14,8 @@ mod machine;
 pub(crate) mod memory;
 mod rule;
 mod series;
+mod spikes;
+pub mod telling;
 mod time_left;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod worker;
@@ -68,8 +70,8 @@ pub struct Finding {
     pub since: Duration,
     /// When the verdict fell.
     pub at: Duration,
-    /// How many times it came back during the cooldown and was not told.
-    pub held_back: u64,
+    /// How long a fault of this rule is the same one when it comes back, see [`Rule::cooldown`].
+    pub cooldown: Duration,
 }
 
 impl Verdict {

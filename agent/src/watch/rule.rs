@@ -10,7 +10,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How long a rule must be broken before it fires.
 pub const DEFAULT_HOLD: Duration = Duration::from_secs(120);
 
-/// How long after a firing the same rule stays silent, should it break again.
+/// How long after it was told of the same fault is no new one, should it come back.
 pub const DEFAULT_COOLDOWN: Duration = Duration::from_secs(60 * 60);
 
 /// How long a reading must stay good before a firing is over.
@@ -26,6 +26,9 @@ pub const DEFAULT_GROWTH_WINDOW: Duration = Duration::from_secs(10 * 60);
 /// Without [`Rule::by`], a growing rule asks for growth by this share of the level at the window's start, per window.
 pub const DEFAULT_GROWTH_SHARE: f64 = 0.1;
 
+/// The most windows that a spiking rule looks back over: a day of minutes, 16 bytes each, so 23 KB a rule.
+const MOST_WINDOWS: u32 = 24 * 60;
+
 /// When a number is a fault: `Rule::above("tasks", 10_000.0)`, `Rule::growing("fds").by(50.0)`.
 ///
 /// Building one cannot fail; [`Rule::check`] says whether it makes sense, and is asked when the agent starts.
@@ -35,6 +38,7 @@ pub struct Rule {
     name: Cow<'static, str>,
     gauge: Cow<'static, str>,
     pub(super) test: Test,
+    pub(super) spiking: Option<Spiking>,
     pub(super) hold: Duration,
     pub(super) cooldown: Duration,
     pub(super) clear_hold: Duration,
@@ -45,6 +49,14 @@ pub struct Rule {
 pub(super) enum Test {
     Above { limit: f64, clear_below: f64 },
     Growing { per_minute: Option<f64>, window: Duration },
+}
+
+/// In how many of how many windows there must be a spike.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Spiking {
+    pub(super) windows: u32,
+    pub(super) of_last: u32,
+    pub(super) window: Duration,
 }
 
 impl Rule {
@@ -85,8 +97,20 @@ impl Rule {
         self
     }
 
-    /// How long after a firing the rule stays silent. What breaks it meanwhile is told when the cooldown ends, if it is
-    /// still so. Default: [`DEFAULT_COOLDOWN`].
+    /// Fires when `gauge` reads above the limit in `windows` of the last `of_last` stretches of length `window`, instead of
+    /// all the time: spikes that come again and again are told, a single one is not. It is over when there are fewer.
+    /// Without [`Rule::for_at_least`] after it, it fires at the spike that makes them enough.
+    pub const fn spiking(mut self, windows: u32, of_last: u32, window: Duration) -> Self {
+        match self.test {
+            Test::Above { .. } => self.spiking = Some(Spiking { windows, of_last, window }),
+            Test::Growing { .. } => self.misplaced = Some("spiking() belongs to an above rule"),
+        }
+        self.hold = Duration::ZERO;
+        self
+    }
+
+    /// How long after it was told of a fault that comes back is the same one: told once more, and then counted, until it
+    /// has been quiet for as long. Default: [`DEFAULT_COOLDOWN`].
     pub const fn cooldown(mut self, cooldown: Duration) -> Self {
         self.cooldown = cooldown;
         self
@@ -150,6 +174,7 @@ impl Rule {
             name: Cow::Owned(format!("{gauge} {fault}")),
             gauge,
             test,
+            spiking: None,
             hold: DEFAULT_HOLD,
             cooldown: DEFAULT_COOLDOWN,
             clear_hold: DEFAULT_CLEAR_HOLD,
@@ -160,6 +185,14 @@ impl Rule {
     fn nonsense(&self) -> Option<&'static str> {
         if self.gauge.trim().is_empty() {
             return Some("no gauge is named");
+        }
+        if let Some(Spiking { windows, of_last, window }) = self.spiking {
+            if windows == 0 || windows > of_last || of_last > MOST_WINDOWS {
+                return Some("spiking() needs 1 or more windows of as many or more, at most 1,440");
+            }
+            if window.is_zero() {
+                return Some("the window of spiking() is empty");
+            }
         }
         match self.test {
             _ if self.misplaced.is_some() => self.misplaced,
@@ -216,6 +249,21 @@ mod tests {
         check(
             Rule::growing("rss").by(-1.0),
             "rule `rss growing`: the growth per minute is not a positive number",
+        );
+        check(Rule::above("rss", 1.0).spiking(3, 10, MINUTE), "fine");
+        for (windows, of_last) in [(0, 10), (11, 10), (1, 1_441)] {
+            check(
+                Rule::above("rss", 1.0).spiking(windows, of_last, MINUTE),
+                "rule `rss high`: spiking() needs 1 or more windows of as many or more, at most 1,440",
+            );
+        }
+        check(
+            Rule::above("rss", 1.0).spiking(1, 1, Duration::ZERO),
+            "rule `rss high`: the window of spiking() is empty",
+        );
+        check(
+            Rule::growing("rss").spiking(1, 1, MINUTE),
+            "rule `rss growing`: spiking() belongs to an above rule",
         );
         check(
             Rule::growing("rss").clear_below(1.0),

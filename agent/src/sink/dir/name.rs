@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use crate::moment;
-use crate::sink::Alert;
+use crate::sink::{Alert, Kind};
 
 /// The file that holds the alert itself.
 pub(super) const DOCUMENT: &str = "alert.json";
@@ -15,9 +15,13 @@ pub(super) const SUFFIX: &str = ".alert";
 /// What a folder in the making begins with.
 pub(super) const DRAFT: &str = ".draft-";
 
-/// The folder of `alert`: `20260921T142640Z-firing-7f3a-1.alert`.
+/// The folder of `alert`: `20260921T142640Z-firing-7f3a-1.alert`. What follows in the same second has another word.
 pub(super) fn folder(alert: &Alert) -> String {
-    format!("{}-{}-{}{SUFFIX}", moment::sortable(alert.at), alert.state.as_str(), harmless(&alert.id))
+    let word = match alert.kind {
+        Kind::Reply | Kind::Reminder => alert.kind.as_str(),
+        _ => alert.state.as_str(),
+    };
+    format!("{}-{word}-{}{SUFFIX}", moment::sortable(alert.at), harmless(&alert.id))
 }
 
 /// A name for a folder in the making that no other thread or process uses.

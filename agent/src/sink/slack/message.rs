@@ -69,7 +69,7 @@ fn summary(alert: &Alert) -> String {
 }
 
 fn header(alert: &Alert) -> SlackBlock {
-    let word = alert.state.as_str().to_uppercase();
+    let word = alert.standing().to_uppercase();
     let mut text = format!("{} {word} · {}: {}", sign(alert.state), alert.service, alert.rule);
     if let Some(left) = &alert.time_left {
         let _ = write!(text, " · {left}");
@@ -179,6 +179,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::sink::Kind;
 
     fn site(function: &str, place: &str, growth: &str, relative_error: f64, share: f64) -> Site {
         Site { relative_error, share, ..Site::new(function, Some(place.into()), growth) }
@@ -226,6 +227,15 @@ mod tests {
         alert
     }
 
+    fn reminder() -> Alert {
+        let mut alert = Alert::new("7f3a-1", State::Firing, "leaky-shop", "heap growing");
+        alert.kind = Kind::Reminder;
+        alert.headline = "still firing after 4 h: heap.allocated is 1.9 GiB".into();
+        alert.context = vec!["host shop-7d9f".into()];
+        alert.at = UNIX_EPOCH + Duration::from_secs(1_790_014_400);
+        alert
+    }
+
     fn resolved() -> Alert {
         let mut alert = Alert::new("7f3a-1", State::Resolved, "leaky-shop", "heap growing");
         alert.headline = "heap is level again at 310 MiB; it fired for 41 min".into();
@@ -268,6 +278,7 @@ mod tests {
     fn as_blessed() {
         golden("heap_growing.json", &heap_growing());
         golden("tasks_growing.json", &tasks_growing());
+        golden("reminder.json", &reminder());
         golden("resolved.json", &resolved());
         golden("hostile.json", &hostile());
     }
