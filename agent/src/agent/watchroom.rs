@@ -305,7 +305,7 @@ impl Watchroom {
     fn tell_leak(&mut self, news: News, others: Vec<Leak>, post: &Post) {
         let (place, mark) = (self.place(), self.stamp.mark(post));
         let title = if mark.state() == State::Resolved { "is over" } else { "is found" };
-        let (incident, growth) = (format!("{} in {}", post.rule, post.key), news.leak.growth());
+        let (incident, growth) = (incident(post), news.leak.growth());
         tracing::warn!("flamewatch: {incident} {title}: {growth}");
         self.note(&mark, incident.clone(), format!("{incident}: {growth}"), None);
         let about = About {
@@ -324,9 +324,13 @@ impl Watchroom {
     /// Sends what is to be told although nothing has happened, such as that something is still so.
     fn remind(&mut self, lookout: &Lookout, now: Duration) {
         for post in self.telling.due(now) {
-            let mut alert = self.stamp.mark(&post).alert(&self.config.service, &post.rule);
+            let mark = self.stamp.mark(&post);
+            let mut alert = mark.alert(&self.config.service, &post.rule);
             alert.headline = bulletin::headline(&post, lookout, &self.desk.leaks());
             alert.context.insert(0, self.desk.identity().summary());
+            if mark.state() == State::Resolved {
+                self.desk.closed(&incident(&post));
+            }
             self.send(std::future::ready(alert), None);
         }
     }
@@ -432,6 +436,11 @@ impl Guard {
     fn before(&self, kind: &str) -> Option<(Duration, Arc<Profile>)> {
         self.baselines.iter().find(|baseline| baseline.kind == kind)?.oldest()
     }
+}
+
+/// What is open or closed, for the next run: the rule, and the place of a leak.
+fn incident(post: &Post) -> String {
+    if post.key.is_empty() { post.rule.clone() } else { format!("{} in {}", post.rule, post.key) }
 }
 
 /// How long memory lasts, most likely.
