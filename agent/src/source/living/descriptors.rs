@@ -3,10 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use super::Names;
+use super::{Names, hash};
 use crate::profile::Frame;
 use crate::source::threads::folded;
 use crate::sys::socket::{self, Socket};
@@ -83,12 +82,6 @@ fn socket_name(socket: &Socket, listening: &HashSet<u16>) -> String {
 fn listening_ports(numbers: &[i32]) -> HashSet<u16> {
     let sockets = numbers.iter().take(MAX_DESCRIPTORS).map(|number| socket::look(*number));
     sockets.filter(|socket| socket.listens).filter_map(|socket| Some(socket.local?.port())).collect()
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -29,9 +29,7 @@ struct Names(HashMap<u64, String>);
 impl Names {
     /// The key of `name`, the same in every run.
     fn key(&mut self, name: String) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        name.hash(&mut hasher);
-        let key = hasher.finish();
+        let key = hash(&name);
         if self.0.len() < MAX_NAMES {
             self.0.entry(key).or_insert(name);
         }
@@ -42,4 +40,10 @@ impl Names {
         let name = self.0.get(&key).map_or("(more names than are kept)", String::as_str);
         vec![Frame::named(Function::new(name, "", 0))]
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
