@@ -46,6 +46,7 @@ fn alert(death: &Death, last: Option<&About>, service: &str, url: Option<&str>, 
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let id = format!("{seconds:x}-{:x}-died-{number}", std::process::id());
     let mut alert = Alert::new(id, State::Firing, service, RULE);
+    alert.group = format!("{service}/{RULE}//{}", death.version.as_deref().unwrap_or_default());
     alert.headline = headline(death, last);
     alert.details.push(killer(death.killer).to_owned());
     let open = death.open.iter().map(|open| format!("Open since {}: {}.", clock(open.since), open.headline));

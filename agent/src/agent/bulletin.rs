@@ -14,12 +14,17 @@ use super::lookout::Lookout;
 
 /// What the incidents of this process are called.
 #[derive(Debug)]
-pub(super) struct Stamp(String);
+pub(super) struct Stamp {
+    process: String,
+    service: String,
+    version: String,
+}
 
 /// What an alert has from its post.
 #[derive(Clone, Debug)]
 pub(super) struct Mark {
     id: String,
+    group: String,
     kind: Kind,
     remark: Option<String>,
     /// What the profile that explains it is kept as: each post has its own, and the first one that of the incident.
@@ -27,17 +32,19 @@ pub(super) struct Mark {
 }
 
 impl Stamp {
-    /// Of this process and this moment.
-    pub(super) fn new() -> Self {
+    /// Of this process and this moment, for `version` of `service`.
+    pub(super) fn of(service: &str, version: Option<&str>) -> Self {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         // With a number, unlike any other on this host, and nothing to guess a secret from.
-        Self(format!("{seconds:x}-{:x}", std::process::id()))
+        let process = format!("{seconds:x}-{:x}", std::process::id());
+        Self { process, service: service.to_owned(), version: version.unwrap_or_default().to_owned() }
     }
 
     pub(super) fn mark(&self, post: &Post) -> Mark {
-        let id = format!("{}-{}", self.0, post.incident);
+        let id = format!("{}-{}", self.process, post.incident);
+        let group = [&self.service, &post.rule, &post.key, &self.version].map(String::as_str).join("/");
         let snapshot = if post.number == 1 { id.clone() } else { format!("{id}.{}", post.number) };
-        Mark { id, kind: kind(post), remark: remark(post), snapshot }
+        Mark { id, group, kind: kind(post), remark: remark(post), snapshot }
     }
 }
 
@@ -50,6 +57,7 @@ impl Mark {
     /// An alert with nothing in it yet.
     pub(super) fn alert(&self, service: &str, rule: &str) -> Alert {
         let mut alert = Alert::new(self.id.clone(), self.state(), service, rule);
+        alert.group.clone_from(&self.group);
         alert.kind = self.kind;
         alert.context.extend(self.remark.clone());
         alert
@@ -132,7 +140,9 @@ mod tests {
 
     #[test]
     fn all_alerts_of_an_incident_have_its_id_and_their_own_snapshots() {
-        let (mut telling, stamp) = (Telling::new(), Stamp("7f3a".to_owned()));
+        let stamp =
+            Stamp { process: "7f3a".to_owned(), service: "shop".to_owned(), version: "1.2".to_owned() };
+        let mut telling = Telling::new();
         let case = telling::Case { rule: "queue high", key: "", topic: Topic::Alone, cooldown: HOUR };
         let mut posts: Vec<Post> = telling.fired(HOUR, &case).into_iter().collect();
         posts.extend(telling.due(5 * HOUR));
@@ -140,7 +150,7 @@ mod tests {
         posts.extend(telling.fired(6 * HOUR, &case));
         let alerts: Vec<Alert> =
             posts.iter().map(|post| stamp.mark(post).alert("shop", &post.rule)).collect();
-        assert!(alerts.iter().all(|alert| alert.id == "7f3a-1" && alert.rule == "queue high"));
+        assert!(alerts.iter().all(|alert| alert.id == "7f3a-1" && alert.group == "shop/queue high//1.2"));
         let kinds: Vec<Kind> = alerts.iter().map(|alert| alert.kind).collect();
         assert_eq!(kinds, [Kind::New, Kind::Reminder, Kind::Resolved, Kind::Reply]);
         let small: Vec<String> = alerts.iter().map(|alert| alert.context.join(" ")).collect();

@@ -132,7 +132,7 @@ impl Watchroom {
             equipment,
             exporter,
             telling: Telling::new(),
-            stamp: Stamp::new(),
+            stamp: Stamp::of(&config.service, config.version.as_deref()),
             cases: JoinSet::new(),
             places: Arc::new(Semaphore::new(MAX_CASES)),
             hasty_cases: 0,

@@ -58,6 +58,9 @@ impl Kind {
 pub struct Alert {
     /// Names this incident; the same in all its messages.
     pub id: String,
+    /// Names the fault, and is the same in every replica of the service and after its restart:
+    /// `service/rule/key/version`, where the key tells apart what one rule finds. Empty when nobody has said.
+    pub group: String,
     /// Firing or resolved.
     pub state: State,
     /// What it is to the incident's messages before it.
@@ -141,6 +144,7 @@ impl Alert {
     ) -> Self {
         Self {
             id: id.into(),
+            group: String::new(),
             state,
             kind: if state == State::Resolved { Kind::Resolved } else { Kind::New },
             service: service.into(),

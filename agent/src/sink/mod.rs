@@ -7,6 +7,8 @@ mod backoff;
 mod delivery;
 #[cfg(feature = "__agent")]
 mod dir;
+#[cfg(feature = "slack")]
+mod http;
 #[cfg(feature = "__agent")]
 mod log;
 #[cfg(feature = "__agent")]

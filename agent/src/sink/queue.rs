@@ -114,7 +114,7 @@ fn size(alert: &Alert) -> usize {
     };
     let lines = |lines: &[String]| lines.iter().map(|line| size_of::<String>() + line.len()).sum::<usize>();
     size_of::<Alert>()
-        + [&alert.id, &alert.service, &alert.rule, &alert.headline]
+        + [&alert.id, &alert.group, &alert.service, &alert.rule, &alert.headline]
             .iter()
             .map(|text| text.len())
             .sum::<usize>()

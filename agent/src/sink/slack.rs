@@ -13,9 +13,10 @@ use std::time::Instant;
 use slack_morphism::api::SlackApiPostWebhookMessageRequest;
 use slack_morphism::errors::SlackClientError;
 use slack_morphism::{ClientResult, SlackClient};
-use url::{Host, Url};
+use url::Url;
 
 use self::connector::Connector;
+use crate::sink::http::{self, is_loopback};
 use crate::sink::{Alert, Outcome, Sink};
 use crate::{Error, ErrorKind};
 
@@ -28,7 +29,7 @@ const VARIABLE: &str = "FLAMEWATCH_SLACK_WEBHOOK";
 /// HTTP client, so it works in containers without CA files and beside any other TLS set-up of the service.
 pub struct Slack {
     webhook: Url,
-    agent: ureq::Agent,
+    client: ureq::Agent,
 }
 
 impl Slack {
@@ -47,8 +48,8 @@ impl Slack {
         if webhook.host_str().is_none_or(str::is_empty) {
             return Err(invalid("the Slack webhook names no host"));
         }
-        let agent = connector::agent(is_loopback(&webhook));
-        Ok(Self { webhook, agent })
+        let client = http::client(is_loopback(&webhook));
+        Ok(Self { webhook, client })
     }
 
     /// A sink for the webhook in `FLAMEWATCH_SLACK_WEBHOOK`; none when that is unset or empty.
@@ -71,7 +72,7 @@ impl Slack {
     }
 
     fn post(&self, message: &SlackApiPostWebhookMessageRequest, deadline: Instant) -> ClientResult<()> {
-        let client = SlackClient::new(Connector::new(self.agent.clone(), deadline));
+        let client = SlackClient::new(Connector::new(self.client.clone(), deadline));
         ready(client.post_webhook_message(&self.webhook, message)).map(drop)
     }
 }
@@ -104,15 +105,6 @@ fn ready<T>(future: impl Future<Output = ClientResult<T>>) -> ClientResult<T> {
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
         Poll::Pending => Err(SlackClientError::SystemError(connector::failure("the Slack client waits"))),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 
