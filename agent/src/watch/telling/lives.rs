@@ -167,3 +167,7 @@ impl Incident {
         self.members.iter().map(|member| rank(member.topic)).min().unwrap_or(u8::MAX)
     }
 }
+
+#[cfg(test)]
+#[path = "lives_tests.rs"]
+mod tests;
