@@ -25,6 +25,8 @@ pub use delivery::{Delivery, Options, Status};
 pub use dir::Dir;
 #[cfg(feature = "__agent")]
 pub use log::Log;
+#[cfg(feature = "__agent")]
+pub(crate) use queue::Receipt;
 #[cfg(feature = "slack")]
 pub use slack::Slack;
 

@@ -66,10 +66,17 @@ fn ids(store: &Store) -> Vec<String> {
     store.list().into_iter().map(|(kept, _)| kept.about.id.clone()).collect()
 }
 
-/// Waits for the deaths, which come once the disk was looked at.
-fn deaths(store: &Store) -> Vec<Death> {
+/// Waits for what earlier runs have left, which comes once the disk was looked at.
+fn legacy(store: &Store) -> Legacy {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(store.deaths())
+    runtime.block_on(store.legacy())
+}
+
+/// The deaths, which are told of from here on.
+fn deaths(store: &Store) -> Vec<Death> {
+    let deaths = legacy(store).deaths;
+    deaths.iter().for_each(|death| store.told(death.run.clone()));
+    deaths
 }
 
 #[track_caller]
@@ -156,7 +163,7 @@ fn only_the_owner_reads_it() {
             }
         }
     }
-    assert_eq!(files, 4, "a document, a profile, a state and a lock");
+    assert_eq!(files, 5, "a document, a profile, a state and two locks");
 }
 
 #[test]
@@ -302,11 +309,11 @@ fn a_replica_that_lives_is_not_dead_nor_is_another_service() {
 #[test]
 fn runs_that_are_over_are_forgotten_in_the_end() {
     let home = Home::new("runs");
-    for _ in 0..runs::MAX_RUNS + 3 {
+    for _ in 0..heritage::MAX_RUNS + 3 {
         home.store().end(Duration::from_secs(20));
     }
     let left = home.names("runs").len();
-    assert!(left <= runs::MAX_RUNS + 1, "{left}");
+    assert!(left <= heritage::MAX_RUNS + 1, "{left}");
 }
 
 /// What the parent below kills: a run that writes all the time. By itself it is a test that has nothing to do.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::incident::{Incident, MAX_MEMBERS};
-use super::{Kind, MAX_INCIDENTS, Post, Telling, Topic, Why, count};
+use super::{Case, Kind, MAX_INCIDENTS, Post, Telling, Topic, Why, count};
 
 /// What deaths count as, so that a process that dies again and again does not take the posts of what it dies of.
 const DEATHS: &str = "died";
@@ -98,6 +98,17 @@ impl Telling {
         posts
     }
 
+    /// Whether anything of an earlier run is open, or was when that ended.
+    pub fn goes_on(&self) -> bool {
+        self.incidents.iter().any(|incident| incident.restarted && !incident.over)
+    }
+
+    /// The incident that `case` belongs to: its number, and its name where an earlier process has begun it.
+    pub fn incident_of(&self, case: &Case<'_>) -> Option<(u64, Option<&str>)> {
+        let incident = self.incidents.iter().find(|incident| incident.knows(case))?;
+        Some((incident.number, incident.name.as_deref()))
+    }
+
     /// A run died at `now` whose incidents are not known here. Whether people are to be told.
     pub fn other_died(&mut self, now: Duration) -> bool {
         let taken = self.quota.take(now, DEATHS, false);
@@ -118,6 +129,7 @@ impl Incident {
     ) {
         self.members.truncate(MAX_MEMBERS);
         (self.began, self.told) = (self.began.min(now), self.told.min(now));
+        self.died = self.died.map(|died| died.min(now));
         let lost = |kind| self.under_way.iter().any(|(_, other)| *other == kind);
         let (new, reply, end) = (lost(Kind::New), lost(Kind::Reply), lost(Kind::Resolved));
         self.under_way.clear();

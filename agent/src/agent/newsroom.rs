@@ -1,0 +1,444 @@
+//! What people are told: every verdict comes here, and what is told of it is written, noted for the next run and sent. What
+//! the run before this one has told is gone on with.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::desk::Desk;
+use crate::leak::{Leak, Level, Subject};
+use crate::profile::Profile;
+use crate::sink::{Alert, Delivery, State};
+use crate::store::{Death, Legacy, Open};
+use crate::watch::telling::{self, Post, Telling, Told, Topic};
+use crate::watch::{Rule, Verdict};
+
+use super::afterlife;
+use super::bulletin::{self, Stamp};
+use super::dispatch;
+use super::investigation::{Case, investigate};
+use super::leak_alert::{self, About};
+use super::leaks::News;
+use super::lookout::{Lookout, Reading};
+
+/// The most alerts under investigation at a time; one beyond that goes out without evidence, and is counted.
+const MAX_CASES: usize = 8;
+
+/// How long a leak takes at least until it is confirmed again after a restart: the longest window of its detector.
+const LEAK_PATIENCE: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// How long alerts that are going out when the agent ends have to get to the disk.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Who decides what is told, and what that takes.
+pub(super) struct Newsroom {
+    service: String,
+    url: Option<String>,
+    cooldown: Duration,
+    desk: Arc<Desk>,
+    deliveries: Arc<Vec<Delivery>>,
+    telling: Telling,
+    stamp: Stamp,
+    /// The time since 1970 when the agent started: incidents live longer than processes, and so do their times.
+    started: Duration,
+    patience: Patience,
+    rules: Vec<String>,
+    /// What the next run was left, and the number of that note.
+    noted: Told,
+    note: Option<u64>,
+    /// What earlier runs have left is known. Before that nothing is noted, lest it be overwritten.
+    inherited: bool,
+    /// Alerts that are being written or are going out.
+    cases: JoinSet<Vec<Gone>>,
+    places: Arc<Semaphore>,
+    /// Alerts that are being written are given up.
+    closing: Arc<Notify>,
+    /// Alerts that went out without evidence, because too many were under investigation.
+    hasty_cases: u64,
+}
+
+/// What has gone out, and is not lost with the process any more.
+pub(super) struct Gone {
+    incident: u64,
+    number: u32,
+}
+
+impl Gone {
+    const fn of(post: &Post) -> Self {
+        Self { incident: post.incident, number: post.number }
+    }
+}
+
+/// How long a fault may take until it is seen again after a restart, by what it is in.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    level: Duration,
+    growth: Duration,
+    leak: Duration,
+}
+
+impl Newsroom {
+    /// One that knows of nothing yet. `rules` are those that are watched.
+    pub(super) fn new(
+        config: &Config,
+        url: Option<String>,
+        desk: Arc<Desk>,
+        deliveries: Arc<Vec<Delivery>>,
+        rules: &[Rule],
+    ) -> Self {
+        let mut rules: Vec<String> = rules.iter().map(|rule| rule.name().to_owned()).collect();
+        if config.leaks {
+            let subjects = [Subject::Heap, Subject::Tasks, Subject::Threads, Subject::Descriptors];
+            rules.extend(subjects.map(leak_alert::rule_of));
+        }
+        let level = config.warm_up + config.hold;
+        Self {
+            service: config.service.clone(),
+            url,
+            cooldown: config.cooldown,
+            desk,
+            deliveries,
+            telling: Telling::new(),
+            stamp: Stamp::of(&config.service, config.version.as_deref()),
+            started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            patience: Patience {
+                level,
+                growth: level + config.growth_window,
+                leak: LEAK_PATIENCE.div_f64(config.leak_timescale),
+            },
+            rules,
+            noted: Told::default(),
+            note: None,
+            inherited: false,
+            cases: JoinSet::new(),
+            places: Arc::new(Semaphore::new(MAX_CASES)),
+            closing: Arc::default(),
+            hasty_cases: 0,
+        }
+    }
+
+    /// Has a verdict told, if it is to be: starts its investigation, and its alert goes out when that is done. `before` gives
+    /// the profile of a kind as it was a while ago.
+    pub(super) fn hear(
+        &mut self,
+        verdict: Verdict,
+        reading: &Reading,
+        before: impl FnOnce(&str) -> Option<(Duration, Arc<Profile>)>,
+        now: Duration,
+    ) {
+        let time = self.time(now);
+        let case = bulletin::of_rule(verdict.finding());
+        let post = match &verdict {
+            Verdict::Fired(_) => self.telling.fired(time, &case),
+            Verdict::Resolved(_) => self.telling.resolved(time, &case),
+        };
+        let (Verdict::Fired(finding) | Verdict::Resolved(finding)) = &verdict;
+        let since = SystemTime::now().checked_sub(now.saturating_sub(finding.since));
+        let bare = format!("{}, at {}", finding.rule, reading.unit.show(finding.value));
+        let standing = Standing::of(matches!(verdict, Verdict::Resolved(_)), post.is_some());
+        self.note_open(standing, &case, finding.rule.to_string(), bare, since);
+        self.take_note();
+        let Some(post) = post else { return };
+        let (place, mark) = (self.place(), self.stamp.mark(&post));
+        // At once, in case that looking for the cause takes too long, or too much memory.
+        tracing::warn!(
+            "flamewatch: {} is {}, at {}",
+            finding.rule,
+            mark.state().as_str(),
+            reading.unit.show(finding.value)
+        );
+        let case = Case {
+            mark,
+            service: self.service.clone(),
+            unit: reading.unit,
+            // With too many cases under way the alert goes out without evidence: late news is worse than bare news.
+            evidence: reading.evidence.filter(|_| place.is_some()),
+            url: self.url.clone(),
+            identity: self.desk.identity().summary(),
+            // What is high was not made high in the last minutes; what grows was.
+            before: reading.evidence.filter(|_| finding.growth.is_some()).and_then(before),
+            finding: finding.clone(),
+            now,
+        };
+        let desk = self.desk.clone();
+        self.send(&post, async move { investigate(case, &desk).await }, place);
+    }
+
+    /// Has leaks told that were found at one look, or are over.
+    pub(super) fn hear_of_leaks(&mut self, news: &[News], now: Duration) {
+        let (time, cooldown) = (self.time(now), self.cooldown);
+        let rules: Vec<String> = news.iter().map(|news| leak_alert::rule_of(news.leak.subject)).collect();
+        let mut posts = Vec::new();
+        for subject in [Subject::Heap, Subject::Tasks, Subject::Threads, Subject::Descriptors] {
+            let of_subject = news.iter().zip(&rules).filter(|(news, _)| news.leak.subject == subject);
+            let (over, found): (Vec<_>, Vec<_>) =
+                of_subject.partition(|(news, _)| news.leak.level == Level::Resolved);
+            let found: Vec<_> =
+                found.into_iter().map(|(news, rule)| bulletin::of_leak(&news.leak, rule, cooldown)).collect();
+            posts.extend(self.telling.fired_together(time, &found));
+            let over = over.into_iter().filter_map(|(news, rule)| {
+                self.telling.resolved(time, &bulletin::of_leak(&news.leak, rule, cooldown))
+            });
+            posts.extend(over);
+        }
+        for (News { leak, .. }, rule) in news.iter().zip(&rules) {
+            let case = bulletin::of_leak(leak, rule, cooldown);
+            let name = incident(rule, &leak.name);
+            let headline = format!("{name}: {}", leak.growth());
+            let is_told = posts.iter().any(|post| post.rule == *rule && post.key == leak.name);
+            self.note_open(Standing::of(leak.level == Level::Resolved, is_told), &case, name, headline, None);
+        }
+        self.take_note();
+        for post in posts {
+            let of_rule = || news.iter().zip(&rules).filter(|(_, rule)| **rule == post.rule);
+            let named = |name: &String| of_rule().map(|(news, _)| news).find(|news| news.leak.name == *name);
+            if let Some(about) = named(&post.key) {
+                let others = post.with.iter().filter_map(named).map(|news| news.leak.clone()).collect();
+                self.tell_leak(about.clone(), others, &post);
+            }
+        }
+    }
+
+    /// Sends the alert of a leak.
+    fn tell_leak(&mut self, news: News, others: Vec<Leak>, post: &Post) {
+        let (place, mark) = (self.place(), self.stamp.mark(post));
+        let title = if mark.state() == State::Resolved { "is over" } else { "is found" };
+        tracing::warn!("flamewatch: {} {title}: {}", incident(&post.rule, &post.key), news.leak.growth());
+        let about = About {
+            evidence: place.is_some(),
+            mark,
+            others,
+            service: self.service.clone(),
+            url: self.url.clone(),
+            identity: self.desk.identity().summary(),
+            memory: self.desk.newest_memory(),
+        };
+        let desk = self.desk.clone();
+        self.send(post, async move { leak_alert::write(news, about, &desk).await }, place);
+    }
+
+    /// Sends what is to be told although nothing has happened, such as that something is still so.
+    pub(super) fn remind(&mut self, lookout: &Lookout, now: Duration) {
+        let posts = self.telling.due(self.time(now));
+        self.take_note();
+        for post in posts {
+            let mark = self.stamp.mark(&post);
+            let mut alert = mark.alert(&self.service, &post.rule);
+            alert.headline = bulletin::headline(&post, lookout, &self.desk.leaks());
+            alert.context.insert(0, self.desk.identity().summary());
+            if mark.state() == State::Resolved {
+                self.desk.store().closed(&incident(&post.rule, &post.key));
+            }
+            self.send(&post, std::future::ready(alert), None);
+        }
+    }
+
+    /// Goes on with what earlier runs have left: what they had told, what they could not deliver, and their deaths.
+    pub(super) fn inherit(&mut self, legacy: Legacy, now: Duration) {
+        let Legacy { deaths, telling, parcels } = legacy;
+        self.inherited = true;
+        if let Some(telling) = telling {
+            match serde_json::from_value::<Told>(telling) {
+                Ok(mut told) => {
+                    parcels.iter().for_each(|parcel| {
+                        let alert = &parcel.alert;
+                        told.arrived(&alert.id, bulletin::kind_of(alert.kind));
+                    });
+                    let (time, patience) = (self.time(now), self.patience);
+                    let knows = |rule: &str| self.rules.iter().any(|known| known == rule);
+                    self.telling.inherit(told, time, knows, |topic| patience.of(topic));
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        "flamewatch: what the run before this one has told cannot be read: {error}"
+                    );
+                }
+            }
+        }
+        dispatch::resume(&parcels, &self.deliveries);
+        for death in deaths {
+            self.hear_of_death(death, now);
+        }
+        self.take_note();
+    }
+
+    fn hear_of_death(&mut self, death: Death, now: Duration) {
+        let last = self.desk.store().newest_of(&death.run);
+        let last = last.as_ref().map(|kept| &kept.about);
+        if !death.known {
+            tracing::warn!("flamewatch: {}", afterlife::line(&death, last));
+        }
+        let (time, url) = (self.time(now), self.url.clone());
+        let at = death.last_sign.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut alerts = Vec::new();
+        if death.inherited && self.telling.goes_on() {
+            for post in self.telling.died(time, at, death.known) {
+                let mark = self.stamp.mark(&post);
+                let alert =
+                    afterlife::alert_of_incident(&death, last, &post, &mark, &self.service, url.as_deref());
+                alerts.push((Some(post), alert));
+            }
+        } else if !death.known && !death.open.is_empty() && self.telling.other_died(time) {
+            alerts.push((None, afterlife::alert_of_another(&death, last, &self.service, url.as_deref())));
+        }
+        self.take_note();
+        let Death { run, known, .. } = death;
+        if known {
+            return;
+        }
+        let identity = self.desk.identity().summary();
+        let (note, desk, deliveries) = (self.note, self.desk.clone(), self.deliveries.clone());
+        self.cases.spawn(async move {
+            let mut gone = Vec::new();
+            for (post, mut alert) in alerts {
+                alert.context.insert(0, identity.clone());
+                dispatch::dispatch(alert, note, &desk, &deliveries).await;
+                gone.extend(post.as_ref().map(Gone::of));
+            }
+            // Not before: should we die over it, the next run tells. Where nobody is to hear of it, that is noted by now.
+            desk.store().told(run);
+            gone
+        });
+    }
+
+    /// The next alerts that have gone out; `None` where none is on its way.
+    pub(super) async fn next(&mut self) -> Option<Vec<Gone>> {
+        self.cases.join_next().await.map(Result::unwrap_or_default)
+    }
+
+    /// They are not lost with the process any more.
+    pub(super) fn conclude(&mut self, gone: &[Gone]) {
+        gone.iter().for_each(|gone| self.telling.arrived(gone.incident, gone.number));
+        self.take_note();
+    }
+
+    /// From now on nothing is told. What is being written is given up: what breaks while a service shuts down is no news. What
+    /// is going out gets to the disk.
+    pub(super) async fn close(&mut self) {
+        self.telling.close();
+        self.closing.notify_waiters();
+        let gone = async {
+            while let Some(gone) = self.next().await {
+                self.conclude(&gone);
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL, gone).await;
+        self.cases.abort_all();
+    }
+
+    /// Who decides, for pages.
+    pub(super) const fn telling(&self) -> &Telling {
+        &self.telling
+    }
+
+    /// Alerts that went out without evidence.
+    pub(super) const fn hasty_cases(&self) -> u64 {
+        self.hasty_cases
+    }
+
+    /// A place among the investigations, if one is free.
+    fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+        let place = self.places.clone().try_acquire_owned().ok();
+        self.hasty_cases += u64::from(place.is_none());
+        place
+    }
+
+    /// Sends the alert of `post` to everybody when it is written, unless the agent stops before.
+    fn send(
+        &mut self,
+        post: &Post,
+        alert: impl Future<Output = Alert> + Send + 'static,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
+        let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
+        let (note, closing) = (self.note, self.closing.clone());
+        let gone = Gone::of(post);
+        self.cases.spawn(async move {
+            let alert = tokio::select! {
+                alert = alert => alert,
+                () = closing.notified() => return Vec::new(),
+            };
+            dispatch::dispatch(alert, note, &desk, &deliveries).await;
+            drop(place);
+            vec![gone]
+        });
+    }
+
+    /// Has it noted for the next run what people have been told, where that has changed.
+    fn take_note(&mut self) {
+        if !self.inherited {
+            return;
+        }
+        let told = self.telling.told(|number| self.stamp.name(number));
+        if told == self.noted {
+            return;
+        }
+        match serde_json::to_value(&told) {
+            Ok(value) => self.note = self.desk.store().note(value).or(self.note),
+            Err(error) => tracing::error!("flamewatch: what was told cannot be noted: {error}"),
+        }
+        self.noted = told;
+    }
+
+    /// Notes for the next run how what `rule` tells of stands, told or not, with a headline as long as nothing better is known.
+    fn note_open(
+        &self,
+        standing: Standing,
+        case: &telling::Case<'_>,
+        rule: String,
+        headline: String,
+        since: Option<SystemTime>,
+    ) {
+        match standing {
+            Standing::Open => {}
+            Standing::Quiet => return self.desk.store().quieted(&rule),
+            Standing::Over => return self.desk.store().closed(&rule),
+        }
+        let Some((number, name)) = self.telling.incident_of(case) else { return };
+        let id = name.map_or_else(|| self.stamp.name(number), str::to_owned);
+        let since = since.unwrap_or_else(SystemTime::now);
+        self.desk.store().opened(Open { id, rule, headline, since });
+    }
+
+    /// The time since 1970 at `now`, which counts from the start.
+    fn time(&self, now: Duration) -> Duration {
+        self.started.saturating_add(now)
+    }
+}
+
+/// How a fault stands.
+#[derive(Clone, Copy, Debug)]
+enum Standing {
+    Open,
+    /// It is gone for now; people have not been told that it is over.
+    Quiet,
+    Over,
+}
+
+impl Standing {
+    const fn of(is_over: bool, is_told: bool) -> Self {
+        match (is_over, is_told) {
+            (false, _) => Self::Open,
+            (true, false) => Self::Quiet,
+            (true, true) => Self::Over,
+        }
+    }
+}
+
+impl Patience {
+    const fn of(&self, topic: Topic) -> Duration {
+        match topic {
+            Topic::Leak(_) => self.leak,
+            Topic::Growth(_) | Topic::Part(_) => self.growth,
+            _ => self.level,
+        }
+    }
+}
+
+/// What is open or closed, for the next run: the rule, and the place of a leak.
+fn incident(rule: &str, key: &str) -> String {
+    if key.is_empty() { rule.to_owned() } else { format!("{rule} in {key}") }
+}
