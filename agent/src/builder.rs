@@ -26,7 +26,7 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_TOKEN` | what callers of the debug port must know; needed off loopback | none |
 /// | `FLAMEWATCH_URL` | the debug port's address as people reach it, for links in alerts | the bound address |
 /// | `FLAMEWATCH_SLACK_WEBHOOK` | the Slack incoming webhook that gets alerts | none |
-/// | `FLAMEWATCH_DIR` | the folder that keeps alerts, their profiles and what is open, past the end of the process | none |
+/// | `FLAMEWATCH_DIR` | the folder that keeps alerts, their profiles, what was told and what has not arrived, past the end of the process | none |
 /// | `FLAMEWATCH_DEBUG_DIR` | the folder with debug files of stripped binaries | `/usr/lib/debug` alone |
 /// | `FLAMEWATCH_TICK` | how often the gauges are read | `5s` |
 /// | `FLAMEWATCH_WARM_UP` | how long after the start no rule is judged | `2m` |

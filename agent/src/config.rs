@@ -114,7 +114,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_CPU_HZ", "a whole number from 1 to 999"),
     ("FLAMEWATCH_CPU_KEEP", "a duration from 10s to 1h"),
     ("FLAMEWATCH_DEBUG_DIR", "a folder with separate debug files"),
-    ("FLAMEWATCH_DIR", "a folder for alerts, their profiles and what is open; replicas may share it"),
+    ("FLAMEWATCH_DIR", "a folder for alerts, their profiles and what was told; replicas may share it"),
     ("FLAMEWATCH_EXPORT_EVERY", "a duration from 1s to 1h"),
     ("FLAMEWATCH_FD_GROWTH", "file descriptors a minute such as 30, or off"),
     ("FLAMEWATCH_GROWTH_WINDOW", "a duration from 10s to 1day"),

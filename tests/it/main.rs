@@ -9,6 +9,7 @@ mod heap;
 mod inert;
 mod leak_zoo;
 mod leaks;
+mod lives;
 mod memory;
 mod pprof;
 mod saved;

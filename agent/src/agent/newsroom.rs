@@ -1,5 +1,7 @@
-//! What people are told: every verdict comes here, and what is told of it is written, noted for the next run and sent. What
-//! the run before this one has told is gone on with.
+//! What people are told: every verdict comes here, and what is told of it is written, noted for the next run and sent.
+
+mod lives;
+mod notes;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,23 +14,20 @@ use crate::desk::Desk;
 use crate::leak::{Leak, Level, Subject};
 use crate::profile::Profile;
 use crate::sink::{Alert, Delivery, State};
-use crate::store::{Death, Legacy, Open};
-use crate::watch::telling::{self, Post, Telling, Told, Topic};
+use crate::watch::telling::{Post, Telling, Told};
 use crate::watch::{Rule, Verdict};
 
-use super::afterlife;
 use super::bulletin::{self, Stamp};
 use super::dispatch;
 use super::investigation::{Case, investigate};
 use super::leak_alert::{self, About};
 use super::leaks::News;
 use super::lookout::{Lookout, Reading};
+use lives::Patience;
+use notes::Standing;
 
 /// The most alerts under investigation at a time; one beyond that goes out without evidence, and is counted.
 const MAX_CASES: usize = 8;
-
-/// How long a leak takes at least until it is confirmed again after a restart: the longest window of its detector.
-const LEAK_PATIENCE: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// How long alerts that are going out when the agent ends have to get to the disk.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -72,14 +71,6 @@ impl Gone {
     }
 }
 
-/// How long a fault may take until it is seen again after a restart, by what it is in.
-#[derive(Clone, Copy, Debug)]
-struct Patience {
-    level: Duration,
-    growth: Duration,
-    leak: Duration,
-}
-
 impl Newsroom {
     /// One that knows of nothing yet. `rules` are those that are watched.
     pub(super) fn new(
@@ -94,7 +85,6 @@ impl Newsroom {
             let subjects = [Subject::Heap, Subject::Tasks, Subject::Threads, Subject::Descriptors];
             rules.extend(subjects.map(leak_alert::rule_of));
         }
-        let level = config.warm_up + config.hold;
         Self {
             service: config.service.clone(),
             url,
@@ -104,11 +94,7 @@ impl Newsroom {
             telling: Telling::new(),
             stamp: Stamp::of(&config.service, config.version.as_deref()),
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-            patience: Patience {
-                level,
-                growth: level + config.growth_window,
-                leak: LEAK_PATIENCE.div_f64(config.leak_timescale),
-            },
+            patience: Patience::of(config),
             rules,
             noted: Told::default(),
             note: None,
@@ -236,74 +222,6 @@ impl Newsroom {
         }
     }
 
-    /// Goes on with what earlier runs have left: what they had told, what they could not deliver, and their deaths.
-    pub(super) fn inherit(&mut self, legacy: Legacy, now: Duration) {
-        let Legacy { deaths, telling, parcels } = legacy;
-        self.inherited = true;
-        if let Some(telling) = telling {
-            match serde_json::from_value::<Told>(telling) {
-                Ok(mut told) => {
-                    parcels.iter().for_each(|parcel| {
-                        let alert = &parcel.alert;
-                        told.arrived(&alert.id, bulletin::kind_of(alert.kind));
-                    });
-                    let (time, patience) = (self.time(now), self.patience);
-                    let knows = |rule: &str| self.rules.iter().any(|known| known == rule);
-                    self.telling.inherit(told, time, knows, |topic| patience.of(topic));
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        "flamewatch: what the run before this one has told cannot be read: {error}"
-                    );
-                }
-            }
-        }
-        dispatch::resume(&parcels, &self.deliveries);
-        for death in deaths {
-            self.hear_of_death(death, now);
-        }
-        self.take_note();
-    }
-
-    fn hear_of_death(&mut self, death: Death, now: Duration) {
-        let last = self.desk.store().newest_of(&death.run);
-        let last = last.as_ref().map(|kept| &kept.about);
-        if !death.known {
-            tracing::warn!("flamewatch: {}", afterlife::line(&death, last));
-        }
-        let (time, url) = (self.time(now), self.url.clone());
-        let at = death.last_sign.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut alerts = Vec::new();
-        if death.inherited && self.telling.goes_on() {
-            for post in self.telling.died(time, at, death.known) {
-                let mark = self.stamp.mark(&post);
-                let alert =
-                    afterlife::alert_of_incident(&death, last, &post, &mark, &self.service, url.as_deref());
-                alerts.push((Some(post), alert));
-            }
-        } else if !death.known && !death.open.is_empty() && self.telling.other_died(time) {
-            alerts.push((None, afterlife::alert_of_another(&death, last, &self.service, url.as_deref())));
-        }
-        self.take_note();
-        let Death { run, known, .. } = death;
-        if known {
-            return;
-        }
-        let identity = self.desk.identity().summary();
-        let (note, desk, deliveries) = (self.note, self.desk.clone(), self.deliveries.clone());
-        self.cases.spawn(async move {
-            let mut gone = Vec::new();
-            for (post, mut alert) in alerts {
-                alert.context.insert(0, identity.clone());
-                dispatch::dispatch(alert, note, &desk, &deliveries).await;
-                gone.extend(post.as_ref().map(Gone::of));
-            }
-            // Not before: should we die over it, the next run tells. Where nobody is to hear of it, that is noted by now.
-            desk.store().told(run);
-            gone
-        });
-    }
-
     /// The next alerts that have gone out; `None` where none is on its way.
     pub(super) async fn next(&mut self) -> Option<Vec<Gone>> {
         self.cases.join_next().await.map(Result::unwrap_or_default)
@@ -367,74 +285,9 @@ impl Newsroom {
         });
     }
 
-    /// Has it noted for the next run what people have been told, where that has changed.
-    fn take_note(&mut self) {
-        if !self.inherited {
-            return;
-        }
-        let told = self.telling.told(|number| self.stamp.name(number));
-        if told == self.noted {
-            return;
-        }
-        match serde_json::to_value(&told) {
-            Ok(value) => self.note = self.desk.store().note(value).or(self.note),
-            Err(error) => tracing::error!("flamewatch: what was told cannot be noted: {error}"),
-        }
-        self.noted = told;
-    }
-
-    /// Notes for the next run how what `rule` tells of stands, told or not, with a headline as long as nothing better is known.
-    fn note_open(
-        &self,
-        standing: Standing,
-        case: &telling::Case<'_>,
-        rule: String,
-        headline: String,
-        since: Option<SystemTime>,
-    ) {
-        match standing {
-            Standing::Open => {}
-            Standing::Quiet => return self.desk.store().quieted(&rule),
-            Standing::Over => return self.desk.store().closed(&rule),
-        }
-        let Some((number, name)) = self.telling.incident_of(case) else { return };
-        let id = name.map_or_else(|| self.stamp.name(number), str::to_owned);
-        let since = since.unwrap_or_else(SystemTime::now);
-        self.desk.store().opened(Open { id, rule, headline, since });
-    }
-
     /// The time since 1970 at `now`, which counts from the start.
     fn time(&self, now: Duration) -> Duration {
         self.started.saturating_add(now)
-    }
-}
-
-/// How a fault stands.
-#[derive(Clone, Copy, Debug)]
-enum Standing {
-    Open,
-    /// It is gone for now; people have not been told that it is over.
-    Quiet,
-    Over,
-}
-
-impl Standing {
-    const fn of(is_over: bool, is_told: bool) -> Self {
-        match (is_over, is_told) {
-            (false, _) => Self::Open,
-            (true, false) => Self::Quiet,
-            (true, true) => Self::Over,
-        }
-    }
-}
-
-impl Patience {
-    const fn of(&self, topic: Topic) -> Duration {
-        match topic {
-            Topic::Leak(_) => self.leak,
-            Topic::Growth(_) | Topic::Part(_) => self.growth,
-            _ => self.level,
-        }
     }
 }
 

@@ -89,25 +89,38 @@ pub(super) fn take_over(
     ours: Option<&mut Ours>,
     spool: &mut Spool,
     oom_kills: Option<&OomKills>,
-) -> io::Result<Found> {
-    // Who cannot note that it has taken something does not take it.
-    let held = ours.map(|ours| Guard::take(root).map(|guard| (ours, guard))).transpose();
+) -> (Found, io::Result<()>) {
     let mut found = Found::default();
-    let mut others = look_around(root, run, &mut found)?;
-    let taken = held.map(|held| {
-        let Some((ours, _guard)) = held else { return };
+    let done = take(root, run, ours, spool, oom_kills, &mut found);
+    (found, done)
+}
+
+fn take(
+    root: &Path,
+    run: &Run,
+    ours: Option<&mut Ours>,
+    spool: &mut Spool,
+    oom_kills: Option<&OomKills>,
+    found: &mut Found,
+) -> io::Result<()> {
+    // Who cannot note that it has taken something does not take it.
+    let guard = ours.is_some().then(|| Guard::take(root)).transpose();
+    let mut others = look_around(root, run, found)?;
+    let held = guard?.zip(ours);
+    let mut before = None;
+    if let Some((_guard, ours)) = held {
         others.retain(|other| other.state.service == run.service);
         let from: HashSet<String> = others.iter().filter_map(|other| other.state.from.clone()).collect();
         others.retain(|other| other.fate != Fate::Alive);
         others.sort_by_key(|other| other.fate.last_sign());
-        let before = inherit(&mut others, &from, run, ours, &mut found.legacy);
+        before = inherit(&mut others, &from, run, ours, &mut found.legacy);
         found.legacy.deaths = deaths(&mut others, before.as_deref(), run, &found.fates, oom_kills);
         others.iter().for_each(|other| spool.take_over(&other.folder));
-        found.legacy.parcels = spool.read(before.as_deref());
-    });
+    }
+    found.legacy.parcels = spool.read(before.as_deref());
     forget(root, &run.id, &mut found.fates);
     draft::sweep(root, |run| matches!(found.fates.get(run), Some(Fate::Ended(_) | Fate::Died(_))));
-    taken.map(|()| found)
+    Ok(())
 }
 
 /// The death of the run called `run` has been told.

@@ -1,12 +1,10 @@
 //! What a run leaves and who has it next: what was told, and alerts that had not arrived.
 
-use std::fs;
-use std::time::{Duration, SystemTime};
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::tests::{Home, deaths, die, legacy, open};
-use super::super::{Legacy, Run, Store};
+use super::super::{Store, spool};
+use super::*;
 use crate::sink::{Alert, Attachment, Kind, Site, State};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -167,7 +165,10 @@ fn a_death_is_not_told_before_that_is_noted() {
     die(&home, second);
     let third = home.store();
     let again = deaths(&third);
-    assert_eq!(again.iter().map(|death| (death.inherited, death.known)).collect::<Vec<_>>(), [(true, false); 2]);
+    assert_eq!(
+        again.iter().map(|death| (death.inherited, death.known)).collect::<Vec<_>>(),
+        [(true, false); 2]
+    );
     assert_eq!(again[0].run, death.run);
     third.end(PATIENCE);
     assert!(deaths(&home.store()).is_empty());

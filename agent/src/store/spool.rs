@@ -102,7 +102,7 @@ impl Spool {
     pub(super) fn take_over(&self, folder: &Path) {
         let theirs = folder.join(FOLDER);
         let Ok(entries) = fs::read_dir(&theirs) else { return };
-        let mut all_moved = fs::create_dir_all(&self.root).is_ok();
+        let mut all_moved = draft::folder(&self.root).is_ok();
         for entry in entries.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with('.')) {
             all_moved &= fs::rename(entry.path(), self.root.join(entry.file_name())).is_ok();
         }

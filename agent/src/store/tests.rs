@@ -11,21 +11,21 @@ use super::*;
 const CHILD: &str = "STORE_TEST_FOLDER";
 
 /// A folder of our own, gone when dropped.
-struct Home(PathBuf);
+pub(super) struct Home(pub(super) PathBuf);
 
 impl Home {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("flamewatch-store-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         Self(path)
     }
 
-    fn store(&self) -> Store {
+    pub(super) fn store(&self) -> Store {
         Store::new(Run::now("shop", Some("1.4"))).on_disk(&self.0)
     }
 
     /// The names in `folder`.
-    fn names(&self, folder: &str) -> Vec<String> {
+    pub(super) fn names(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.0.join(folder)).into_iter().flatten().flatten();
         let mut names: Vec<_> =
             entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -53,7 +53,7 @@ fn snapshot(id: &str, rule: &str, second: u64, pprof: Vec<u8>) -> Snapshot {
     }
 }
 
-fn open(rule: &str) -> Open {
+pub(super) fn open(rule: &str) -> Open {
     Open {
         id: "a1".to_owned(),
         rule: rule.to_owned(),
@@ -67,13 +67,13 @@ fn ids(store: &Store) -> Vec<String> {
 }
 
 /// Waits for what earlier runs have left, which comes once the disk was looked at.
-fn legacy(store: &Store) -> Legacy {
+pub(super) fn legacy(store: &Store) -> Legacy {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(store.legacy())
 }
 
 /// The deaths, which are told of from here on.
-fn deaths(store: &Store) -> Vec<Death> {
+pub(super) fn deaths(store: &Store) -> Vec<Death> {
     let deaths = legacy(store).deaths;
     deaths.iter().for_each(|death| store.told(death.run.clone()));
     deaths
@@ -89,7 +89,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Ends like a process that is killed, but for the lock, which must go back with the descriptor.
-fn die(home: &Home, store: Store) {
+pub(super) fn die(home: &Home, store: Store) {
     let run = store.run.id.clone();
     store.keeper().expect("a keeper").end(Duration::from_secs(20));
     let path = home.0.join("runs").join(run).join("state.json");

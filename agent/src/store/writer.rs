@@ -96,12 +96,10 @@ impl Work {
             Ok(ours) => self.ours = Some(ours),
             Err(error) => self.note(Err(error)),
         }
-        let found =
+        let (found, done) =
             heritage::take_over(&self.runs, &self.run, self.ours.as_mut(), &mut self.spool, now.as_ref());
-        let Found { fates, unreadable, legacy } = found.unwrap_or_else(|error| {
-            self.note(Err(error));
-            Found::default()
-        });
+        self.note(done);
+        let Found { fates, unreadable, legacy } = found;
         if unreadable > 0 {
             tracing::warn!(
                 "flamewatch: {unreadable} runs below {} left a state that cannot be read; it is not gone on with",

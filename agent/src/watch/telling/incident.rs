@@ -45,8 +45,8 @@ pub(super) struct Incident {
     pub(super) quiet: Option<Duration>,
     /// Whether nothing more is to be told unless it comes back.
     pub(super) over: bool,
-    /// The posts, by number, that may yet be lost with the process.
-    pub(super) under_way: Vec<(u32, Kind)>,
+    /// The posts that may yet be lost with the process.
+    pub(super) under_way: Vec<UnderWay>,
     /// It is quiet because the process was started anew, and has not come back since.
     pub(super) restarted: bool,
     /// None of its rules exists any more, so nobody can tell whether it is over.
@@ -55,8 +55,19 @@ pub(super) struct Incident {
     pub(super) owed: bool,
     /// How many processes have died while it was open.
     pub(super) deaths: u32,
-    /// When the first of them did.
+    /// When the first of them did, and when the last one did.
     pub(super) died: Option<Duration>,
+    pub(super) died_last: Option<Duration>,
+}
+
+/// A post on its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "__agent", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct UnderWay {
+    pub(super) number: u32,
+    pub(super) kind: Kind,
+    /// It tells of a death.
+    pub(super) death: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +104,7 @@ impl Incident {
             owed: false,
             deaths: 0,
             died: None,
+            died_last: None,
         }
     }
 
@@ -263,7 +275,7 @@ impl Incident {
         if self.under_way.len() >= MAX_UNDER_WAY {
             self.under_way.remove(0);
         }
-        self.under_way.push((self.posts, kind));
+        self.under_way.push(UnderWay { number: self.posts, kind, death: false });
         let until = self.quiet.unwrap_or(now);
         Post {
             incident: self.number,

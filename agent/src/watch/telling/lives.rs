@@ -23,7 +23,7 @@ impl Told {
     pub fn arrived(&mut self, name: &str, kind: Kind) {
         let named = |incident: &&mut Incident| incident.name.as_deref() == Some(name);
         if let Some(incident) = self.incidents.iter_mut().find(named) {
-            incident.under_way.retain(|(_, other)| *other != kind);
+            incident.under_way.retain(|post| post.kind != kind);
         }
     }
 }
@@ -45,7 +45,7 @@ impl Telling {
     /// The post `number` of `incident` has arrived, or is where the next run finds it.
     pub fn arrived(&mut self, incident: u64, number: u32) {
         if let Some(incident) = self.incidents.iter_mut().find(|one| one.number == incident) {
-            incident.under_way.retain(|(other, _)| *other != number);
+            incident.under_way.retain(|post| post.number != number);
         }
     }
 
@@ -130,9 +130,14 @@ impl Incident {
         self.members.truncate(MAX_MEMBERS);
         (self.began, self.told) = (self.began.min(now), self.told.min(now));
         self.died = self.died.map(|died| died.min(now));
-        let lost = |kind| self.under_way.iter().any(|(_, other)| *other == kind);
-        let (new, reply, end) = (lost(Kind::New), lost(Kind::Reply), lost(Kind::Resolved));
-        self.under_way.clear();
+        let under_way = std::mem::take(&mut self.under_way);
+        let lost = |kind| under_way.iter().any(|post| post.kind == kind);
+        let (new, end) = (lost(Kind::New), lost(Kind::Resolved));
+        let reply = under_way.iter().any(|post| post.kind == Kind::Reply && !post.death);
+        if under_way.iter().any(|post| post.death) {
+            // Nor of that death, which we are going to hear of once more.
+            (self.deaths, self.died_last) = (self.deaths.saturating_sub(1), None);
+        }
         if end {
             // Nobody has heard that it is over.
             (self.heard, self.over) = (true, false);
@@ -153,6 +158,9 @@ impl Incident {
 
     /// One more process died over it. Whether that is told.
     fn died(&mut self, now: Duration, at: Duration) -> bool {
+        if self.died_last.replace(at) == Some(at) {
+            return false;
+        }
         self.deaths = self.deaths.saturating_add(1);
         self.died.get_or_insert(at.min(now));
         self.quiet = Some(now);
@@ -165,7 +173,11 @@ impl Incident {
 
     fn tell_death(&mut self, now: Duration) -> Post {
         let (rule, key) = self.foremost();
-        self.post(now, self.more(), rule, key)
+        let post = self.post(now, self.more(), rule, key);
+        if let Some(last) = self.under_way.last_mut() {
+            last.death = true;
+        }
+        post
     }
 
     /// How much it has to do with a death, the most first.

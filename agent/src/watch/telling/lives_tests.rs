@@ -210,6 +210,22 @@ fn a_death_that_somebody_else_tells_of_is_counted() {
 }
 
 #[test]
+fn a_death_whose_post_was_lost_is_told_when_it_is_heard_of_again() {
+    let mut service = Service::new();
+    service.live("X!");
+    let first = service.now - MINUTE;
+    // The next life hears of that death too, since its post was lost; and then, since it was not, of its own alone.
+    service.restarted(false, all);
+    let again = service.telling.died(service.now, first, false);
+    assert_eq!(again.iter().map(|post| (post.kind, post.deaths)).collect::<Vec<_>>(), [(Kind::Reply, 1)]);
+    service.under_way = again;
+    service.live(".");
+    service.restarted(false, all);
+    assert_eq!(service.telling.died(service.now, first, false), []);
+    assert_eq!(service.live("!!"), ".R1");
+}
+
+#[test]
 fn what_no_rule_watches_any_more_ages_out() {
     let mut service = Service::new();
     service.live("X.");
