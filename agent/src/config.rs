@@ -54,6 +54,10 @@ pub(crate) struct Config {
     pub(crate) token: Option<Secret>,
     pub(crate) url: Option<String>,
     pub(crate) slack_webhook: Option<Secret>,
+    pub(crate) inbound: Option<SocketAddr>,
+    pub(crate) slack_signing_secret: Option<Secret>,
+    pub(crate) slack_channels: Vec<String>,
+    pub(crate) trigger_token: Option<Secret>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) debug_dir: Option<PathBuf>,
     pub(crate) tick: Duration,
@@ -120,6 +124,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_GROWTH_WINDOW", "a duration from 10s to 1day"),
     ("FLAMEWATCH_HEAP_GROWTH", "bytes a minute such as 4MiB, or off"),
     ("FLAMEWATCH_HOLD", "a duration such as 2m"),
+    ("FLAMEWATCH_INBOUND", "ADDRESS:PORT such as 0.0.0.0:6061 for requests for profiles, or off"),
     ("FLAMEWATCH_INFLUX", "an InfluxDB's URL for writing: http, https or udp"),
     ("FLAMEWATCH_INFLUX_TOKEN", "an InfluxDB's token"),
     ("FLAMEWATCH_LEAKS", "on or off"),
@@ -127,12 +132,15 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_MEMORY_LIMIT", "bytes of resident memory such as 512MiB, or off"),
     ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
     ("FLAMEWATCH_SERVICE", "a name"),
+    ("FLAMEWATCH_SLACK_CHANNELS", "ids of Slack channels such as C0123456789, with commas between"),
+    ("FLAMEWATCH_SLACK_SIGNING_SECRET", "a Slack app's signing secret, at least 16 characters"),
     ("FLAMEWATCH_SLACK_WEBHOOK", "an incoming webhook's https URL"),
     ("FLAMEWATCH_STATSD", "HOST:PORT of a StatsD server"),
     ("FLAMEWATCH_TASK_GROWTH", "tasks a minute such as 30, or off"),
     ("FLAMEWATCH_THREAD_GROWTH", "threads a minute such as 10, or off"),
     ("FLAMEWATCH_TICK", "a duration from 100ms to 5m"),
     ("FLAMEWATCH_TOKEN", "at least 16 characters"),
+    ("FLAMEWATCH_TRIGGER_TOKEN", "at least 16 characters"),
     ("FLAMEWATCH_URL", "the http or https URL under which people reach the debug port"),
     ("FLAMEWATCH_VERSION", "the service's version"),
     ("FLAMEWATCH_WARM_UP", "a duration such as 2m"),
@@ -149,6 +157,10 @@ impl Default for Config {
             token: None,
             url: None,
             slack_webhook: None,
+            inbound: None,
+            slack_signing_secret: None,
+            slack_channels: Vec::new(),
+            trigger_token: None,
             dir: None,
             debug_dir: None,
             tick: DEFAULT_TICK,
@@ -196,6 +208,12 @@ impl Config {
         env.read_secret("FLAMEWATCH_SLACK_WEBHOOK", &mut self.slack_webhook, |text| {
             http_url(text).is_some()
         })?;
+        env.read("FLAMEWATCH_INBOUND", &mut self.inbound, |text| or_off(text, |text| text.parse().ok()))?;
+        env.read_secret("FLAMEWATCH_SLACK_SIGNING_SECRET", &mut self.slack_signing_secret, |text| {
+            text.len() >= 16
+        })?;
+        env.read("FLAMEWATCH_SLACK_CHANNELS", &mut self.slack_channels, channels)?;
+        env.read_secret("FLAMEWATCH_TRIGGER_TOKEN", &mut self.trigger_token, |text| text.len() >= 16)?;
         env.read("FLAMEWATCH_DIR", &mut self.dir, |text| Some(Some(PathBuf::from(text))))?;
         env.read("FLAMEWATCH_DEBUG_DIR", &mut self.debug_dir, |text| Some(Some(PathBuf::from(text))))?;
         env.read("FLAMEWATCH_TICK", &mut self.tick, |text| {
@@ -322,6 +340,13 @@ fn share(text: &str) -> Option<f64> {
 fn http_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     (!rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
+}
+
+/// Ids, since names change and can be taken by others.
+fn channels(text: &str) -> Option<Vec<String>> {
+    let is_id =
+        |id: &str| id.len() >= 2 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    text.split(',').map(str::trim).map(|id| is_id(id).then(|| id.to_owned())).collect()
 }
 
 fn program_name() -> String {

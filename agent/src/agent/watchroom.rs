@@ -13,6 +13,8 @@ use crate::builder::Extras;
 use crate::config::Config;
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
+#[cfg(feature = "inbound")]
+use crate::inbound::{Gate, Inbound};
 use crate::leak::{Leak, Level, Subject};
 use crate::meter;
 use crate::profile::Profile;
@@ -22,6 +24,8 @@ use crate::watch::Verdict;
 use crate::watch::telling::{Post, Telling};
 
 use super::afterlife;
+#[cfg(feature = "inbound")]
+use super::asked::{self, Asked};
 use super::baseline::Baseline;
 use super::bulletin::{self, Mark, Stamp};
 use super::equipment::{self, Equipment};
@@ -53,6 +57,10 @@ pub(super) struct Watchroom {
     desk: Arc<Desk>,
     deliveries: Arc<Vec<Delivery>>,
     port: Option<Port>,
+    #[cfg(feature = "inbound")]
+    inbound: Option<Inbound>,
+    #[cfg(feature = "inbound")]
+    gate: Option<Arc<Gate>>,
     url: Option<String>,
     equipment: Equipment,
     exporter: Option<Exporter>,
@@ -128,6 +136,10 @@ impl Watchroom {
             late: 0,
             deliveries: Arc::new(deliveries),
             port,
+            #[cfg(feature = "inbound")]
+            inbound: None,
+            #[cfg(feature = "inbound")]
+            gate: None,
             url,
             equipment,
             exporter,
@@ -139,6 +151,12 @@ impl Watchroom {
             panics: 0,
             config,
         })
+    }
+
+    /// The same with a socket through which profiles can be asked for.
+    #[cfg(feature = "inbound")]
+    pub(super) fn letting_in(self, inbound: Option<Inbound>) -> Self {
+        Self { gate: inbound.as_ref().map(Inbound::gate), inbound, ..self }
     }
 
     /// Runs until `stop`.
@@ -154,6 +172,10 @@ impl Watchroom {
         let port = self.port.take().map(|port| tokio::spawn(port.answer(self.desk.clone(), closing.clone())));
         let (about, url) = (self.config.service.clone(), self.url.clone());
         tokio::spawn(afterlife::tell(about, url, self.desk.clone(), self.deliveries.clone()));
+        #[cfg(feature = "inbound")]
+        if let Some(inbound) = self.inbound.take() {
+            tokio::spawn(self.asked().serve(inbound));
+        }
         let mut ticks = tokio::time::interval(self.config.tick);
         // After a stall one reading is enough; a burst of them would bend every slope.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -388,6 +410,8 @@ impl Watchroom {
             lines.push(("alerts without evidence".to_owned(), self.hasty_cases.to_string()));
         }
         lines.extend(bulletin::suppressed(&self.telling));
+        #[cfg(feature = "inbound")]
+        lines.extend(self.gate.as_ref().and_then(|gate| asked::account(gate.counts())));
         self.desk.set_status(lines);
     }
 
@@ -399,6 +423,12 @@ impl Watchroom {
         self.desk.set_figures(figures);
     }
 
+    #[cfg(feature = "inbound")]
+    fn asked(&self) -> Asked {
+        let (service, url) = (self.config.service.clone(), self.url.clone());
+        Asked { service, url, desk: self.desk.clone(), deliveries: self.deliveries.clone() }
+    }
+
     fn announce(&self) {
         let port = self
             .url
@@ -407,6 +437,10 @@ impl Watchroom {
         let sinks: Vec<String> = self.deliveries.iter().map(|delivery| delivery.status().name).collect();
         let sinks = if sinks.is_empty() { "nowhere".to_owned() } else { sinks.join(", ") };
         tracing::info!("flamewatch: watching {}; {port}; alerts go to {sinks}", self.config.service);
+        #[cfg(feature = "inbound")]
+        if let Some(inbound) = &self.inbound {
+            tracing::info!("flamewatch: profiles can be asked for on {}", inbound.address());
+        }
     }
 
     fn now(&self) -> Duration {
