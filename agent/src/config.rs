@@ -31,6 +31,8 @@ pub const DEFAULT_THREAD_GROWTH: f64 = 10.0;
 pub const DEFAULT_FD_GROWTH: f64 = 30.0;
 /// The resident memory may take this share of the memory limit.
 pub const DEFAULT_RSS_SHARE: f64 = 0.85;
+/// The process may use this share of the CPU time it may have, of its cgroup's quota or of its CPUs.
+pub const DEFAULT_CPU_SHARE: f64 = 0.9;
 /// A worker of an async runtime may stay in one poll this long.
 pub const DEFAULT_WORKER_BLOCKED: Duration = Duration::from_millis(500);
 /// CPU samples a second.
@@ -72,6 +74,7 @@ pub(crate) struct Config {
     pub(crate) fd_growth: Option<f64>,
     pub(crate) rss_share: Option<f64>,
     pub(crate) memory_limit: Option<u64>,
+    pub(crate) cpu_share: Option<f64>,
     pub(crate) worker_blocked: Option<Duration>,
     pub(crate) leaks: bool,
     pub(crate) leak_timescale: f64,
@@ -117,6 +120,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_CPU_ENGINE", "auto, timers, perf or pprof"),
     ("FLAMEWATCH_CPU_HZ", "a whole number from 1 to 999"),
     ("FLAMEWATCH_CPU_KEEP", "a duration from 10s to 1h"),
+    ("FLAMEWATCH_CPU_SHARE", "a share of the CPU time there is, from 0.05 to 1, or off"),
     ("FLAMEWATCH_DEBUG_DIR", "a folder with separate debug files"),
     ("FLAMEWATCH_DIR", "a folder for alerts, their profiles and what is open; replicas may share it"),
     ("FLAMEWATCH_EXPORT_EVERY", "a duration from 1s to 1h"),
@@ -175,6 +179,7 @@ impl Default for Config {
             fd_growth: Some(DEFAULT_FD_GROWTH),
             rss_share: Some(DEFAULT_RSS_SHARE),
             memory_limit: None,
+            cpu_share: Some(DEFAULT_CPU_SHARE),
             worker_blocked: Some(DEFAULT_WORKER_BLOCKED),
             leaks: true,
             leak_timescale: 1.0,
@@ -231,6 +236,7 @@ impl Config {
         env.read("FLAMEWATCH_THREAD_GROWTH", &mut self.thread_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_FD_GROWTH", &mut self.fd_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_RSS_SHARE", &mut self.rss_share, |text| or_off(text, share))?;
+        env.read("FLAMEWATCH_CPU_SHARE", &mut self.cpu_share, |text| or_off(text, share))?;
         env.read("FLAMEWATCH_MEMORY_LIMIT", &mut self.memory_limit, |text| or_off(text, bytes))?;
         env.read("FLAMEWATCH_STATSD", &mut self.statsd, |text| {
             text.contains(':').then(|| Some(text.to_owned()))
