@@ -44,6 +44,7 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_FD_GROWTH` | file descriptors a minute; `off` for no rule | `30` |
 /// | `FLAMEWATCH_RSS_SHARE` | share of the memory limit; `off` for no rule | `0.85` |
 /// | `FLAMEWATCH_CPU_SHARE` | share of the cgroup's CPU quota, or of all its CPUs; `off` for no rule | `0.9` |
+/// | `FLAMEWATCH_CPU_CEILING` | share of the CPU time above which no alert takes a CPU profile or names one | `off` |
 /// | `FLAMEWATCH_MEMORY_LIMIT` | bytes that RSS is held against, where no cgroup or machine has less; `off` for none | none |
 /// | `FLAMEWATCH_WORKER_BLOCKED` | how long a tokio worker may stay in one poll; `off` for no look-out | `500ms` |
 /// | `FLAMEWATCH_LEAKS` | `off` judges nobody by what outlives what | `on` |

@@ -75,6 +75,7 @@ pub(crate) struct Config {
     pub(crate) rss_share: Option<f64>,
     pub(crate) memory_limit: Option<u64>,
     pub(crate) cpu_share: Option<f64>,
+    pub(crate) cpu_ceiling: Option<f64>,
     pub(crate) worker_blocked: Option<Duration>,
     pub(crate) leaks: bool,
     pub(crate) leak_timescale: f64,
@@ -117,6 +118,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_CLEAR_HOLD", "a duration such as 10m"),
     ("FLAMEWATCH_COOLDOWN", "a duration such as 1h"),
     ("FLAMEWATCH_CPU_ALWAYS", "a whole number from 1 to 999 such as 19, or off"),
+    ("FLAMEWATCH_CPU_CEILING", "a share of the CPU time there is, from 0.05 to 1, or off"),
     ("FLAMEWATCH_CPU_ENGINE", "auto, timers, perf or pprof"),
     ("FLAMEWATCH_CPU_HZ", "a whole number from 1 to 999"),
     ("FLAMEWATCH_CPU_KEEP", "a duration from 10s to 1h"),
@@ -180,6 +182,7 @@ impl Default for Config {
             rss_share: Some(DEFAULT_RSS_SHARE),
             memory_limit: None,
             cpu_share: Some(DEFAULT_CPU_SHARE),
+            cpu_ceiling: None,
             worker_blocked: Some(DEFAULT_WORKER_BLOCKED),
             leaks: true,
             leak_timescale: 1.0,
@@ -236,6 +239,7 @@ impl Config {
         env.read("FLAMEWATCH_THREAD_GROWTH", &mut self.thread_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_FD_GROWTH", &mut self.fd_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_RSS_SHARE", &mut self.rss_share, |text| or_off(text, share))?;
+        env.read("FLAMEWATCH_CPU_CEILING", &mut self.cpu_ceiling, |text| or_off(text, share))?;
         env.read("FLAMEWATCH_CPU_SHARE", &mut self.cpu_share, |text| or_off(text, share))?;
         env.read("FLAMEWATCH_MEMORY_LIMIT", &mut self.memory_limit, |text| or_off(text, bytes))?;
         env.read("FLAMEWATCH_STATSD", &mut self.statsd, |text| {

@@ -122,7 +122,6 @@ fn profiles_are_taken_for_those_who_may_ask_and_nobody_else_costs_anything() {
     assert_eq!(post(inbound, "/slack", &[], "text=cpu").0, 401);
     assert_eq!(post(inbound, "/trigger", &[("authorization", "Bearer wrong")], alert).0, 401);
     let grown = service.running.rss().saturating_sub(before);
-    println!("grown by {grown} bytes over 1.6 GB of bodies");
     assert!(grown < GROWTH, "grown by {grown} bytes");
     counted("2 taken, 5 asked for twice, 0 turned away, 7 refused");
     for page in ["/debug/", "/debug/snapshots", "/metrics"] {

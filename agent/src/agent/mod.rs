@@ -17,6 +17,7 @@ mod lookout;
 mod memory;
 mod plateaus;
 mod port;
+mod restraint;
 mod rules;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod watchdog;
