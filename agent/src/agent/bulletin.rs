@@ -118,13 +118,14 @@ pub(super) fn suppressed(telling: &Telling) -> Option<(String, String)> {
     (!words.is_empty()).then(|| ("alerts not told".to_owned(), words.join(", ")))
 }
 
-/// What an alert was told as.
-pub(super) const fn kind_of(kind: Kind) -> telling::Kind {
+/// What an alert was told as; `None` for one that tells of nothing wrong.
+pub(super) const fn kind_of(kind: Kind) -> Option<telling::Kind> {
     match kind {
-        Kind::New => telling::Kind::New,
-        Kind::Reply => telling::Kind::Reply,
-        Kind::Reminder => telling::Kind::Reminder,
-        Kind::Resolved => telling::Kind::Resolved,
+        Kind::New => Some(telling::Kind::New),
+        Kind::Reply => Some(telling::Kind::Reply),
+        Kind::Reminder => Some(telling::Kind::Reminder),
+        Kind::Resolved => Some(telling::Kind::Resolved),
+        Kind::Asked => None,
     }
 }
 

@@ -23,6 +23,7 @@ use super::investigation::{Case, investigate};
 use super::leak_alert::{self, About};
 use super::leaks::News;
 use super::lookout::{Lookout, Reading};
+use super::restraint::{self, Care, Restraint};
 use lives::Patience;
 use notes::Standing;
 
@@ -55,8 +56,9 @@ pub(super) struct Newsroom {
     places: Arc<Semaphore>,
     /// Alerts that are being written are given up.
     closing: Arc<Notify>,
-    /// Alerts that went out without evidence, because too many were under investigation.
-    hasty_cases: u64,
+    restraint: Restraint,
+    /// The share of the CPU time there is that was in use when it was last read.
+    cpu_share: Option<f64>,
 }
 
 /// What has gone out, and is not lost with the process any more.
@@ -102,7 +104,8 @@ impl Newsroom {
             cases: JoinSet::new(),
             places: Arc::new(Semaphore::new(MAX_CASES)),
             closing: Arc::default(),
-            hasty_cases: 0,
+            restraint: Restraint::new(config.cpu_ceiling),
+            cpu_share: None,
         }
     }
 
@@ -128,7 +131,7 @@ impl Newsroom {
         self.note_open(standing, &case, finding.rule.to_string(), bare, since);
         self.take_note();
         let Some(post) = post else { return };
-        let (place, mark) = (self.place(), self.stamp.mark(&post));
+        let ((place, care), mark) = (self.place(now), self.stamp.mark(&post));
         // At once, in case that looking for the cause takes too long, or too much memory.
         tracing::warn!(
             "flamewatch: {} is {}, at {}",
@@ -140,8 +143,8 @@ impl Newsroom {
             mark,
             service: self.service.clone(),
             unit: reading.unit,
-            // With too many cases under way the alert goes out without evidence: late news is worse than bare news.
-            evidence: reading.evidence.filter(|_| place.is_some()),
+            evidence: reading.evidence,
+            care,
             url: self.url.clone(),
             identity: self.desk.identity().summary(),
             // What is high was not made high in the last minutes; what grows was.
@@ -183,18 +186,18 @@ impl Newsroom {
             let named = |name: &String| of_rule().map(|(news, _)| news).find(|news| news.leak.name == *name);
             if let Some(about) = named(&post.key) {
                 let others = post.with.iter().filter_map(named).map(|news| news.leak.clone()).collect();
-                self.tell_leak(about.clone(), others, &post);
+                self.tell_leak(about.clone(), others, &post, now);
             }
         }
     }
 
     /// Sends the alert of a leak.
-    fn tell_leak(&mut self, news: News, others: Vec<Leak>, post: &Post) {
-        let (place, mark) = (self.place(), self.stamp.mark(post));
+    fn tell_leak(&mut self, news: News, others: Vec<Leak>, post: &Post, now: Duration) {
+        let ((place, care), mark) = (self.place(now), self.stamp.mark(post));
         let title = if mark.state() == State::Resolved { "is over" } else { "is found" };
         tracing::warn!("flamewatch: {} {title}: {}", incident(&post.rule, &post.key), news.leak.growth());
         let about = About {
-            evidence: place.is_some(),
+            care,
             mark,
             others,
             service: self.service.clone(),
@@ -252,16 +255,22 @@ impl Newsroom {
         &self.telling
     }
 
-    /// Alerts that went out without evidence.
-    pub(super) const fn hasty_cases(&self) -> u64 {
-        self.hasty_cases
+    /// How often an alert has spared the service.
+    pub(super) const fn spared(&self) -> restraint::Counts {
+        self.restraint.counts()
     }
 
-    /// A place among the investigations, if one is free.
-    fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+    /// The share of the CPU time there is that is in use.
+    pub(super) const fn notice_cpu(&mut self, share: Option<f64>) {
+        self.cpu_share = share;
+    }
+
+    /// A place among the investigations, if one is free, and how much this one may cost.
+    fn place(&mut self, now: Duration) -> (Option<OwnedSemaphorePermit>, Care) {
         let place = self.places.clone().try_acquire_owned().ok();
-        self.hasty_cases += u64::from(place.is_none());
-        place
+        let room = self.desk.newest_memory().and_then(|account| Some(account.memory.level?.room));
+        let care = self.restraint.care(now, place.is_some(), room, self.cpu_share);
+        (place, care)
     }
 
     /// Sends the alert of `post` to everybody when it is written, unless the agent stops before.

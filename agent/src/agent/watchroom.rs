@@ -13,11 +13,15 @@ use crate::builder::Extras;
 use crate::config::Config;
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
+#[cfg(feature = "inbound")]
+use crate::inbound::{Gate, Inbound};
 use crate::meter;
 use crate::profile::Profile;
 use crate::sink::{self, Delivery};
 use crate::watch::Verdict;
 
+#[cfg(feature = "inbound")]
+use super::asked::{self, Asked};
 use super::baseline::Baseline;
 use super::bulletin;
 use super::dispatch;
@@ -29,6 +33,7 @@ use super::lookout::{Lookout, Reading};
 use super::newsroom::Newsroom;
 use super::plateaus::Known;
 use super::port::Port;
+use super::restraint;
 use super::rules;
 
 /// How long the debug port may take to close.
@@ -46,6 +51,10 @@ pub(super) struct Watchroom {
     desk: Arc<Desk>,
     deliveries: Arc<Vec<Delivery>>,
     port: Option<Port>,
+    #[cfg(feature = "inbound")]
+    inbound: Option<Inbound>,
+    #[cfg(feature = "inbound")]
+    gate: Option<Arc<Gate>>,
     url: Option<String>,
     equipment: Equipment,
     exporter: Option<Exporter>,
@@ -118,6 +127,10 @@ impl Watchroom {
             late: 0,
             deliveries,
             port,
+            #[cfg(feature = "inbound")]
+            inbound: None,
+            #[cfg(feature = "inbound")]
+            gate: None,
             url,
             equipment,
             exporter,
@@ -125,6 +138,12 @@ impl Watchroom {
             panics: 0,
             config,
         })
+    }
+
+    /// The same with a socket through which profiles can be asked for.
+    #[cfg(feature = "inbound")]
+    pub(super) fn letting_in(self, inbound: Option<Inbound>) -> Self {
+        Self { gate: inbound.as_ref().map(Inbound::gate), inbound, ..self }
     }
 
     /// Runs until `stop`.
@@ -141,6 +160,10 @@ impl Watchroom {
         let desk = self.desk.clone();
         let mut legacy = std::pin::pin!(desk.store().legacy());
         let mut inherited = false;
+        #[cfg(feature = "inbound")]
+        if let Some(inbound) = self.inbound.take() {
+            tokio::spawn(self.asked().serve(inbound));
+        }
         let mut ticks = tokio::time::interval(self.config.tick);
         // After a stall one reading is enough; a burst of them would bend every slope.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -226,6 +249,8 @@ impl Watchroom {
         }
         self.show_status(&status);
         self.show_figures(&guard.lookout);
+        let cpu_share = guard.lookout.reading("cpu.share").and_then(|reading| reading.value);
+        self.newsroom.notice_cpu(cpu_share);
         for (verdict, reading) in verdicts {
             self.newsroom.hear(verdict, &reading, |kind| guard.before(kind), now);
         }
@@ -249,20 +274,30 @@ impl Watchroom {
             lines.push(("blocked workers".to_owned(), self.equipment.blocked_workers(self.now())));
         }
         lines.extend(self.equipment.problems().iter().cloned());
-        if self.newsroom.hasty_cases() > 0 {
-            let count = self.newsroom.hasty_cases().to_string();
-            lines.push(("alerts without evidence".to_owned(), count));
+        let spared = self.newsroom.spared();
+        if spared != restraint::Counts::default() {
+            let words =
+                format!("{} without a profile, {} with one that is not named", spared.bare, spared.raw);
+            lines.push(("alerts that spared the service".to_owned(), words));
         }
         lines.extend(bulletin::suppressed(self.newsroom.telling()));
+        #[cfg(feature = "inbound")]
+        lines.extend(self.gate.as_ref().and_then(|gate| asked::account(gate.counts())));
         self.desk.set_status(lines);
     }
 
     fn show_figures(&self, lookout: &Lookout) {
         let sinks: Vec<_> = self.deliveries.iter().map(Delivery::status).collect();
-        let counts = Counts { hasty: self.newsroom.hasty_cases(), panics: self.panics };
+        let counts = Counts { spared: self.newsroom.spared(), panics: self.panics };
         let mut figures = figures::families(lookout, &sinks, self.newsroom.telling(), counts);
         figures.extend(self.equipment.figures());
         self.desk.set_figures(figures);
+    }
+
+    #[cfg(feature = "inbound")]
+    fn asked(&self) -> Asked {
+        let (service, url) = (self.config.service.clone(), self.url.clone());
+        Asked { service, url, desk: self.desk.clone(), deliveries: self.deliveries.clone() }
     }
 
     fn announce(&self) {
@@ -273,6 +308,10 @@ impl Watchroom {
         let sinks: Vec<String> = self.deliveries.iter().map(|delivery| delivery.status().name).collect();
         let sinks = if sinks.is_empty() { "nowhere".to_owned() } else { sinks.join(", ") };
         tracing::info!("flamewatch: watching {}; {port}; alerts go to {sinks}", self.config.service);
+        #[cfg(feature = "inbound")]
+        if let Some(inbound) = &self.inbound {
+            tracing::info!("flamewatch: profiles can be asked for on {}", inbound.address());
+        }
     }
 
     fn now(&self) -> Duration {

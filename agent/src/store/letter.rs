@@ -175,7 +175,7 @@ impl Document {
 
     fn opened(self, is_done: impl Fn(usize) -> bool) -> Letter {
         let state = if self.state == State::Resolved.as_str() { State::Resolved } else { State::Firing };
-        let kinds = [Kind::New, Kind::Reply, Kind::Reminder, Kind::Resolved];
+        let kinds = [Kind::New, Kind::Reply, Kind::Reminder, Kind::Resolved, Kind::Asked];
         let mut alert = Alert::new(self.id, state, self.service, self.rule);
         alert.group = self.group;
         alert.kind = kinds.into_iter().find(|kind| kind.as_str() == self.kind).unwrap_or(alert.kind);

@@ -28,10 +28,10 @@ impl Newsroom {
         if let Some(telling) = telling {
             match serde_json::from_value::<Told>(telling) {
                 Ok(mut told) => {
-                    parcels.iter().for_each(|parcel| {
-                        let alert = &parcel.alert;
-                        told.arrived(&alert.id, bulletin::kind_of(alert.kind));
-                    });
+                    for parcel in &parcels {
+                        let kind = bulletin::kind_of(parcel.alert.kind);
+                        kind.into_iter().for_each(|kind| told.arrived(&parcel.alert.id, kind));
+                    }
                     let (time, patience) = (self.time(now), self.patience);
                     let knows = |rule: &str| self.rules.iter().any(|known| known == rule);
                     self.telling.inherit(told, time, knows, |topic| patience.with(topic));
