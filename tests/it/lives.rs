@@ -121,7 +121,7 @@ fn messages(slack: &FakeSlack) -> Vec<Message> {
     let read = |message: &Value| {
         let (standing, rule) = block(message, 0).split_once(" · mayfly: ")?;
         let text = message.to_string();
-        let alert = text.split_once("alert ")?.1.split(' ').next()?.to_owned();
+        let alert = text.rsplit_once("· alert ")?.1.split(' ').next()?.to_owned();
         let standing = standing.split_once(' ')?.1.to_owned();
         Some(Message { standing, rule: rule.to_owned(), alert, text })
     };

@@ -39,6 +39,9 @@ use super::rules;
 /// How long the debug port may take to close.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long the watching waits at the start for a slow disk to say what earlier runs have told.
+const DISK: Duration = Duration::from_secs(5);
+
 /// Everything the loop owns.
 pub(super) struct Watchroom {
     config: Config,
@@ -172,7 +175,8 @@ impl Watchroom {
         loop {
             tokio::select! {
                 () = stop.notified() => break,
-                _ = ticks.tick() => self.look(),
+                // What is open already is not to be told as new.
+                _ = ticks.tick(), if inherited || self.now() >= DISK => self.look(),
                 _ = beats.tick() => self.desk.meter(self.now(), figures::counts()),
                 Some(round) = next(&mut self.rounds) => self.judge(round),
                 Some(concluded) = self.leaks.next() => {
