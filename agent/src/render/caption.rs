@@ -48,10 +48,12 @@ impl Caption {
 
 /// When `profile` was taken, and over how long: `over 10 s from 2026-03-01T14:02:00Z`.
 pub(super) fn window(profile: &Profile) -> String {
-    // Collapsed stacks, for one, have no time.
-    let told = (profile.began != UNIX_EPOCH).then(|| moment::readable(profile.began));
-    let began = told.as_deref().unwrap_or("a time that is not told");
-    match profile.lasted.filter(|lasted| !lasted.is_zero()) {
+    if profile.began == UNIX_EPOCH {
+        // Collapsed stacks, for one, have no time.
+        return "at a time that is not told".to_owned();
+    }
+    let began = moment::readable(profile.began);
+    match profile.lasted {
         Some(lasted) => format!("over {} from {began}", Unit::Nanoseconds.show(lasted.as_nanos() as f64)),
         None => format!("at {began}"),
     }
