@@ -62,3 +62,44 @@ pub(super) fn rest(deliveries: &[Delivery]) {
     let deadline = Instant::now() + FAREWELL;
     deliveries.iter().for_each(|delivery| delivery.rested(deadline));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::{self, State};
+    use crate::store::{Run, Store};
+
+    #[test]
+    fn sinks_get_by_name_what_they_had_not_and_what_is_for_nobody_goes() {
+        let path = std::env::temp_dir().join(format!("flamewatch-dispatch-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        let store = || Store::new(Run::now("shop", None)).on_disk(&path);
+        let first = store();
+        let alert = |id: &str| Arc::new(Alert::new(id, State::Firing, "shop", "queue high"));
+        for (id, sinks) in [("a1", vec!["log", "slack"]), ("b2", vec!["slack"]), ("c3", vec!["log", "log"])] {
+            let sinks = sinks.into_iter().map(str::to_owned).collect();
+            let (_, written) = first.dispatch(&alert(id), sinks).expect("a keeper");
+            written.blocking_recv().expect("written");
+        }
+        first.end(PATIENCE);
+        let next = store();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let parcels = runtime.block_on(next.legacy()).parcels;
+        assert_eq!(parcels.len(), 3);
+        let start = || Delivery::start(Box::new(sink::Log::new()), sink::Options::default());
+        let deliveries = [start().expect("a thread"), start().expect("a thread")];
+        resume(&parcels, &deliveries);
+        let end = Instant::now() + Duration::from_secs(20);
+        while next.waiting().is_some_and(|waiting| waiting.alerts > 0) {
+            assert!(Instant::now() < end, "{:?}", next.waiting());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(
+            deliveries.map(|delivery| delivery.status().sent),
+            [2, 1],
+            "two of one name, each its own"
+        );
+        next.end(PATIENCE);
+        std::fs::remove_dir_all(path).expect("ours");
+    }
+}

@@ -19,7 +19,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// The first posts that may be lost, of those that `arrived` says are not: the name of the incident, and what it was.
+    /// A post of this `kind` of the incident called `name` is not lost, since somebody else has found it.
     pub fn arrived(&mut self, name: &str, kind: Kind) {
         let named = |incident: &&mut Incident| incident.name.as_deref() == Some(name);
         if let Some(incident) = self.incidents.iter_mut().find(named) {
