@@ -2,12 +2,19 @@
 //! It follows no redirect, keeps no connection, reads a bounded answer, and has errors without a path, which is often the
 //! secret.
 
+#[cfg(any(feature = "webhook", feature = "pagerduty", feature = "pyroscope"))]
+mod endpoint;
+mod proxy;
+
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderMap, Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
 use url::{Host, Url};
+
+#[cfg(any(feature = "webhook", feature = "pagerduty", feature = "pyroscope"))]
+pub(super) use endpoint::{Endpoint, Plain};
 
 /// The most of an answer that is read.
 const MAX_ANSWER: u64 = 256 * 1024;
@@ -25,6 +32,10 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<Duration>,
     pub(super) body: Vec<u8>,
     /// Whether that is all it said, and it did not break off.
+    #[cfg_attr(
+        not(feature = "slack"),
+        allow(dead_code, reason = "only Slack says in the body that it is done")
+    )]
     pub(super) whole: bool,
 }
 
@@ -32,23 +43,21 @@ pub(super) struct Answer {
 ///
 /// Alerts are rare, so no connection is kept open between them. The certificate roots are compiled in: a container
 /// without CA files can post. Of several TLS providers in the process ureq takes the installed one, else ring;
-/// it never asks rustls to guess, which panics when a service links two. A proxy is taken from the environment
-/// (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), but not for `loopback`.
-pub(super) fn client(loopback: bool) -> ureq::Agent {
+/// it never asks rustls to guess, which panics when a service links two. A proxy is chosen anew for each request.
+pub(super) fn client() -> ureq::Agent {
     let tls = TlsConfig::builder().root_certs(RootCerts::WebPki).build();
-    let mut config = ureq::Agent::config_builder()
+    let config = ureq::Agent::config_builder()
         .tls_config(tls)
         .http_status_as_error(false)
         .max_redirects(0)
         .max_idle_connections(0)
+        .proxy(None)
         .user_agent(concat!("flamewatch/", env!("CARGO_PKG_VERSION")));
-    if loopback {
-        config = config.proxy(None);
-    }
     config.build().new_agent()
 }
 
-/// Makes `request` to `url` before `deadline`. Its own address is ignored.
+/// Makes `request` to `url` before `deadline`. Its own address is ignored. A proxy is taken from the environment:
+/// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
 ///
 /// # Errors
 /// What kept us from an answer, for people, with the host and without the path.
@@ -57,6 +66,16 @@ pub(super) fn send(
     url: &Url,
     request: Request<&[u8]>,
     deadline: Instant,
+) -> Result<Answer, String> {
+    send_through(client, url, request, deadline, proxy::of(url, |name| std::env::var(name).ok())?)
+}
+
+fn send_through(
+    client: &ureq::Agent,
+    url: &Url,
+    request: Request<&[u8]>,
+    deadline: Instant,
+    proxy: Option<ureq::Proxy>,
 ) -> Result<Answer, String> {
     let left = deadline.saturating_duration_since(Instant::now()).min(MAX_TIME);
     if left.is_zero() {
@@ -69,6 +88,7 @@ pub(super) fn send(
     // look-up comes on top and ends by the system resolver's own limits.
     let request = client
         .configure_request(Request::from_parts(parts, body))
+        .proxy(proxy)
         .timeout_connect(Some(left * 8 / 20))
         .timeout_send_request(Some(left / 20))
         .timeout_send_body(Some(left * 2 / 20))
@@ -77,6 +97,17 @@ pub(super) fn send(
         .build();
     let mut response = client.run(request).map_err(|error| unreachable(url, &error))?;
     Ok(read(&mut response))
+}
+
+impl Answer {
+    /// Whether it is a page for people, such as one to sign in, whatever its status says.
+    #[cfg(any(feature = "webhook", feature = "pagerduty", feature = "pyroscope"))]
+    fn is_page(&self) -> bool {
+        let begins = |tag: &[u8]| {
+            self.body.trim_ascii_start().get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag))
+        };
+        begins(b"<!doctype html") || begins(b"<html")
+    }
 }
 
 /// Whether `url` is of this host.
