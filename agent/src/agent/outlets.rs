@@ -1,9 +1,10 @@
 //! The sinks that the settings name besides Slack and the folder: a webhook, PagerDuty, a Pyroscope. An error names the
-//! variable; one that this build lacks the feature for is logged and left out.
+//! variable; one that this build lacks the feature for is logged and left out. And how all of them do, for a page.
 
 use crate::Error;
 use crate::config::Config;
-use crate::sink::Sink;
+use crate::desk::Outlet;
+use crate::sink::{Sink, Status};
 
 /// One for each that is set.
 ///
@@ -13,6 +14,22 @@ pub(super) fn of(config: &Config) -> Result<Vec<Box<dyn Sink>>, Error> {
     warn_of_halves(config);
     let all = [webhook(config)?, pagerduty(config)?, pyroscope(config)?];
     Ok(all.into_iter().flatten().collect())
+}
+
+/// How `sinks` do, for the page.
+pub(super) fn shown(sinks: Vec<Status>) -> Vec<Outlet> {
+    let outlet = |status: Status| Outlet {
+        name: status.name,
+        sent: status.sent,
+        retried: status.retried,
+        dropped: status.dropped,
+        files_left_out: status.files_left_out,
+        waiting: status.waiting,
+        last_error: status.last_error,
+        last_sent: status.last_sent,
+        down_since: status.down_since,
+    };
+    sinks.into_iter().map(outlet).collect()
 }
 
 type Found = Result<Option<Box<dyn Sink>>, Error>;
