@@ -403,6 +403,8 @@ impl Watchroom {
     }
 
     fn announce(&self) {
+        self.desk
+            .set_board(outlets::shown(self.deliveries.iter().map(Delivery::status).collect()), Vec::new());
         let port = self
             .url
             .as_deref()
