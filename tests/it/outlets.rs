@@ -72,6 +72,16 @@ fn alertmanagers_receivers_take_every_message_and_know_the_incident_again() {
 }
 
 #[test]
+fn one_who_has_another_secret_is_refused() {
+    let receiver = Receiver::start(|post| judge::alertmanager(post, SECRET));
+    let signed = |secret| Webhook::new(&receiver.url("/alerts")).and_then(|sink| sink.signed(secret));
+    let mut stranger = signed("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").expect("a sink");
+    assert!(matches!(deliver(&mut stranger, &life()[0]), Outcome::Drop { .. }));
+    let mut unsigned = Webhook::new(&receiver.url("/alerts")).expect("a sink");
+    assert!(matches!(deliver(&mut unsigned, &life()[0]), Outcome::Drop { .. }));
+}
+
+#[test]
 fn a_webhook_that_is_tried_again_is_the_same_message() {
     let answers =
         [(500, ""), (200, "<!doctype html><title>Sign in</title>"), (302, ""), (429, ""), (204, "")];

@@ -141,21 +141,33 @@ fn slack(config: &Config) -> Check {
 /// Whether what stands at `url` takes a connection.
 #[cfg(feature = "__http")]
 fn reach(name: &'static str, url: &str) -> Check {
+    use std::net::ToSocketAddrs as _;
     // The host alone: the path is the secret.
     let url = url::Url::parse(url).ok();
-    let addresses = url.as_ref().and_then(|url| url.socket_addrs(|| None).ok()).unwrap_or_default();
     let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("(no host)");
-    let patience = std::time::Duration::from_secs(3);
-    let reached =
-        addresses.iter().any(|address| std::net::TcpStream::connect_timeout(address, patience).is_ok());
-    if reached {
+    let remedy = "check DNS, proxy and egress rules of this host";
+    let proxy = match url.as_ref().map(crate::sink::proxy).transpose() {
+        Ok(proxy) => proxy.flatten(),
+        Err(error) => return Check::problem(name, error, remedy),
+    };
+    if let Some((proxy, port)) = proxy {
+        return if takes_connection((proxy.as_str(), port).to_socket_addrs().into_iter().flatten()) {
+            Check::ok(name, format!("the proxy {proxy}, which leads to {host}, takes connections"))
+        } else {
+            Check::problem(name, format!("the proxy {proxy} cannot be reached"), remedy)
+        };
+    }
+    let addresses = url.as_ref().and_then(|url| url.socket_addrs(|| None).ok()).unwrap_or_default();
+    if takes_connection(addresses) {
         return Check::ok(name, format!("{host} takes connections"));
     }
-    Check::problem(
-        name,
-        format!("{host} cannot be reached"),
-        "check DNS, proxy and egress rules of this host",
-    )
+    Check::problem(name, format!("{host} cannot be reached"), remedy)
+}
+
+#[cfg(feature = "__http")]
+fn takes_connection(addresses: impl IntoIterator<Item = std::net::SocketAddr>) -> bool {
+    let patience = std::time::Duration::from_secs(3);
+    addresses.into_iter().any(|address| std::net::TcpStream::connect_timeout(&address, patience).is_ok())
 }
 
 /// The other sinks, where they are asked for.

@@ -70,6 +70,15 @@ pub(super) fn send(
     send_through(client, url, request, deadline, proxy::of(url, |name| std::env::var(name).ok())?)
 }
 
+/// The host and the port of the proxy that a request to `url` takes, if it takes one.
+///
+/// # Errors
+/// Which variable is wrong.
+pub(super) fn proxy(url: &Url) -> Result<Option<(String, u16)>, String> {
+    let proxy = proxy::of(url, |name| std::env::var(name).ok())?;
+    Ok(proxy.map(|proxy| (proxy.host().to_owned(), proxy.port())))
+}
+
 fn send_through(
     client: &ureq::Agent,
     url: &Url,
@@ -154,7 +163,56 @@ fn unreachable(url: &Url, error: &ureq::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// What a proxy is asked for when `url` is posted to through it, and what comes of it when it answers with `answer`.
+    fn through_proxy(url: &str, answer: &'static str) -> (String, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let proxy = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut more = [0; 512];
+                let length = stream.read(&mut more).expect("a request");
+                assert!(length > 0, "it breaks off: {request:?}");
+                request.extend_from_slice(&more[..length]);
+            }
+            let _ = stream.write_all(answer.as_bytes());
+            String::from_utf8_lossy(&request).into_owned()
+        });
+        let url = Url::parse(url).expect("a URL");
+        let value = format!("http://us%40er:hunter2@{address}");
+        let proxied = proxy::of(&url, |name| (name == "ALL_PROXY").then(|| value.clone())).expect("a proxy");
+        let request = Request::post("/").body(&b"{}"[..]).expect("a request");
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let failed = send_through(&client(), &url, request, deadline, proxied).err().unwrap_or_default();
+        (proxy.join().expect("no panic").to_lowercase(), failed)
+    }
+
+    #[test]
+    fn a_proxy_is_asked_for_the_host_with_its_password_which_is_not_shown() {
+        for (url, host) in [
+            ("https://receiver.invalid/secret", "receiver.invalid:443"),
+            ("http://receiver.invalid/secret", "receiver.invalid:80"),
+        ] {
+            let (asked, failed) = through_proxy(url, "HTTP/1.1 407 Sign in\r\nContent-Length: 0\r\n\r\n");
+            assert!(asked.starts_with(&format!("connect {host} http/1.1")), "{asked}");
+            assert!(asked.contains("proxy-authorization: basic dxnazxi6ahvudgvymg=="), "{asked}");
+            assert!(!asked.contains("secret"), "{asked}");
+            assert_eq!(failed, "the proxy does not let us through to receiver.invalid");
+        }
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_told_and_not_waited_for() {
+        let (_, failed) = through_proxy("https://receiver.invalid/secret", "SSH-2.0-OpenSSH_9.6\r\n");
+        assert!(failed.contains("receiver.invalid") || failed.contains("proxy"), "{failed}");
+        assert!(!failed.contains("hunter2") && !failed.contains("secret"), "{failed}");
+    }
 
     #[test]
     fn retry_after_is_capped_and_dates_are_ignored() {

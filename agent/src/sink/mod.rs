@@ -49,6 +49,15 @@ pub use webhook::Webhook;
 #[cfg(not(feature = "__agent"))]
 pub use crate::inert::sink::{Dir, Log, PagerDuty, Pyroscope, Slack, Webhook};
 
+/// The host and the port of the proxy that posts to `url` take, if they take one.
+///
+/// # Errors
+/// Which variable of the environment is wrong.
+#[cfg(feature = "__http")]
+pub(crate) fn proxy(url: &url::Url) -> Result<Option<(String, u16)>, String> {
+    http::proxy(url)
+}
+
 /// Delivers alerts to one place. Each sink has its own thread, so a sink that hangs holds up nobody else.
 pub trait Sink: Send {
     /// Its name in pages and logs, such as `slack`.
