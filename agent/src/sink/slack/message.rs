@@ -13,7 +13,7 @@ use slack_morphism::blocks::{
 
 use super::escape::{clamped, code, escaped, link, units};
 use crate::moment;
-use crate::sink::{Alert, Site, State};
+use crate::sink::{Alert, Kind, Site, State};
 
 /// Slack's limits: characters of a header, characters of a section, blocks of a message.
 const MAX_HEADER: usize = 150;
@@ -55,7 +55,7 @@ pub(super) fn words_only(alert: &Alert) -> SlackApiPostWebhookMessageRequest {
 /// The push notification: the verdict and the first suspect on one line.
 fn summary(alert: &Alert) -> String {
     let left = alert.time_left.as_ref().map(|left| format!("{left}; ")).unwrap_or_default();
-    let mut text = format!("{} {}: {left}{}", sign(alert.state), alert.service, headline(alert));
+    let mut text = format!("{} {}: {left}{}", sign(alert), alert.service, headline(alert));
     if let Some(site) = alert.sites.first() {
         let _ = write!(text, "; suspect {}", site.function);
         if let Some(place) = &site.place {
@@ -70,7 +70,7 @@ fn summary(alert: &Alert) -> String {
 
 fn header(alert: &Alert) -> SlackBlock {
     let word = alert.standing().to_uppercase();
-    let mut text = format!("{} {word} · {}: {}", sign(alert.state), alert.service, alert.rule);
+    let mut text = format!("{} {word} · {}: {}", sign(alert), alert.service, alert.rule);
     if let Some(left) = &alert.time_left {
         let _ = write!(text, " · {left}");
     }
@@ -155,10 +155,11 @@ fn headline(alert: &Alert) -> &str {
     if alert.headline.trim().is_empty() { &alert.rule } else { &alert.headline }
 }
 
-const fn sign(state: State) -> &'static str {
-    match state {
-        State::Firing => "🔴",
-        State::Resolved => "🟢",
+const fn sign(alert: &Alert) -> &'static str {
+    match (alert.state, alert.kind) {
+        (_, Kind::Asked) => "🔵",
+        (State::Firing, _) => "🔴",
+        (State::Resolved, _) => "🟢",
     }
 }
 

@@ -5,13 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use ring::hmac;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 /// How a secret of Standard Webhooks begins: what follows is the key in base64.
 const PREFIX: &str = "whsec_";
 
 /// What signs. Shows nothing.
-pub(super) struct Signer(hmac::Key);
+pub(super) struct Signer(Hmac<Sha256>);
 
 impl Signer {
     /// One with `secret`: its bytes, or those that stand in base64 behind `whsec_`.
@@ -27,22 +28,25 @@ impl Signer {
         if key.len() < 16 {
             return Err("is shorter than 16 bytes");
         }
-        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &key)))
+        // HMAC takes keys of any length, so there is no other error.
+        Hmac::new_from_slice(&key).map(Self).map_err(|_| "is no key")
     }
 
     /// The headers for `body`, which is posted at `now`. `id` is the message's, the same at every attempt.
     pub(super) fn headers(&self, id: &str, now: SystemTime, body: &[u8]) -> Vec<(&'static str, String)> {
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let alone = hmac::sign(&self.0, body);
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(format!("{id}.{seconds}.").as_bytes());
-        context.update(body);
-        let whole = context.sign();
+        let signed = |parts: &[&[u8]]| {
+            let mut mac = self.0.clone();
+            parts.iter().for_each(|part| mac.update(part));
+            mac.finalize().into_bytes()
+        };
+        let alone = signed(&[body]);
+        let whole = signed(&[format!("{id}.{seconds}.").as_bytes(), body]);
         vec![
-            ("x-flamewatch-signature", format!("sha256={}", hex(alone.as_ref()))),
+            ("x-flamewatch-signature", format!("sha256={}", hex(&alone))),
             ("webhook-id", id.to_owned()),
             ("webhook-timestamp", seconds.to_string()),
-            ("webhook-signature", format!("v1,{}", BASE64_STANDARD.encode(whole.as_ref()))),
+            ("webhook-signature", format!("v1,{}", BASE64_STANDARD.encode(whole))),
         ]
     }
 }
