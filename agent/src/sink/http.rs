@@ -56,7 +56,8 @@ pub(super) fn client() -> ureq::Agent {
     config.build().new_agent()
 }
 
-/// Makes `request` to `url` before `deadline`. Its own address is ignored. A proxy is taken from the environment:
+/// Makes `request` to `url` before `deadline`. Its own address is ignored. Unless `client` has a proxy it is taken from
+/// the environment:
 /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
 ///
 /// # Errors
@@ -67,31 +68,16 @@ pub(super) fn send(
     request: Request<&[u8]>,
     deadline: Instant,
 ) -> Result<Answer, String> {
-    send_through(client, url, request, deadline, proxy::of(url, |name| std::env::var(name).ok())?)
-}
-
-/// The host and the port of the proxy that a request to `url` takes, if it takes one.
-///
-/// # Errors
-/// Which variable is wrong.
-pub(super) fn proxy(url: &Url) -> Result<Option<(String, u16)>, String> {
-    let proxy = proxy::of(url, |name| std::env::var(name).ok())?;
-    Ok(proxy.map(|proxy| (proxy.host().to_owned(), proxy.port())))
-}
-
-fn send_through(
-    client: &ureq::Agent,
-    url: &Url,
-    request: Request<&[u8]>,
-    deadline: Instant,
-    proxy: Option<ureq::Proxy>,
-) -> Result<Answer, String> {
     let left = deadline.saturating_duration_since(Instant::now()).min(MAX_TIME);
     if left.is_zero() {
         return Err(String::from("no time was left to post"));
     }
     let (mut parts, body) = request.into_parts();
     parts.uri = url.as_str().parse().map_err(|_| String::from("the address is no URI"))?;
+    let proxy = match client.config().proxy() {
+        Some(proxy) => Some(proxy.clone()),
+        None => proxy::of(url, |name| std::env::var(name).ok())?,
+    };
     // One time-out over everything would make ureq look the host up on a thread of its own, and panic where no
     // more threads can be had: just when a thread leak is to be told. The phases add up to what is left; the
     // look-up comes on top and ends by the system resolver's own limits.
@@ -117,6 +103,15 @@ impl Answer {
         };
         begins(b"<!doctype html") || begins(b"<html")
     }
+}
+
+/// The host and the port of the proxy that a request to `url` takes, if it takes one.
+///
+/// # Errors
+/// Which variable is wrong.
+pub(super) fn proxy(url: &Url) -> Result<Option<(String, u16)>, String> {
+    let proxy = proxy::of(url, |name| std::env::var(name).ok())?;
+    Ok(proxy.map(|proxy| (proxy.host().to_owned(), proxy.port())))
 }
 
 /// Whether `url` is of this host.
@@ -189,7 +184,8 @@ mod tests {
         let proxied = proxy::of(&url, |name| (name == "ALL_PROXY").then(|| value.clone())).expect("a proxy");
         let request = Request::post("/").body(&b"{}"[..]).expect("a request");
         let deadline = Instant::now() + Duration::from_secs(5);
-        let failed = send_through(&client(), &url, request, deadline, proxied).err().unwrap_or_default();
+        let client = ureq::Agent::config_builder().proxy(proxied).build().new_agent();
+        let failed = send(&client, &url, request, deadline).err().unwrap_or_default();
         (proxy.join().expect("no panic").to_lowercase(), failed)
     }
 
