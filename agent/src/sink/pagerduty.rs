@@ -10,7 +10,7 @@ use crate::moment::readable;
 use crate::sink::http::{Endpoint, Plain};
 use crate::sink::severity::Severity;
 use crate::sink::words::{clipped, suspects};
-use crate::sink::{Alert, Outcome, Sink, State, host};
+use crate::sink::{Alert, Kind, Outcome, Sink, State, host};
 use crate::{Error, ErrorKind};
 
 /// Where events go unless told otherwise.
@@ -100,6 +100,10 @@ impl Sink for PagerDuty {
     }
 
     fn deliver(&mut self, alert: &Alert, deadline: Instant) -> Outcome {
+        if alert.kind == Kind::Asked {
+            // A profile that somebody has asked for is no reason to wake anybody.
+            return Outcome::Sent;
+        }
         let body = self.event(alert).to_string();
         let answer = self.endpoint.post(&[], body.as_bytes(), deadline);
         self.endpoint.outcome(answer, |status| status == 202, remedy)
@@ -144,7 +148,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::sink::{Kind, Site};
+    use crate::sink::Site;
 
     const KEY: &str = "0123456789abcdef0123456789ABCDEF";
 
@@ -158,6 +162,16 @@ mod tests {
         alert.time_left = Some("OOM in ~26 min (19 to 41)".to_owned());
         alert.at = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         alert
+    }
+
+    #[test]
+    fn what_was_asked_for_pages_nobody() {
+        let mut asked = alert();
+        asked.kind = Kind::Asked;
+        // Nobody is asked to connect: there is no time to.
+        let mut sink = sink();
+        assert_eq!(sink.deliver(&asked, Instant::now()), Outcome::Sent);
+        assert_ne!(sink.deliver(&alert(), Instant::now()), Outcome::Sent);
     }
 
     #[test]
