@@ -12,6 +12,7 @@ mod leak_zoo;
 mod leaks;
 mod lives;
 mod memory;
+mod outlets;
 mod pprof;
 mod saved;
 mod settings;

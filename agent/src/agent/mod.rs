@@ -17,6 +17,7 @@ mod leaks;
 mod lookout;
 mod memory;
 mod newsroom;
+mod outlets;
 mod plateaus;
 mod port;
 mod restraint;

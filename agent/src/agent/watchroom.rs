@@ -31,6 +31,7 @@ use super::ladder::MemoryLadder;
 use super::leaks::{Leaks, Looked, Looker};
 use super::lookout::{Lookout, Reading};
 use super::newsroom::Newsroom;
+use super::outlets;
 use super::plateaus::Known;
 use super::port::Port;
 use super::restraint;
@@ -296,6 +297,8 @@ impl Watchroom {
         let mut figures = figures::families(lookout, &sinks, self.newsroom.telling(), counts);
         figures.extend(self.equipment.figures());
         self.desk.set_figures(figures);
+        let suppressed = self.newsroom.telling().suppressed().map(|(why, count)| (why.as_str(), count));
+        self.desk.set_board(outlets::shown(sinks), suppressed.collect());
     }
 
     #[cfg(feature = "inbound")]
@@ -305,6 +308,8 @@ impl Watchroom {
     }
 
     fn announce(&self) {
+        self.desk
+            .set_board(outlets::shown(self.deliveries.iter().map(Delivery::status).collect()), Vec::new());
         let port = self
             .url
             .as_deref()
