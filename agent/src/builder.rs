@@ -26,6 +26,10 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_TOKEN` | what callers of the debug port must know; needed off loopback | none |
 /// | `FLAMEWATCH_URL` | the debug port's address as people reach it, for links in alerts | the bound address |
 /// | `FLAMEWATCH_SLACK_WEBHOOK` | the Slack incoming webhook that gets alerts | none |
+/// | `FLAMEWATCH_SLACK_TOKEN` | a Slack bot's token, `xoxb-…`; with a channel it is used instead of the webhook | none |
+/// | `FLAMEWATCH_SLACK_CHANNEL` | the id of the channel that the bot posts to | none |
+/// | `FLAMEWATCH_SLACK_SPREAD` | how far replicas spread their messages, to share one; `0s` for one replica | `15s` |
+/// | `FLAMEWATCH_SLACK_API` | where Slack's Web API is, for GovSlack | `https://slack.com/api` |
 /// | `FLAMEWATCH_DIR` | the folder that keeps alerts, their profiles and what is open, past the end of the process | none |
 /// | `FLAMEWATCH_DEBUG_DIR` | the folder with debug files of stripped binaries | `/usr/lib/debug` alone |
 /// | `FLAMEWATCH_TICK` | how often the gauges are read | `5s` |

@@ -54,6 +54,11 @@ pub(crate) struct Config {
     pub(crate) token: Option<Secret>,
     pub(crate) url: Option<String>,
     pub(crate) slack_webhook: Option<Secret>,
+    /// Together with a channel, or not at all.
+    pub(crate) slack_token: Option<Secret>,
+    pub(crate) slack_channel: Option<String>,
+    pub(crate) slack_api: Option<String>,
+    pub(crate) slack_spread: Option<Duration>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) debug_dir: Option<PathBuf>,
     pub(crate) tick: Duration,
@@ -127,6 +132,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_MEMORY_LIMIT", "bytes of resident memory such as 512MiB, or off"),
     ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
     ("FLAMEWATCH_SERVICE", "a name"),
+    ("FLAMEWATCH_SLACK_API", "the https URL of Slack's Web API, such as https://slack-gov.com/api"),
+    ("FLAMEWATCH_SLACK_CHANNEL", "a channel's id such as C0123456789, not its name"),
+    ("FLAMEWATCH_SLACK_SPREAD", "a duration from 0s to 1m such as 15s"),
+    ("FLAMEWATCH_SLACK_TOKEN", "a bot token, which begins with xoxb-"),
     ("FLAMEWATCH_SLACK_WEBHOOK", "an incoming webhook's https URL"),
     ("FLAMEWATCH_STATSD", "HOST:PORT of a StatsD server"),
     ("FLAMEWATCH_TASK_GROWTH", "tasks a minute such as 30, or off"),
@@ -149,6 +158,10 @@ impl Default for Config {
             token: None,
             url: None,
             slack_webhook: None,
+            slack_token: None,
+            slack_channel: None,
+            slack_api: None,
+            slack_spread: None,
             dir: None,
             debug_dir: None,
             tick: DEFAULT_TICK,
@@ -196,6 +209,7 @@ impl Config {
         env.read_secret("FLAMEWATCH_SLACK_WEBHOOK", &mut self.slack_webhook, |text| {
             http_url(text).is_some()
         })?;
+        self.apply_slack_bot(&env)?;
         env.read("FLAMEWATCH_DIR", &mut self.dir, |text| Some(Some(PathBuf::from(text))))?;
         env.read("FLAMEWATCH_DEBUG_DIR", &mut self.debug_dir, |text| Some(Some(PathBuf::from(text))))?;
         env.read("FLAMEWATCH_TICK", &mut self.tick, |text| {
@@ -239,6 +253,22 @@ impl Config {
         env.read("FLAMEWATCH_CPU_KEEP", &mut self.cpu_keep, |text| {
             duration(text, Duration::from_secs(10), 60 * minute)
         })
+    }
+
+    fn apply_slack_bot(&mut self, env: &Environment<'_>) -> Result<(), Error> {
+        env.read_secret("FLAMEWATCH_SLACK_TOKEN", &mut self.slack_token, |text| text.starts_with("xoxb-"))?;
+        env.read("FLAMEWATCH_SLACK_CHANNEL", &mut self.slack_channel, |text| channel_id(text).map(Some))?;
+        env.read("FLAMEWATCH_SLACK_API", &mut self.slack_api, |text| http_url(text).map(Some))?;
+        env.read("FLAMEWATCH_SLACK_SPREAD", &mut self.slack_spread, |text| {
+            duration(text, Duration::ZERO, Duration::from_secs(60)).map(Some)
+        })?;
+        let (set, missing) = match (&self.slack_token, &self.slack_channel) {
+            (Some(_), None) => ("FLAMEWATCH_SLACK_TOKEN", "FLAMEWATCH_SLACK_CHANNEL"),
+            (None, Some(_)) => ("FLAMEWATCH_SLACK_CHANNEL", "FLAMEWATCH_SLACK_TOKEN"),
+            _ => return Ok(()),
+        };
+        let problem = format!("{set} is set, but {missing} is not: a Slack bot needs both");
+        Err(Error::new(ErrorKind::Invalid, problem))
     }
 
     /// Names among `names` that begin like ours but are none: most likely misspelt.
@@ -324,6 +354,11 @@ fn http_url(text: &str) -> Option<String> {
     (!rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
 }
 
+fn channel_id(text: &str) -> Option<String> {
+    let is_id = text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    is_id.then(|| text.to_owned())
+}
+
 fn program_name() -> String {
     let path = std::env::current_exe().unwrap_or_default();
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -400,6 +435,31 @@ mod tests {
         );
         let config = with("FLAMEWATCH_TOKEN", "correct-horse-battery").expect("good");
         assert!(!format!("{config:?}").contains("correct-horse"));
+    }
+
+    #[test]
+    fn a_bot_needs_a_token_and_a_channel() {
+        let half = "is set, but FLAMEWATCH_SLACK_CHANNEL is not: a Slack bot needs both";
+        refused("FLAMEWATCH_SLACK_TOKEN", "xoxb-1", &format!("FLAMEWATCH_SLACK_TOKEN {half}"));
+        let half = "is set, but FLAMEWATCH_SLACK_TOKEN is not: a Slack bot needs both";
+        refused("FLAMEWATCH_SLACK_CHANNEL", "C012", &format!("FLAMEWATCH_SLACK_CHANNEL {half}"));
+        refused(
+            "FLAMEWATCH_SLACK_CHANNEL",
+            "#alerts",
+            "FLAMEWATCH_SLACK_CHANNEL is \"#alerts\", but must be a channel's id such as C0123456789, not its name",
+        );
+        refused(
+            "FLAMEWATCH_SLACK_TOKEN",
+            "hunter2",
+            "FLAMEWATCH_SLACK_TOKEN is a value of 7 characters (not shown), but must be a bot token, which begins with \
+             xoxb-",
+        );
+        let mut config = Config::default();
+        let set = [("FLAMEWATCH_SLACK_TOKEN", "xoxb-hunter2"), ("FLAMEWATCH_SLACK_CHANNEL", "C012")];
+        let look_up =
+            |wanted: &str| set.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
+        config.apply(look_up).expect("both");
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

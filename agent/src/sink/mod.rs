@@ -26,10 +26,10 @@ pub use dir::Dir;
 #[cfg(feature = "__agent")]
 pub use log::Log;
 #[cfg(feature = "slack")]
-pub use slack::Slack;
+pub use slack::{Slack, SlackBot};
 
 #[cfg(not(feature = "__agent"))]
-pub use crate::inert::sink::{Dir, Log, Slack};
+pub use crate::inert::sink::{Dir, Log, Slack, SlackBot};
 
 /// Delivers alerts to one place. Each sink has its own thread, so a sink that hangs holds up nobody else.
 pub trait Sink: Send {
@@ -52,6 +52,12 @@ pub enum Outcome {
         after: Option<Duration>,
         /// What happened, without secrets.
         reason: String,
+    },
+    /// Nothing has failed, and there is more to be done for it after a rest of at most a minute. It is the next one to be
+    /// delivered again.
+    Wait {
+        /// The rest.
+        after: Duration,
     },
     /// It will never arrive; trying again is no use.
     Drop {

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::time::UNIX_EPOCH;
 
 use slack_morphism::SlackMessageContent;
-use slack_morphism::api::SlackApiPostWebhookMessageRequest;
 use slack_morphism::blocks::{
     SlackBlock, SlackBlockMarkDownText, SlackBlockPlainText, SlackContextBlock, SlackContextBlockElement,
     SlackHeaderBlock, SlackSectionBlock,
@@ -16,20 +15,20 @@ use crate::moment;
 use crate::sink::{Alert, Site, State};
 
 /// Slack's limits: characters of a header, characters of a section, blocks of a message.
-const MAX_HEADER: usize = 150;
+pub(super) const MAX_HEADER: usize = 150;
 const MAX_SECTION: usize = 3_000;
-const MAX_BLOCKS: usize = 50;
+pub(super) const MAX_BLOCKS: usize = 50;
 
 /// How many suspects a message names. The debug port has the rest.
 const MAX_SITES: usize = 3;
 
 /// The longest line of a verdict, and the longest of the small print.
-const MAX_LINE: usize = 600;
+pub(super) const MAX_LINE: usize = 600;
 const MAX_FUNCTION: usize = 160;
 const MAX_PLACE: usize = 120;
 
 /// The whole message.
-pub(super) fn laid_out(alert: &Alert) -> SlackApiPostWebhookMessageRequest {
+pub(super) fn laid_out(alert: &Alert) -> SlackMessageContent {
     let mut blocks = vec![header(alert), section(verdict(alert))];
     if !alert.sites.is_empty() {
         blocks.push(section(suspects(&alert.sites)));
@@ -39,21 +38,25 @@ pub(super) fn laid_out(alert: &Alert) -> SlackApiPostWebhookMessageRequest {
     }
     blocks.push(small_print(alert));
     blocks.truncate(MAX_BLOCKS);
-    let content = SlackMessageContent::new().with_text(summary(alert)).with_blocks(blocks);
-    SlackApiPostWebhookMessageRequest::new(content)
+    SlackMessageContent::new().with_text(summary(alert)).with_blocks(blocks)
 }
 
 /// The summary alone, for a Slack that does not take the layout.
-pub(super) fn words_only(alert: &Alert) -> SlackApiPostWebhookMessageRequest {
+pub(super) fn words_only(alert: &Alert) -> SlackMessageContent {
     let mut text = summary(alert);
     if let Some(link) = alert.snapshot_url.as_deref().and_then(|url| link(url, "open the flame graph")) {
         text = text + "\n" + &link;
     }
-    SlackApiPostWebhookMessageRequest::new(SlackMessageContent::new().with_text(text))
+    SlackMessageContent::new().with_text(text)
+}
+
+/// A message of one line, which is escaped.
+pub(super) fn one_line(line: String) -> SlackMessageContent {
+    SlackMessageContent::new().with_text(line.clone()).with_blocks(vec![section(vec![line])])
 }
 
 /// The push notification: the verdict and the first suspect on one line.
-fn summary(alert: &Alert) -> String {
+pub(super) fn summary(alert: &Alert) -> String {
     let left = alert.time_left.as_ref().map(|left| format!("{left}; ")).unwrap_or_default();
     let mut text = format!("{} {}: {left}{}", sign(alert.state), alert.service, headline(alert));
     if let Some(site) = alert.sites.first() {
@@ -151,7 +154,7 @@ fn joined(parts: Vec<String>, between: &str, limit: usize) -> String {
     text
 }
 
-fn headline(alert: &Alert) -> &str {
+pub(super) fn headline(alert: &Alert) -> &str {
     if alert.headline.trim().is_empty() { &alert.rule } else { &alert.headline }
 }
 

@@ -1,0 +1,84 @@
+//! What is in the channel, as far as it can be read. Without the scope for it the bot does without.
+
+use std::time::{Duration, SystemTime};
+
+use slack_morphism::errors::SlackClientError;
+
+use super::super::{answer, remedy};
+use super::history::{History, after};
+use super::mark::{Mark, Message};
+use super::turn::{MAX_TRIES, Step, Turn};
+use super::web::Posted;
+use crate::sink::Outcome;
+
+/// The most pages of history that are read at a time.
+const MAX_PAGES: usize = 5;
+
+impl Turn<'_> {
+    /// Our message in the thread of `ts`, if it is there already.
+    pub(super) fn found_in(&mut self, ts: &str) -> Option<Posted> {
+        let messages = self.thread(ts);
+        let is_ours = |mark: Mark| mark.post == self.work.mark.post;
+        let found = messages.iter().skip(1).find(|message| message.mark().is_some_and(is_ours))?;
+        Some(self.bot.web.here(&found.ts))
+    }
+
+    /// The message `ts` and its answers; nothing where they cannot be had.
+    pub(super) fn thread(&mut self, ts: &str) -> Vec<Message> {
+        if !self.bot.reads_history {
+            return Vec::new();
+        }
+        match self.bot.web.replies(ts, self.deadline) {
+            Ok(page) => page.messages,
+            Err(error) => {
+                self.goes_without(&error);
+                Vec::new()
+            }
+        }
+    }
+
+    /// What we posted in the last `age`; nothing where it cannot be had.
+    pub(super) fn history(&mut self, age: Duration) -> Step<History> {
+        let mut messages = Vec::new();
+        let mut cursor = None;
+        let oldest = after(SystemTime::now(), age);
+        for _ in 0..MAX_PAGES {
+            if !self.bot.reads_history {
+                break;
+            }
+            match self.bot.web.history(&oldest, cursor.as_deref(), self.deadline) {
+                Ok((page, next)) => {
+                    messages.extend(page.into_iter().filter(|message| message.mark().is_some()));
+                    cursor = next;
+                }
+                Err(error) => {
+                    self.goes_without(&error);
+                    // A message whose answer was lost may be there: better late than twice. But not never.
+                    if self.work.attempted && self.bot.reads_history && self.work.unseen < MAX_TRIES {
+                        self.work.unseen += 1;
+                        return Err(answer::of_call(&error, self.bot.web.host()));
+                    }
+                    break;
+                }
+            }
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(History::of(&messages))
+    }
+
+    /// Says once that there is no history for us.
+    fn goes_without(&mut self, error: &SlackClientError) {
+        let outcome = answer::of_call(error, self.bot.web.host());
+        if let (Outcome::Drop { reason }, false) = (outcome, answer::code(error).is_some_and(remedy::is_gone))
+        {
+            self.bot.reads_history = false;
+            tracing::warn!(
+                target: "flamewatch", sink = "slack", %reason,
+                "the channel's history cannot be read: replicas do not share messages, and threads are not found after a \
+                 restart"
+            );
+        }
+    }
+}
