@@ -15,6 +15,7 @@ mod saved;
 mod settings;
 mod shop;
 mod slack;
+mod slack_bot;
 mod tasks;
 mod tidy;
 mod trouble;
