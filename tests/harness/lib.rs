@@ -8,6 +8,7 @@ pub mod port;
 pub mod promtool;
 mod service;
 mod slack;
+pub mod slack_sdk;
 
 pub use findings::{Build, findings};
 pub use fixture::{Fixture, Running};

@@ -16,6 +16,7 @@ mod settings;
 mod shop;
 mod slack;
 mod slack_bot;
+mod slack_service;
 mod tasks;
 mod tidy;
 mod trouble;
