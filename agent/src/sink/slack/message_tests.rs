@@ -22,7 +22,7 @@ fn written(name: &str) -> Alert {
     alert.time_left = text(&json["time_left"]);
     (alert.details, alert.context) = (lines(&json["details"]), lines(&json["context"]));
     alert.snapshot_url = text(&json["snapshot_url"]);
-    alert.at = UNIX_EPOCH + Duration::from_secs(json["unix_seconds"].as_f64().expect("a time") as u64);
+    alert.at = UNIX_EPOCH + Duration::from_secs(json["unix_seconds"].as_u64().expect("a time"));
     let sites = json["sites"].as_array().expect("sites").iter().map(|site| Site {
         relative_error: site["relative_error"].as_f64().expect("an error"),
         share: site["share"].as_f64().expect("a share"),

@@ -30,8 +30,7 @@ impl Turn<'_> {
     }
 
     fn wait_for_the_own_moment(&self) -> Step<()> {
-        let hurry = self.alert.runs_out_in.is_some_and(|left| left < HASTE);
-        if !self.gathers() || hurry {
+        if !self.gathers() || self.in_haste() {
             return Ok(());
         }
         // Since it fired: who has waited for others in the queue has waited enough.
@@ -85,6 +84,7 @@ impl Turn<'_> {
                 return Err(Outcome::Wait { after: left });
             }
             let history = self.history(GATHERS)?;
+            self.work.unseen = 0;
             let place = self.work.parent.clone().unwrap_or_else(|| posted.ts.clone());
             let oldest = history.parent(&self.work.mark, SystemTime::now());
             let Some(oldest) = oldest.filter(|oldest| *oldest < place.as_str()).map(str::to_owned) else {
@@ -110,6 +110,11 @@ impl Turn<'_> {
             self.work.left_behind = None;
         }
         Ok(())
+    }
+
+    /// Whether memory ends soon.
+    pub(super) fn in_haste(&self) -> bool {
+        self.alert.runs_out_in.is_some_and(|left| left < HASTE)
     }
 
     /// Whether other replicas may have the same message.

@@ -15,7 +15,7 @@ pub(super) const GATHERS: Duration = Duration::from_secs(60 * 60);
 pub(super) struct History(Vec<(String, Mark)>);
 
 impl History {
-    pub(super) fn of(messages: &[Message]) -> Self {
+    pub(super) fn of<B>(messages: &[Message<B>]) -> Self {
         let mut ours: Vec<(String, Mark)> =
             messages.iter().filter_map(|message| Some((message.ts.clone(), message.mark()?))).collect();
         ours.sort_by(|(one, _), (other, _)| one.cmp(other));

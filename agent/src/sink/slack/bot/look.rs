@@ -7,7 +7,7 @@ use slack_morphism::errors::SlackClientError;
 use super::super::{answer, remedy};
 use super::history::{History, after};
 use super::mark::{Mark, Message};
-use super::turn::{MAX_TRIES, Step, Turn};
+use super::turn::{MAX_PAUSE, MAX_TRIES, PAUSE, Step, Turn};
 use super::web::Posted;
 use crate::sink::Outcome;
 
@@ -53,11 +53,7 @@ impl Turn<'_> {
                 }
                 Err(error) => {
                     self.goes_without(&error);
-                    // A message whose answer was lost may be there: better late than twice. But not never.
-                    if self.work.attempted && self.bot.reads_history && self.work.unseen < MAX_TRIES {
-                        self.work.unseen += 1;
-                        return Err(answer::of_call(&error, self.bot.web.host()));
-                    }
+                    self.look_again(&error)?;
                     break;
                 }
             }
@@ -66,6 +62,22 @@ impl Turn<'_> {
             }
         }
         Ok(History::of(&messages))
+    }
+
+    /// Has the history asked again later, a few times: who does not see the others posts what they have posted, and a message
+    /// whose answer was lost may be there. With little time left only the latter counts.
+    fn look_again(&mut self, error: &SlackClientError) -> Step<()> {
+        let worthwhile = self.work.attempted || !self.in_haste();
+        if !self.bot.reads_history || !worthwhile || self.work.unseen >= MAX_TRIES {
+            return Ok(());
+        }
+        self.work.unseen += 1;
+        match answer::of_call(error, self.bot.web.host()) {
+            Outcome::Retry { after, .. } => {
+                Err(Outcome::Wait { after: after.unwrap_or(PAUSE).min(MAX_PAUSE) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says once that there is no history for us.

@@ -32,13 +32,23 @@ pub(super) struct Mark {
 
 /// A message as the history tells it: what we need of it, and nothing that could fail to be read.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Message {
+pub(super) struct Message<B = Value> {
     pub(super) ts: String,
     #[serde(default)]
     metadata: Option<Metadata>,
-    /// Where they were asked for.
+    /// What it says, or [`PassedOver`] where that is not wanted: a page of history has megabytes of it.
     #[serde(default)]
-    pub(super) blocks: Value,
+    pub(super) blocks: B,
+}
+
+/// What a message says, passed over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PassedOver;
+
+impl<'de> Deserialize<'de> for PassedOver {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -87,7 +97,7 @@ impl Mark {
     }
 }
 
-impl Message {
+impl<B> Message<B> {
     /// Our mark, if it is one of ours.
     pub(super) fn mark(&self) -> Option<Mark> {
         let Metadata { event_type, event_payload } = self.metadata.as_ref()?;

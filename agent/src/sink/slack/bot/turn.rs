@@ -21,7 +21,7 @@ pub(super) const MAX_TRIES: u32 = 3;
 pub(super) const PAUSE: Duration = Duration::from_secs(2);
 
 /// The longest rest that is granted for it.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// What was done for one alert.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use url::Url;
 
 use super::super::connector::Connector;
 use super::super::ready;
-use super::mark::Message;
+use super::mark::{Message, PassedOver};
 use crate::sink::http::{self, is_loopback};
 
 /// How many messages a page of history has at most, and a thread. A page is read up to 2 MiB.
@@ -43,9 +43,9 @@ pub(super) struct Posted {
 
 /// A page of history.
 #[derive(Debug, Deserialize)]
-pub(super) struct Page {
-    #[serde(default)]
-    pub(super) messages: Vec<Message>,
+#[serde(bound(deserialize = "B: Deserialize<'de> + Default"))]
+pub(super) struct Page<B> {
+    pub(super) messages: Vec<Message<B>>,
     #[serde(default)]
     pub(super) has_more: bool,
     #[serde(default)]
@@ -132,15 +132,15 @@ impl Web {
         oldest: &str,
         cursor: Option<&str>,
         deadline: Instant,
-    ) -> ClientResult<(Vec<Message>, Option<String>)> {
+    ) -> ClientResult<(Vec<Message<PassedOver>>, Option<String>)> {
         let query = [("oldest", Some(oldest)), ("limit", Some(PAGE)), ("cursor", cursor)];
-        let page: Page = self.ask("conversations.history", &query, deadline)?;
+        let page: Page<PassedOver> = self.ask("conversations.history", &query, deadline)?;
         let next = page.response_metadata.next_cursor;
         Ok((page.messages, Some(next).filter(|next| page.has_more && !next.is_empty())))
     }
 
     /// A message and its thread, the oldest first.
-    pub(super) fn replies(&self, ts: &str, deadline: Instant) -> ClientResult<Page> {
+    pub(super) fn replies(&self, ts: &str, deadline: Instant) -> ClientResult<Page<Value>> {
         self.ask("conversations.replies", &[("ts", Some(ts)), ("limit", Some(THREAD))], deadline)
     }
 
@@ -190,7 +190,12 @@ impl Web {
     }
 
     /// Asks about the channel.
-    fn ask(&self, method: &str, query: &[(&str, Option<&str>)], deadline: Instant) -> ClientResult<Page> {
+    fn ask<A: for<'de> Deserialize<'de> + Send>(
+        &self,
+        method: &str,
+        query: &[(&str, Option<&str>)],
+        deadline: Instant,
+    ) -> ClientResult<A> {
         let client = self.open(deadline);
         let session = client.open_session(&self.token);
         let channel = [("channel", Some(self.channel.0.as_str())), ("include_all_metadata", Some("true"))];
