@@ -128,10 +128,14 @@ impl SlackBot {
 
     /// The moment within the spread that is this replica's own.
     fn own_moment(&self) -> Duration {
+        self.spread.mul_f64(self.luck())
+    }
+
+    /// From 0 to 1, the same again for this replica, and most likely another for each other.
+    fn luck(&self) -> f64 {
         let mut hasher = DefaultHasher::new();
         self.replica().hash(&mut hasher);
-        let luck = u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX);
-        self.spread.mul_f64(f64::from(luck) / f64::from(u32::MAX))
+        f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
     }
 }
 

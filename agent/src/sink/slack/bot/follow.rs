@@ -6,7 +6,7 @@ use super::super::message;
 use super::history::Members;
 use super::incidents::Incident;
 use super::mark::{Mark, Message};
-use super::turn::{MAX_TRIES, MEMORY, PAUSE, Step, Turn, is_gone};
+use super::turn::{MAX_TRIES, MEMORY, Step, Turn, is_gone};
 use super::web::Posted;
 use super::words;
 use crate::sink::{Kind, Outcome, State};
@@ -35,29 +35,36 @@ impl Turn<'_> {
         let Some(incident) = self.incident()? else {
             return self.answer(None, message::laid_out(&self.with_host())).map(drop);
         };
-        let thread = incident.message.clone();
-        let messages = self.thread(&thread.ts);
-        if messages.is_empty() && self.bot.reads_history && self.work.unseen < MAX_TRIES {
-            // Who else is in it must be known before it turns green.
-            self.work.unseen += 1;
-            return Err(Outcome::Wait { after: PAUSE });
-        }
-        let members = Members::of(&messages);
-        let others = members.others_firing(&self.work.mark.alert);
-        let first = self.work.posted.is_none();
-        if first {
-            let began = messages.iter().filter_map(Message::mark).find(|mark| mark.alert == self.alert.id);
-            let line = words::over(self.alert, &self.bot.replica(), began.as_ref(), &others);
+        if self.work.posted.is_none() {
+            let line = match self.work.line.clone() {
+                Some(line) => line,
+                None => self.line_of_the_end(&incident)?,
+            };
             self.answer(Some(&incident), line)?;
         }
-        if others.is_empty() && (!messages.is_empty() || !self.bot.reads_history) {
-            return self.repaint(&thread, &messages, State::Resolved);
+        // Two who end at the same time may each take the other for ill: a later look tells.
+        if self.work.others && !self.work.waited && !self.bot.spread.is_zero() {
+            self.work.waited = true;
+            return Err(Outcome::Wait { after: self.bot.spread });
         }
-        // Two who end at the same time may each take the other for ill: the later look tells.
-        match first && !self.bot.spread.is_zero() {
-            true => Err(Outcome::Wait { after: self.bot.spread }),
-            false => Ok(()),
+        let thread = self.thread_for_sure(&incident.message.ts)?;
+        let unseen = thread.is_empty() && self.bot.reads_history;
+        if unseen || !Members::of(&thread).others_firing(&self.work.mark.alert).is_empty() {
+            return Ok(());
         }
+        self.repaint(&incident.message, &thread, State::Resolved)
+    }
+
+    /// What is said of the end, and of who is still not well. It is written once, however often it has to be sent.
+    fn line_of_the_end(&mut self, incident: &Incident) -> Step<SlackMessageContent> {
+        let thread = self.thread_for_sure(&incident.message.ts)?;
+        let members = Members::of(&thread);
+        let others = members.others_firing(&self.work.mark.alert);
+        let began = thread.iter().filter_map(Message::mark).find(|mark| mark.alert == self.alert.id);
+        let line = words::over(self.alert, &self.bot.replica(), began.as_ref(), &others);
+        self.work.others = !others.is_empty();
+        self.work.line = Some(line.clone());
+        Ok(line)
     }
 
     /// Gives the message of an incident the color of `state`, and keeps what it says.
@@ -86,7 +93,7 @@ impl Turn<'_> {
         if let Some(incident) = self.bot.incidents.get(&self.alert.id) {
             return Ok(Some(incident.clone()));
         }
-        let history = self.history(MEMORY)?;
+        let history = self.history(MEMORY, MAX_TRIES)?;
         let Some(ts) = history.incident(&self.work.mark) else { return Ok(None) };
         let incident =
             Incident { id: self.alert.id.clone(), message: self.bot.web.here(ts), blocks: Vec::new() };

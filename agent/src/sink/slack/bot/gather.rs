@@ -5,13 +5,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::super::message;
 use super::history::GATHERS;
-use super::turn::{MEMORY, Step, Turn, as_values, is_gone};
+use super::turn::{MAX_TRIES, MEMORY, PATIENT_TRIES, Step, Turn, as_values, is_gone};
 use super::web::Posted;
 use super::words;
 use crate::sink::Outcome;
 
 /// With less time than this until memory runs out nobody waits for anybody.
 const HASTE: Duration = Duration::from_secs(10 * 60);
+
+/// An alert that is older than this when it is delivered may have been delivered before.
+const OLD: Duration = Duration::from_secs(2 * 60);
 
 impl Turn<'_> {
     pub(super) fn open(&mut self) -> Step<()> {
@@ -34,21 +37,19 @@ impl Turn<'_> {
             return Ok(());
         }
         // Since it fired: who has waited for others in the queue has waited enough.
-        let waited = SystemTime::now().duration_since(self.alert.at).unwrap_or_default();
-        let left = self.bot.own_moment().saturating_sub(waited);
+        let left = self.bot.own_moment().saturating_sub(self.age());
         if left.is_zero() { Ok(()) } else { Err(Outcome::Wait { after: left }) }
     }
 
     /// Posts into the channel, or into the thread of a replica that was here before.
     fn post_or_join(&mut self) -> Step<Posted> {
-        let age = SystemTime::now().duration_since(self.alert.at).unwrap_or_default();
-        let history = self.history((GATHERS + age).min(MEMORY))?;
-        if let Some(ts) = history.posted(&self.work.mark.post) {
-            let posted = self.bot.web.here(ts);
-            return Ok(self.is_posted(posted, None, Vec::new()));
+        if !self.has_just_looked() {
+            self.look()?;
         }
-        let parent = history.parent(&self.work.mark, SystemTime::now()).filter(|_| self.gathers());
-        if let Some(parent) = parent.map(str::to_owned)
+        if let Some(posted) = self.work.posted.clone() {
+            return Ok(posted);
+        }
+        if let Some(parent) = self.work.chosen.clone()
             && let Some(posted) = self.join(&parent)?
         {
             return Ok(self.is_posted(posted, Some(parent), Vec::new()));
@@ -59,9 +60,31 @@ impl Turn<'_> {
         Ok(self.is_posted(posted, None, blocks))
     }
 
+    /// Whether the last look is young enough to go by. Where many replicas post at once Slack has them wait, and if each
+    /// looked before each attempt, soon nobody could look any more.
+    fn has_just_looked(&self) -> bool {
+        !self.work.attempted && self.work.looked.is_some_and(|at| at.elapsed() < self.bot.spread / 2)
+    }
+
+    /// Looks for our message, which may be there, and for one of the same fault.
+    fn look(&mut self) -> Step<()> {
+        let age = self.age();
+        let history = self.history((GATHERS + age).min(MEMORY), MAX_TRIES)?;
+        if let Some(ts) = history.posted(&self.work.mark.post) {
+            let posted = self.bot.web.here(ts);
+            self.is_posted(posted, None, Vec::new());
+        }
+        let parent = history.parent(&self.work.mark, SystemTime::now()).filter(|_| self.gathers());
+        self.work.chosen = parent.map(str::to_owned);
+        self.work.looked = Some(Instant::now());
+        Ok(())
+    }
+
     /// Adds a line to the thread of `parent`; `None` when that is gone.
     fn join(&mut self, parent: &str) -> Step<Option<Posted>> {
-        if let Some(posted) = self.found_in(parent) {
+        // It may be there when an answer was lost, or the process died after it.
+        let may_be_there = self.work.attempted || self.age() > OLD;
+        if let Some(posted) = may_be_there.then(|| self.found_in(parent)).flatten() {
             return Ok(Some(posted));
         }
         let content = words::joined(self.alert, &self.bot.replica());
@@ -69,6 +92,10 @@ impl Turn<'_> {
             Err(error) if is_gone(&error) => Ok(None),
             other => self.answered(other).map(Some),
         }
+    }
+
+    fn age(&self) -> Duration {
+        SystemTime::now().duration_since(self.alert.at).unwrap_or_default()
     }
 
     /// Looks once more, when all that came before is to be seen: the oldest message wins.
@@ -83,8 +110,7 @@ impl Turn<'_> {
             if !left.is_zero() {
                 return Err(Outcome::Wait { after: left });
             }
-            let history = self.history(GATHERS)?;
-            self.work.unseen = 0;
+            let history = self.history(GATHERS, PATIENT_TRIES)?;
             let place = self.work.parent.clone().unwrap_or_else(|| posted.ts.clone());
             let oldest = history.parent(&self.work.mark, SystemTime::now());
             let Some(oldest) = oldest.filter(|oldest| *oldest < place.as_str()).map(str::to_owned) else {

@@ -7,7 +7,7 @@ use slack_morphism::errors::SlackClientError;
 use super::super::{answer, remedy};
 use super::history::{History, after};
 use super::mark::{Mark, Message};
-use super::turn::{MAX_PAUSE, MAX_TRIES, PAUSE, Step, Turn};
+use super::turn::{MAX_PAUSE, PATIENT_TRIES, PAUSE, Step, Turn};
 use super::web::Posted;
 use crate::sink::Outcome;
 
@@ -37,8 +37,26 @@ impl Turn<'_> {
         }
     }
 
-    /// What we posted in the last `age`; nothing where it cannot be had.
-    pub(super) fn history(&mut self, age: Duration) -> Step<History> {
+    /// The same, asked for until it is had, or it is clear that it cannot be had.
+    pub(super) fn thread_for_sure(&mut self, ts: &str) -> Step<Vec<Message>> {
+        if !self.bot.reads_history {
+            return Ok(Vec::new());
+        }
+        match self.bot.web.replies(ts, self.deadline) {
+            Ok(page) => {
+                self.work.unseen = 0;
+                Ok(page.messages)
+            }
+            Err(error) => {
+                self.goes_without(&error);
+                self.look_again(&error, PATIENT_TRIES)?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// What we posted in the last `age`; nothing where it cannot be had. It is asked for up to `tries` times more.
+    pub(super) fn history(&mut self, age: Duration, tries: u32) -> Step<History> {
         let mut messages = Vec::new();
         let mut cursor = None;
         let oldest = after(SystemTime::now(), age);
@@ -53,7 +71,7 @@ impl Turn<'_> {
                 }
                 Err(error) => {
                     self.goes_without(&error);
-                    self.look_again(&error)?;
+                    self.look_again(&error, tries)?;
                     break;
                 }
             }
@@ -61,20 +79,24 @@ impl Turn<'_> {
                 break;
             }
         }
+        self.work.unseen = 0;
         Ok(History::of(&messages))
     }
 
     /// Has the history asked again later, a few times: who does not see the others posts what they have posted, and a message
     /// whose answer was lost may be there. With little time left only the latter counts.
-    fn look_again(&mut self, error: &SlackClientError) -> Step<()> {
-        let worthwhile = self.work.attempted || !self.in_haste();
-        if !self.bot.reads_history || !worthwhile || self.work.unseen >= MAX_TRIES {
+    fn look_again(&mut self, error: &SlackClientError, tries: u32) -> Step<()> {
+        let worthwhile = self.work.attempted || self.work.posted.is_some() || !self.in_haste();
+        if !self.bot.reads_history || !worthwhile || self.work.unseen >= tries {
             return Ok(());
         }
+        // All replicas share what may be asked in a minute, so they must not come back together.
+        let doubled = PAUSE.saturating_mul(2_u32.saturating_pow(self.work.unseen));
+        let spread = doubled.mul_f64(1.0 + self.bot.luck());
         self.work.unseen += 1;
         match answer::of_call(error, self.bot.web.host()) {
             Outcome::Retry { after, .. } => {
-                Err(Outcome::Wait { after: after.unwrap_or(PAUSE).min(MAX_PAUSE) })
+                Err(Outcome::Wait { after: spread.max(after.unwrap_or_default()).min(MAX_PAUSE) })
             }
             _ => Ok(()),
         }

@@ -27,8 +27,11 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Work {
     pub(super) mark: Mark,
-    /// Whether a post has failed, which may be there all the same.
+    /// Whether the answer to a post was lost: it may be there all the same.
     pub(super) attempted: bool,
+    /// When the history was read, and the message of another replica that it showed.
+    pub(super) looked: Option<Instant>,
+    pub(super) chosen: Option<String>,
     /// Our message.
     pub(super) posted: Option<Posted>,
     /// The message that it answers, if it does.
@@ -37,11 +40,18 @@ pub(super) struct Work {
     pub(super) settled: Option<Instant>,
     /// Our message in the wrong place, once it is in the right one.
     pub(super) left_behind: Option<Posted>,
+    /// What is said of the end, whether others have not ended, and whether they were waited for.
+    pub(super) line: Option<SlackMessageContent>,
+    pub(super) others: bool,
+    pub(super) waited: bool,
     pub(super) pictures: usize,
     pub(super) files: Vec<String>,
     tries: u32,
     pub(super) unseen: u32,
 }
+
+/// How often the history is asked where it matters, with rests up to 30 s: the message is posted, so there is time.
+pub(super) const PATIENT_TRIES: u32 = 8;
 
 /// What a step gives, or what ends the attempt.
 pub(super) type Step<T> = Result<T, Outcome>;
@@ -59,10 +69,15 @@ impl Work {
         Self {
             mark,
             attempted: false,
+            looked: None,
+            chosen: None,
             posted: None,
             parent: None,
             settled: None,
             left_behind: None,
+            line: None,
+            others: false,
+            waited: false,
             pictures: 0,
             files: Vec::new(),
             tries: 0,
@@ -116,7 +131,11 @@ impl Turn<'_> {
     }
 
     pub(super) fn answered<T>(&mut self, result: ClientResult<T>) -> Step<T> {
-        self.work.attempted |= result.is_err();
+        // Slack's own no is a certain one.
+        let is_certain = |error: &SlackClientError| {
+            matches!(error, SlackClientError::ApiError(_) | SlackClientError::RateLimitError(_))
+        };
+        self.work.attempted |= result.as_ref().is_err_and(|error| !is_certain(error));
         result.map_err(|error| answer::of_call(&error, self.bot.web.host()))
     }
 
