@@ -30,6 +30,10 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_SLACK_CHANNEL` | the id of the channel that the bot posts to | none |
 /// | `FLAMEWATCH_SLACK_SPREAD` | how far replicas spread their messages, to share one; `0s` for one replica | `15s` |
 /// | `FLAMEWATCH_SLACK_API` | where Slack's Web API is, for GovSlack | `https://slack.com/api` |
+/// | `FLAMEWATCH_INBOUND` | where profiles can be asked for, by the next three; `off` for nowhere | `off` |
+/// | `FLAMEWATCH_SLACK_SIGNING_SECRET` | what signs Slack's slash command, `POST /slack` | none |
+/// | `FLAMEWATCH_SLACK_CHANNELS` | the ids of the channels that it may come from | none |
+/// | `FLAMEWATCH_TRIGGER_TOKEN` | what a monitor must know, as a Bearer token, `POST /trigger` | none |
 /// | `FLAMEWATCH_DIR` | the folder that keeps alerts, their profiles and what is open, past the end of the process | none |
 /// | `FLAMEWATCH_DEBUG_DIR` | the folder with debug files of stripped binaries | `/usr/lib/debug` alone |
 /// | `FLAMEWATCH_TICK` | how often the gauges are read | `5s` |
@@ -43,6 +47,8 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_THREAD_GROWTH` | threads a minute; `off` for no rule | `10` |
 /// | `FLAMEWATCH_FD_GROWTH` | file descriptors a minute; `off` for no rule | `30` |
 /// | `FLAMEWATCH_RSS_SHARE` | share of the memory limit; `off` for no rule | `0.85` |
+/// | `FLAMEWATCH_CPU_SHARE` | share of the cgroup's CPU quota, or of all its CPUs; `off` for no rule | `0.9` |
+/// | `FLAMEWATCH_CPU_CEILING` | share of the CPU time above which no alert takes a CPU profile or names one | `off` |
 /// | `FLAMEWATCH_MEMORY_LIMIT` | bytes that RSS is held against, where no cgroup or machine has less; `off` for none | none |
 /// | `FLAMEWATCH_WORKER_BLOCKED` | how long a tokio worker may stay in one poll; `off` for no look-out | `500ms` |
 /// | `FLAMEWATCH_LEAKS` | `off` judges nobody by what outlives what | `on` |

@@ -31,6 +31,8 @@ pub const DEFAULT_THREAD_GROWTH: f64 = 10.0;
 pub const DEFAULT_FD_GROWTH: f64 = 30.0;
 /// The resident memory may take this share of the memory limit.
 pub const DEFAULT_RSS_SHARE: f64 = 0.85;
+/// The process may use this share of the CPU time it may have, of its cgroup's quota or of its CPUs.
+pub const DEFAULT_CPU_SHARE: f64 = 0.9;
 /// A worker of an async runtime may stay in one poll this long.
 pub const DEFAULT_WORKER_BLOCKED: Duration = Duration::from_millis(500);
 /// CPU samples a second.
@@ -59,6 +61,10 @@ pub(crate) struct Config {
     pub(crate) slack_channel: Option<String>,
     pub(crate) slack_api: Option<String>,
     pub(crate) slack_spread: Option<Duration>,
+    pub(crate) inbound: Option<SocketAddr>,
+    pub(crate) slack_signing_secret: Option<Secret>,
+    pub(crate) slack_channels: Vec<String>,
+    pub(crate) trigger_token: Option<Secret>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) debug_dir: Option<PathBuf>,
     pub(crate) tick: Duration,
@@ -73,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) fd_growth: Option<f64>,
     pub(crate) rss_share: Option<f64>,
     pub(crate) memory_limit: Option<u64>,
+    pub(crate) cpu_share: Option<f64>,
+    pub(crate) cpu_ceiling: Option<f64>,
     pub(crate) worker_blocked: Option<Duration>,
     pub(crate) leaks: bool,
     pub(crate) leak_timescale: f64,
@@ -115,9 +123,11 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_CLEAR_HOLD", "a duration such as 10m"),
     ("FLAMEWATCH_COOLDOWN", "a duration such as 1h"),
     ("FLAMEWATCH_CPU_ALWAYS", "a whole number from 1 to 999 such as 19, or off"),
+    ("FLAMEWATCH_CPU_CEILING", "a share of the CPU time there is, from 0.05 to 1, or off"),
     ("FLAMEWATCH_CPU_ENGINE", "auto, timers, perf or pprof"),
     ("FLAMEWATCH_CPU_HZ", "a whole number from 1 to 999"),
     ("FLAMEWATCH_CPU_KEEP", "a duration from 10s to 1h"),
+    ("FLAMEWATCH_CPU_SHARE", "a share of the CPU time there is, from 0.05 to 1, or off"),
     ("FLAMEWATCH_DEBUG_DIR", "a folder with separate debug files"),
     ("FLAMEWATCH_DIR", "a folder for alerts, their profiles and what is open; replicas may share it"),
     ("FLAMEWATCH_EXPORT_EVERY", "a duration from 1s to 1h"),
@@ -125,6 +135,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_GROWTH_WINDOW", "a duration from 10s to 1day"),
     ("FLAMEWATCH_HEAP_GROWTH", "bytes a minute such as 4MiB, or off"),
     ("FLAMEWATCH_HOLD", "a duration such as 2m"),
+    ("FLAMEWATCH_INBOUND", "ADDRESS:PORT such as 0.0.0.0:6061 for requests for profiles, or off"),
     ("FLAMEWATCH_INFLUX", "an InfluxDB's URL for writing: http, https or udp"),
     ("FLAMEWATCH_INFLUX_TOKEN", "an InfluxDB's token"),
     ("FLAMEWATCH_LEAKS", "on or off"),
@@ -134,6 +145,8 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_SERVICE", "a name"),
     ("FLAMEWATCH_SLACK_API", "the https URL of Slack's Web API, such as https://slack-gov.com/api"),
     ("FLAMEWATCH_SLACK_CHANNEL", "a channel's id such as C0123456789, not its name"),
+    ("FLAMEWATCH_SLACK_CHANNELS", "ids of Slack channels such as C0123456789, with commas between"),
+    ("FLAMEWATCH_SLACK_SIGNING_SECRET", "a Slack app's signing secret, at least 16 characters"),
     ("FLAMEWATCH_SLACK_SPREAD", "a duration from 0s to 1m such as 15s"),
     ("FLAMEWATCH_SLACK_TOKEN", "a bot token, which begins with xoxb-"),
     ("FLAMEWATCH_SLACK_WEBHOOK", "an incoming webhook's https URL"),
@@ -142,6 +155,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_THREAD_GROWTH", "threads a minute such as 10, or off"),
     ("FLAMEWATCH_TICK", "a duration from 100ms to 5m"),
     ("FLAMEWATCH_TOKEN", "at least 16 characters"),
+    ("FLAMEWATCH_TRIGGER_TOKEN", "at least 16 characters"),
     ("FLAMEWATCH_URL", "the http or https URL under which people reach the debug port"),
     ("FLAMEWATCH_VERSION", "the service's version"),
     ("FLAMEWATCH_WARM_UP", "a duration such as 2m"),
@@ -162,6 +176,10 @@ impl Default for Config {
             slack_channel: None,
             slack_api: None,
             slack_spread: None,
+            inbound: None,
+            slack_signing_secret: None,
+            slack_channels: Vec::new(),
+            trigger_token: None,
             dir: None,
             debug_dir: None,
             tick: DEFAULT_TICK,
@@ -176,6 +194,8 @@ impl Default for Config {
             fd_growth: Some(DEFAULT_FD_GROWTH),
             rss_share: Some(DEFAULT_RSS_SHARE),
             memory_limit: None,
+            cpu_share: Some(DEFAULT_CPU_SHARE),
+            cpu_ceiling: None,
             worker_blocked: Some(DEFAULT_WORKER_BLOCKED),
             leaks: true,
             leak_timescale: 1.0,
@@ -210,6 +230,12 @@ impl Config {
             http_url(text).is_some()
         })?;
         self.apply_slack_bot(&env)?;
+        env.read("FLAMEWATCH_INBOUND", &mut self.inbound, |text| or_off(text, |text| text.parse().ok()))?;
+        env.read_secret("FLAMEWATCH_SLACK_SIGNING_SECRET", &mut self.slack_signing_secret, |text| {
+            text.len() >= 16
+        })?;
+        env.read("FLAMEWATCH_SLACK_CHANNELS", &mut self.slack_channels, channels)?;
+        env.read_secret("FLAMEWATCH_TRIGGER_TOKEN", &mut self.trigger_token, |text| text.len() >= 16)?;
         env.read("FLAMEWATCH_DIR", &mut self.dir, |text| Some(Some(PathBuf::from(text))))?;
         env.read("FLAMEWATCH_DEBUG_DIR", &mut self.debug_dir, |text| Some(Some(PathBuf::from(text))))?;
         env.read("FLAMEWATCH_TICK", &mut self.tick, |text| {
@@ -227,6 +253,8 @@ impl Config {
         env.read("FLAMEWATCH_THREAD_GROWTH", &mut self.thread_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_FD_GROWTH", &mut self.fd_growth, |text| or_off(text, positive))?;
         env.read("FLAMEWATCH_RSS_SHARE", &mut self.rss_share, |text| or_off(text, share))?;
+        env.read("FLAMEWATCH_CPU_CEILING", &mut self.cpu_ceiling, |text| or_off(text, share))?;
+        env.read("FLAMEWATCH_CPU_SHARE", &mut self.cpu_share, |text| or_off(text, share))?;
         env.read("FLAMEWATCH_MEMORY_LIMIT", &mut self.memory_limit, |text| or_off(text, bytes))?;
         env.read("FLAMEWATCH_STATSD", &mut self.statsd, |text| {
             text.contains(':').then(|| Some(text.to_owned()))
@@ -354,8 +382,14 @@ fn http_url(text: &str) -> Option<String> {
     (!rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
 }
 
+/// Ids, since names change and can be taken by others.
+fn channels(text: &str) -> Option<Vec<String>> {
+    text.split(',').map(str::trim).map(channel_id).collect()
+}
+
 fn channel_id(text: &str) -> Option<String> {
-    let is_id = text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let is_id =
+        text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     is_id.then(|| text.to_owned())
 }
 

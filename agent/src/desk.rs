@@ -132,6 +132,12 @@ impl Desk {
         Ok(self.resolver.with_mappings(self.collect_here(name)?))
     }
 
+    /// The same on a worker thread.
+    pub(crate) async fn collect_raw_to_keep(&self, name: &str) -> Result<Profile, Error> {
+        let (source, resolver) = (self.source(name)?, self.resolver.clone());
+        on_worker(move || Ok(resolver.with_mappings(source.collect(&Window::now())?))).await?
+    }
+
     /// Whether the source called `name` may be asked now and then without need.
     pub(crate) fn is_cheap(&self, name: &str) -> bool {
         self.source(name).is_ok_and(|source| source.is_cheap())

@@ -31,6 +31,8 @@ mod figure;
 pub mod gauge;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "inbound")]
+mod inbound;
 #[cfg(not(feature = "__agent"))]
 mod inert;
 #[cfg(feature = "__agent")]

@@ -6,6 +6,7 @@ mod blocked;
 mod clients;
 mod cpu;
 mod heap;
+mod inbound;
 mod inert;
 mod leak_zoo;
 mod leaks;

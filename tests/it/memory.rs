@@ -149,3 +149,22 @@ fn an_alert_says_first_what_grows_and_how_long_is_left() {
         assert!(text.contains("memory_zoo::Zoo::remember"), "{text}");
     }
 }
+
+#[test]
+fn where_memory_is_scarce_the_profile_is_kept_as_it_is_and_named_when_it_is_opened() {
+    let slack = FakeSlack::start();
+    // The zoo has passed that before a rule may fire.
+    let service = zoo("heap", "100MiB", &[("FLAMEWATCH_SLACK_WEBHOOK", &slack.webhook())]);
+    let message = until("an alert", PATIENCE, || slack.accepted().into_iter().next());
+    let said = "The heap profile is kept without names, because only 0 B are left to the memory limit";
+    assert!(message.to_string().contains(said), "{message:#}");
+    let spared = until("a count", PATIENCE, || service.status("alerts that spared the service"));
+    assert!(spared.starts_with("0 without a profile, "), "{spared}");
+    let list = service.ask("/debug/snapshots?format=json").json();
+    let entries = list.as_array().expect("a list");
+    let is_of_alert =
+        |entry: &&Value| entry["trigger"].as_str().is_some_and(|text| !text.contains("of the limit: "));
+    let id = entries.iter().find(is_of_alert).and_then(|entry| entry["id"].as_str()).expect("a snapshot");
+    let text = service.ask(&format!("/debug/snapshots/{id}?format=text")).text();
+    assert!(text.contains("memory_zoo::Zoo::remember"), "{text}");
+}

@@ -57,6 +57,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("config", &["error"]),
+    ("inbound", &["error", "config", "serve"]),
     ("inert", &["error", "doctor", "gauge", "sink", "watch"]),
     ("builder", &["error", "agent", "config", "gauge", "sink", "watch"]),
 ];

@@ -9,12 +9,13 @@ use crate::watch::Phase;
 use crate::watch::telling::{Telling, Why};
 
 use super::lookout::{Lookout, Reading};
+use super::restraint;
 
 /// What the loop counts itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
-    /// Alerts that went out without evidence.
-    pub(super) hasty: u64,
+    /// What alerts did without.
+    pub(super) spared: restraint::Counts,
     /// Rounds that panicked.
     pub(super) panics: u64,
 }
@@ -29,8 +30,16 @@ pub(super) fn families(
     let mut families = vec![
         gauges(&lookout.readings()),
         rules(lookout.phases()),
-        Family::counter("flamewatch_alerts_without_evidence_total", "Alerts sent bare: too many at a time.")
-            .of(counts.hasty as f64),
+        Family::counter(
+            "flamewatch_alerts_without_evidence_total",
+            "Alerts sent without a profile: too many.",
+        )
+        .of(counts.spared.bare as f64),
+        Family::counter(
+            "flamewatch_alerts_unnamed_total",
+            "Alerts whose profile has no names, for want of memory or CPU.",
+        )
+        .of(counts.spared.raw as f64),
         Family::counter(
             "flamewatch_rounds_panicked_total",
             "Readings of all gauges that a gauge's panic ended.",
@@ -175,7 +184,12 @@ mod tests {
             Vec::new(),
             std::time::Duration::ZERO,
         );
-        let families = families(&lookout, &[sink], &Telling::new(), Counts { hasty: 3, panics: 0 });
+        let families = families(
+            &lookout,
+            &[sink],
+            &Telling::new(),
+            Counts { spared: restraint::Counts { raw: 1, bare: 3 }, panics: 0 },
+        );
         for family in &families {
             let counter = family.kind == crate::figure::Kind::Counter;
             assert_eq!(family.name.ends_with("_total"), counter, "{family:?}");

@@ -17,6 +17,7 @@ use crate::{Error, Unit};
 
 use super::bulletin::Mark;
 use super::memory;
+use super::restraint::Care;
 
 /// How many places an alert names.
 const SITES: usize = 3;
@@ -32,6 +33,8 @@ pub(super) struct Case {
     pub(super) finding: Finding,
     pub(super) unit: Unit,
     pub(super) evidence: Option<&'static str>,
+    /// How much that may cost.
+    pub(super) care: Care,
     /// How people reach the debug port.
     pub(super) url: Option<String>,
     /// Who we are, for the small print.
@@ -62,6 +65,10 @@ pub(super) async fn investigate(case: Case, desk: &Desk) -> Alert {
         return alert;
     }
     let Some(kind) = case.evidence else { return alert };
+    if case.care != Care::Full {
+        spare(&mut alert, &case.care, kind, &case.mark.snapshot, case.url.as_deref(), desk).await;
+        return alert;
+    }
     match evidence(&case, desk, kind).await {
         Ok(evidence) => attach(&mut alert, &case, desk, kind, evidence).await,
         Err(error) => alert.details.push(format!("No {} profile: {error:#}.", in_words(kind))),
@@ -90,6 +97,44 @@ async fn attach(alert: &mut Alert, case: &Case, desk: &Desk, kind: &str, evidenc
     keep(alert, profile, kind, &case.mark.snapshot, case.url.as_deref(), desk).await;
 }
 
+/// Does what `care` leaves of looking for the cause: keeps the profile `kind` as it is collected, or does not look at all, and
+/// says so.
+pub(super) async fn spare(
+    alert: &mut Alert,
+    care: &Care,
+    kind: &'static str,
+    id: &str,
+    url: Option<&str>,
+    desk: &Desk,
+) {
+    let words = in_words(kind);
+    let why = match care {
+        Care::Full => return,
+        Care::Bare(why) => return alert.details.push(format!("No {words} profile: {why}.")),
+        Care::Raw(why) => why,
+    };
+    // A window costs more than a look: of what happens now only what is counted anyway is kept.
+    if desk.is_windowed(kind).unwrap_or(true) {
+        return alert.details.push(format!("No {words} profile: {why}."));
+    }
+    match desk.collect_raw_to_keep(kind).await.and_then(|profile| pprof(&profile)) {
+        Ok(pprof) => {
+            alert.details.push(format!(
+                "The {words} profile is kept without names, because {why}; opening it names it."
+            ));
+            keep_snapshot(alert, kind, id, pprof, false, desk);
+            alert.snapshot_url = url.map(|url| format!("{url}/debug/snapshots/{id}?format=svg"));
+        }
+        Err(error) => alert.details.push(format!("No {words} profile: {error:#}.")),
+    }
+}
+
+fn pprof(profile: &Profile) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    Format::Pprof.render(profile, &Options::default(), &mut bytes)?;
+    Ok(bytes)
+}
+
 /// Draws `profile`, which explains `alert`, keeps it as a snapshot and sends it along.
 pub(super) async fn keep(
     alert: &mut Alert,
@@ -103,19 +148,23 @@ pub(super) async fn keep(
     let title = alert.headline.clone();
     let files = on_quiet_thread(move || files(&profile, &title)).await.unwrap_or_default();
     if let Some(pprof) = files.iter().find(|file| file.name.ends_with(".pb.gz")) {
-        desk.keep(Snapshot {
-            id: id.to_owned(),
-            taken: SystemTime::now(),
-            trigger: alert.headline.clone(),
-            rule: alert.rule.clone(),
-            says: alert.details.iter().cloned().chain(alert.sites.iter().map(in_one_line)).collect(),
-            kind: kind.to_owned(),
-            pprof: pprof.bytes.clone(),
-            named: true,
-        });
+        keep_snapshot(alert, kind, id, pprof.bytes.clone(), true, desk);
         alert.snapshot_url = url.map(|url| format!("{url}/debug/snapshots/{id}?format=svg"));
     }
     alert.attachments = files.into_iter().map(Arc::new).collect();
+}
+
+fn keep_snapshot(alert: &Alert, kind: &str, id: &str, pprof: Vec<u8>, named: bool, desk: &Desk) {
+    desk.keep(Snapshot {
+        id: id.to_owned(),
+        taken: SystemTime::now(),
+        trigger: alert.headline.clone(),
+        rule: alert.rule.clone(),
+        says: alert.details.iter().cloned().chain(alert.sites.iter().map(in_one_line)).collect(),
+        kind: kind.to_owned(),
+        pprof,
+        named,
+    });
 }
 
 /// The profile in the forms that explain an alert without a debug port.

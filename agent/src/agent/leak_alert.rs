@@ -4,6 +4,7 @@ use super::bulletin::Mark;
 use super::investigation;
 use super::leaks::News;
 use super::memory;
+use super::restraint::Care;
 use crate::desk::Desk;
 use crate::leak::{Leak, Subject};
 use crate::sink::{Alert, Site, State};
@@ -25,8 +26,8 @@ pub(super) struct About {
     pub(super) url: Option<String>,
     /// Who we are, for the small print.
     pub(super) identity: String,
-    /// False when too many alerts are being written to look for a profile as well.
-    pub(super) evidence: bool,
+    /// How much a profile may cost.
+    pub(super) care: Care,
     /// The memory as it was last read.
     pub(super) memory: Option<Account>,
 }
@@ -46,12 +47,14 @@ pub(super) async fn write(news: News, about: About, desk: &Desk) -> Alert {
         memory::tell(&mut alert, None, about.memory);
     }
     alert.sites = sites(&leak, share);
-    let Some(kind) = evidence(leak.subject).filter(|_| about.evidence) else { return alert };
+    let Some(kind) = evidence(leak.subject) else { return alert };
+    let (id, url) = (&about.mark.snapshot, about.url.as_deref());
+    if about.care != Care::Full {
+        investigation::spare(&mut alert, &about.care, kind, id, url, desk).await;
+        return alert;
+    }
     match desk.collect(kind, crate::source::Window::now()).await {
-        Ok(profile) => {
-            investigation::keep(&mut alert, profile, kind, &about.mark.snapshot, about.url.as_deref(), desk)
-                .await
-        }
+        Ok(profile) => investigation::keep(&mut alert, profile, kind, id, url, desk).await,
         Err(error) => alert.details.push(format!("No {kind} profile: {error:#}.")),
     }
     alert

@@ -60,10 +60,15 @@ impl Lookout {
         self.gauges.iter().map(stand).collect()
     }
 
+    /// The gauge called `name`, as it stands.
+    pub(super) fn reading(&self, name: &str) -> Option<Reading> {
+        self.gauges.iter().find(|gauge| gauge.name() == name).map(stand)
+    }
+
     /// The gauge of the rule called `name`, as it stands.
     pub(super) fn gauge_of(&self, name: &str) -> Option<Reading> {
         let rule = self.watchers.iter().map(Watcher::rule).find(|rule| rule.name() == name)?;
-        self.gauges.iter().find(|gauge| gauge.name() == rule.gauge()).map(stand)
+        self.reading(rule.gauge())
     }
 
     /// Every gauge and every rule, as lines for the index page.

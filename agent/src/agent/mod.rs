@@ -2,6 +2,8 @@
 //! It knows everyone; nobody below knows it.
 
 mod afterlife;
+#[cfg(feature = "inbound")]
+mod asked;
 mod baseline;
 mod bulletin;
 mod checkup;
@@ -15,6 +17,7 @@ mod lookout;
 mod memory;
 mod plateaus;
 mod port;
+mod restraint;
 mod rules;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod watchdog;
@@ -80,7 +83,15 @@ impl Agent {
         crate::gauge::set_limit(config.memory_limit);
         let port = port::open(&config)?;
         let address = port.as_ref().map(port::Port::address);
+        #[cfg(feature = "inbound")]
+        let inbound = crate::inbound::Inbound::open(&config)?;
+        #[cfg(not(feature = "inbound"))]
+        if let Some(address) = config.inbound {
+            tracing::warn!("flamewatch: nobody is let in on {address}, built without the `inbound` feature");
+        }
         let watchroom = Watchroom::open(config, extras, port)?;
+        #[cfg(feature = "inbound")]
+        let watchroom = watchroom.letting_in(inbound);
         let stop = Arc::new(Notify::new());
         let (ends, ended) = sync_channel(1);
         let stopped = stop.clone();

@@ -26,6 +26,7 @@ pub(super) fn of(config: &Config, own: Vec<Rule>) -> Result<Vec<Rule>, Error> {
     let heap_growth = config.heap_growth.map(|bytes| bytes as f64);
     let defaults = [
         config.rss_share.map(|share| Rule::above("rss.share", share)),
+        config.cpu_share.map(|share| Rule::above("cpu.share", share)),
         growing("heap.allocated", heap_growth),
         growing("tasks", config.task_growth),
         growing("tasks.lasting", config.task_growth.map(|limit| limit * LASTING_SHARE)),

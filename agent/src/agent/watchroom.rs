@@ -13,6 +13,8 @@ use crate::builder::Extras;
 use crate::config::Config;
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
+#[cfg(feature = "inbound")]
+use crate::inbound::{Gate, Inbound};
 use crate::leak::{Leak, Level, Subject};
 use crate::meter;
 use crate::profile::Profile;
@@ -22,6 +24,8 @@ use crate::watch::Verdict;
 use crate::watch::telling::{Post, Telling};
 
 use super::afterlife;
+#[cfg(feature = "inbound")]
+use super::asked::{self, Asked};
 use super::baseline::Baseline;
 use super::bulletin::{self, Mark, Stamp};
 use super::equipment::{self, Equipment};
@@ -33,6 +37,7 @@ use super::leaks::{Leaks, Looked, Looker, News};
 use super::lookout::{Lookout, Reading};
 use super::plateaus::Known;
 use super::port::Port;
+use super::restraint::{self, Care, Restraint};
 use super::rules;
 
 /// The most alerts under investigation at a time; one beyond that goes out without evidence, and is counted.
@@ -53,6 +58,10 @@ pub(super) struct Watchroom {
     desk: Arc<Desk>,
     deliveries: Arc<Vec<Delivery>>,
     port: Option<Port>,
+    #[cfg(feature = "inbound")]
+    inbound: Option<Inbound>,
+    #[cfg(feature = "inbound")]
+    gate: Option<Arc<Gate>>,
     url: Option<String>,
     equipment: Equipment,
     exporter: Option<Exporter>,
@@ -61,8 +70,9 @@ pub(super) struct Watchroom {
     /// Alerts that are being written.
     cases: JoinSet<()>,
     places: Arc<Semaphore>,
-    /// Alerts that went out without evidence, because too many were under investigation.
-    hasty_cases: u64,
+    restraint: Restraint,
+    /// The share of the CPU time there is that was in use when it was last read.
+    cpu_share: Option<f64>,
     /// Rounds that panicked.
     panics: u64,
 }
@@ -128,6 +138,10 @@ impl Watchroom {
             late: 0,
             deliveries: Arc::new(deliveries),
             port,
+            #[cfg(feature = "inbound")]
+            inbound: None,
+            #[cfg(feature = "inbound")]
+            gate: None,
             url,
             equipment,
             exporter,
@@ -135,10 +149,17 @@ impl Watchroom {
             stamp: Stamp::of(&config.service, config.version.as_deref()),
             cases: JoinSet::new(),
             places: Arc::new(Semaphore::new(MAX_CASES)),
-            hasty_cases: 0,
+            restraint: Restraint::new(config.cpu_ceiling),
+            cpu_share: None,
             panics: 0,
             config,
         })
+    }
+
+    /// The same with a socket through which profiles can be asked for.
+    #[cfg(feature = "inbound")]
+    pub(super) fn letting_in(self, inbound: Option<Inbound>) -> Self {
+        Self { gate: inbound.as_ref().map(Inbound::gate), inbound, ..self }
     }
 
     /// Runs until `stop`.
@@ -154,6 +175,10 @@ impl Watchroom {
         let port = self.port.take().map(|port| tokio::spawn(port.answer(self.desk.clone(), closing.clone())));
         let (about, url) = (self.config.service.clone(), self.url.clone());
         tokio::spawn(afterlife::tell(about, url, self.desk.clone(), self.deliveries.clone()));
+        #[cfg(feature = "inbound")]
+        if let Some(inbound) = self.inbound.take() {
+            tokio::spawn(self.asked().serve(inbound));
+        }
         let mut ticks = tokio::time::interval(self.config.tick);
         // After a stall one reading is enough; a burst of them would bend every slope.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -231,6 +256,7 @@ impl Watchroom {
         }
         self.show_status(&status);
         self.show_figures(&guard.lookout);
+        self.cpu_share = guard.lookout.reading("cpu.share").and_then(|reading| reading.value);
         for (verdict, reading) in verdicts {
             self.open_case(verdict, &reading, &guard, now);
         }
@@ -246,7 +272,7 @@ impl Watchroom {
             Verdict::Resolved(finding) => (self.telling.resolved(now, &bulletin::of_rule(&finding)), finding),
         };
         let Some(post) = post else { return };
-        let (place, mark) = (self.place(), self.stamp.mark(&post));
+        let ((place, care), mark) = (self.place(), self.stamp.mark(&post));
         // At once, in case that looking for the cause takes too long, or too much memory.
         tracing::warn!(
             "flamewatch: {} is {}, at {}",
@@ -261,8 +287,8 @@ impl Watchroom {
             mark,
             service: self.config.service.clone(),
             unit: reading.unit,
-            // With too many cases under way the alert goes out without evidence: late news is worse than bare news.
-            evidence: reading.evidence.filter(|_| place.is_some()),
+            evidence: reading.evidence,
+            care,
             url: self.url.clone(),
             identity: self.desk.identity().summary(),
             // What is high was not made high in the last minutes; what grows was.
@@ -303,13 +329,13 @@ impl Watchroom {
 
     /// Sends the alert of a leak.
     fn tell_leak(&mut self, news: News, others: Vec<Leak>, post: &Post) {
-        let (place, mark) = (self.place(), self.stamp.mark(post));
+        let ((place, care), mark) = (self.place(), self.stamp.mark(post));
         let title = if mark.state() == State::Resolved { "is over" } else { "is found" };
         let (incident, growth) = (incident(post), news.leak.growth());
         tracing::warn!("flamewatch: {incident} {title}: {growth}");
         self.note(&mark, incident.clone(), format!("{incident}: {growth}"), None);
         let about = About {
-            evidence: place.is_some(),
+            care,
             mark,
             others,
             service: self.config.service.clone(),
@@ -335,11 +361,12 @@ impl Watchroom {
         }
     }
 
-    /// A place among the investigations, if one is free.
-    fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+    /// A place among the investigations, if one is free, and how much this one may cost.
+    fn place(&mut self) -> (Option<OwnedSemaphorePermit>, Care) {
         let place = self.places.clone().try_acquire_owned().ok();
-        self.hasty_cases += u64::from(place.is_none());
-        place
+        let room = self.desk.newest_memory().and_then(|account| Some(account.memory.level?.room));
+        let care = self.restraint.care(self.now(), place.is_some(), room, self.cpu_share);
+        (place, care)
     }
 
     /// Sends `alert` to everybody when it is written. It is not written to its end when the agent stops: what breaks while
@@ -384,19 +411,30 @@ impl Watchroom {
             lines.push(("blocked workers".to_owned(), self.equipment.blocked_workers(self.now())));
         }
         lines.extend(self.equipment.problems().iter().cloned());
-        if self.hasty_cases > 0 {
-            lines.push(("alerts without evidence".to_owned(), self.hasty_cases.to_string()));
+        let spared = self.restraint.counts();
+        if spared != restraint::Counts::default() {
+            let words =
+                format!("{} without a profile, {} with one that is not named", spared.bare, spared.raw);
+            lines.push(("alerts that spared the service".to_owned(), words));
         }
         lines.extend(bulletin::suppressed(&self.telling));
+        #[cfg(feature = "inbound")]
+        lines.extend(self.gate.as_ref().and_then(|gate| asked::account(gate.counts())));
         self.desk.set_status(lines);
     }
 
     fn show_figures(&self, lookout: &Lookout) {
         let sinks: Vec<_> = self.deliveries.iter().map(Delivery::status).collect();
-        let counts = Counts { hasty: self.hasty_cases, panics: self.panics };
+        let counts = Counts { spared: self.restraint.counts(), panics: self.panics };
         let mut figures = figures::families(lookout, &sinks, &self.telling, counts);
         figures.extend(self.equipment.figures());
         self.desk.set_figures(figures);
+    }
+
+    #[cfg(feature = "inbound")]
+    fn asked(&self) -> Asked {
+        let (service, url) = (self.config.service.clone(), self.url.clone());
+        Asked { service, url, desk: self.desk.clone(), deliveries: self.deliveries.clone() }
     }
 
     fn announce(&self) {
@@ -407,6 +445,10 @@ impl Watchroom {
         let sinks: Vec<String> = self.deliveries.iter().map(|delivery| delivery.status().name).collect();
         let sinks = if sinks.is_empty() { "nowhere".to_owned() } else { sinks.join(", ") };
         tracing::info!("flamewatch: watching {}; {port}; alerts go to {sinks}", self.config.service);
+        #[cfg(feature = "inbound")]
+        if let Some(inbound) = &self.inbound {
+            tracing::info!("flamewatch: profiles can be asked for on {}", inbound.address());
+        }
     }
 
     fn now(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! The cgroups that limit this process's memory, version 1 and 2: found through `/proc/self`, read from the mounted
+//! The cgroups that limit this process's memory and CPU time, version 1 and 2: found through `/proc/self`, read from the mounted
 //! hierarchy. Knows files and text; the file system's root is an argument.
 
 use std::io;
@@ -9,7 +9,10 @@ use crate::watch::memory;
 /// Version 1 writes "no limit" as the largest number of whole pages in an `i64`; nothing this large is a limit.
 const NO_LIMIT: u64 = 1 << 62;
 
-/// The cgroup of this process that counts memory, and those around it.
+/// What version 1 calls the time a period; it is -1, which is no number of ours, where there is no limit.
+const CPU_QUOTA: &str = "cpu.cfs_quota_us";
+
+/// The cgroup of this process that counts what a controller limits, and those around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cgroup {
     version: Version,
@@ -31,6 +34,13 @@ enum Version {
     Two,
 }
 
+/// What a cgroup limits. In version 1 each has a hierarchy of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Controller {
+    Memory,
+    Cpu,
+}
+
 /// A line of `/proc/self/mountinfo`.
 #[derive(Debug, PartialEq, Eq)]
 struct Mount {
@@ -41,15 +51,15 @@ struct Mount {
 }
 
 impl Cgroup {
-    /// The memory cgroup of this process, in the file system below `root`. On a hybrid system the memory controller
-    /// is in version 1, so that is asked first.
-    pub(super) fn find(root: &Path) -> Option<Self> {
+    /// The cgroup of this process that `controller` is in, in the file system below `root`. On a hybrid system controllers
+    /// are in version 1, so that is asked first.
+    pub(super) fn find(root: &Path, controller: Controller) -> Option<Self> {
         let own = std::fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
         let mounts = std::fs::read_to_string(root.join("proc/self/mountinfo")).ok()?;
         [Version::One, Version::Two].into_iter().find_map(|version| {
-            let path = version.path_in(&own)?;
-            let mounts = mounts.lines().filter_map(|line| version.mount_in(line));
-            mounts.into_iter().find_map(|mount| Self::below(root, version, &mount, path))
+            let path = version.path_in(&own, controller)?;
+            let mounts = mounts.lines().filter_map(|line| version.mount_in(line, controller));
+            mounts.into_iter().find_map(|mount| Self::below(root, version, controller, &mount, path))
         })
     }
 
@@ -67,6 +77,11 @@ impl Cgroup {
             }
             (_, tightest) => tightest,
         }
+    }
+
+    /// How many CPUs' time the cgroup and those around it leave to this process; `None` without any limit.
+    pub(super) fn cpus(&self) -> Option<f64> {
+        self.directories.iter().filter_map(|directory| self.version.cpus_of(directory)).min_by(f64::total_cmp)
     }
 
     /// The cgroup itself.
@@ -92,7 +107,13 @@ impl Cgroup {
 
     /// The directory for the cgroup `path` under `mount`. In a container the path is often the host's and the mount
     /// already the container's own: then the mount is the cgroup.
-    fn below(root: &Path, version: Version, mount: &Mount, path: &str) -> Option<Self> {
+    fn below(
+        root: &Path,
+        version: Version,
+        controller: Controller,
+        mount: &Mount,
+        path: &str,
+    ) -> Option<Self> {
         let point = root.join(mount.point.trim_start_matches('/'));
         let inside = path.strip_prefix(mount.root.trim_end_matches('/')).filter(|rest| is_below(rest));
         let candidates = [inside, Some(path).filter(|path| is_below(path)), Some("")];
@@ -100,7 +121,7 @@ impl Cgroup {
             .into_iter()
             .flatten()
             .map(|rest| point.join(rest.trim_start_matches('/')))
-            .find(|directory| version.serves(directory))?;
+            .find(|directory| version.serves(directory, controller))?;
         let directories = own
             .ancestors()
             .take_while(|directory| directory.starts_with(&point))
@@ -144,28 +165,37 @@ impl Level<'_> {
     }
 }
 
+impl Controller {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
 impl Version {
     /// The cgroup's path in `/proc/self/cgroup`: `4:memory:/path` or `0::/path`.
-    fn path_in(self, own: &str) -> Option<&str> {
+    fn path_in(self, own: &str, controller: Controller) -> Option<&str> {
         own.lines().find_map(|line| {
             let mut fields = line.splitn(3, ':');
             let (id, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
             let is_ours = match self {
-                Self::One => controllers.split(',').any(|controller| controller == "memory"),
+                Self::One => controllers.split(',').any(|name| name == controller.name()),
                 Self::Two => id == "0" && controllers.is_empty(),
             };
             is_ours.then_some(path)
         })
     }
 
-    /// The mount of this version's memory hierarchy, if `line` is one:
+    /// The mount of this version's hierarchy of `controller`, if `line` is one:
     /// `35 31 0:32 /root /point rw,relatime shared:1 - cgroup cgroup rw,memory`.
-    fn mount_in(self, line: &str) -> Option<Mount> {
+    fn mount_in(self, line: &str, controller: Controller) -> Option<Mount> {
         let (left, right) = line.split_once(" - ")?;
         let mut right = right.split(' ');
         let (kind, options) = (right.next()?, right.next_back()?);
         let is_ours = match self {
-            Self::One => kind == "cgroup" && options.split(',').any(|option| option == "memory"),
+            Self::One => kind == "cgroup" && options.split(',').any(|name| name == controller.name()),
             Self::Two => kind == "cgroup2",
         };
         let mut left = left.split(' ').skip(3);
@@ -173,8 +203,9 @@ impl Version {
         is_ours.then(|| Mount { root: unescaped(root), point: unescaped(point) })
     }
 
-    fn serves(self, directory: &Path) -> bool {
+    fn serves(self, directory: &Path, controller: Controller) -> bool {
         match self {
+            Self::One if controller == Controller::Cpu => directory.join(CPU_QUOTA).exists(),
             Self::One => directory.join(self.usage_file()).exists(),
             // The root of version 2 counts no memory, and is still a cgroup.
             Self::Two => directory.is_dir(),
@@ -188,6 +219,19 @@ impl Version {
             Self::Two => "memory.max",
         };
         number(directory, file).ok().filter(|limit| *limit < NO_LIMIT)
+    }
+
+    /// The time a period that `directory` itself allows, in periods.
+    fn cpus_of(self, directory: &Path) -> Option<f64> {
+        let (quota, period) = match self {
+            Self::One => (number(directory, CPU_QUOTA).ok()?, number(directory, "cpu.cfs_period_us").ok()?),
+            Self::Two => {
+                let text = std::fs::read_to_string(directory.join("cpu.max")).ok()?;
+                let (quota, period) = text.trim().split_once(' ')?;
+                (quota.parse().ok()?, period.parse().ok()?)
+            }
+        };
+        (quota > 0 && period > 0).then(|| quota as f64 / period as f64)
     }
 
     const fn usage_file(self) -> &'static str {
@@ -299,7 +343,7 @@ pub(super) mod tests {
         /// Where the tightest limit is set, the limit, and the working set there.
         #[track_caller]
         fn check(&self, expected: Option<(&str, u64, u64)>) {
-            let cgroup = Cgroup::find(&self.0).expect("a cgroup");
+            let cgroup = Cgroup::find(&self.0, Controller::Memory).expect("a cgroup");
             let tightest = cgroup.tightest().map(|level| {
                 let place = level.directory.strip_prefix(self.0.join("sys/fs/cgroup")).expect("a cgroup");
                 let working_set = level.working_set().expect("a working set");
@@ -345,7 +389,7 @@ pub(super) mod tests {
 
     #[test]
     fn files_are_told_from_shared_memory() {
-        let counts = |root: &Root| Cgroup::find(root.path())?.tightest()?.counts().ok();
+        let counts = |root: &Root| Cgroup::find(root.path(), Controller::Memory)?.tightest()?.counts().ok();
         let expected = memory::Cgroup { usage: 1_000, cache: 400, inactive_file: 300, limit: 5_000 };
         assert_eq!(counts(&Root::v2(&[("/app", "5000")])), Some(expected));
         let root = Root::new();
@@ -385,19 +429,19 @@ pub(super) mod tests {
 
     #[test]
     fn a_system_without_cgroups_has_none() {
-        assert_eq!(Cgroup::find(Root::new().path()), None);
+        assert_eq!(Cgroup::find(Root::new().path(), Controller::Memory), None);
         let root = Root::v2(&[("/app", "1")]);
         root.write("proc/self/mountinfo", "24 31 0:21 / /proc rw - proc proc rw\n");
-        assert_eq!(Cgroup::find(root.path()), None);
+        assert_eq!(Cgroup::find(root.path(), Controller::Memory), None);
     }
 
     #[test]
     fn mounts_with_odd_names() {
         let line = V2_MOUNT.replace("/sys/fs/cgroup", "/my\\040mounts/\\134");
-        let mount = Version::Two.mount_in(&line).expect("a mount");
+        let mount = Version::Two.mount_in(&line, Controller::Memory).expect("a mount");
         assert_eq!((&*mount.root, &*mount.point), ("/", "/my mounts/\\"));
-        assert_eq!(Version::One.mount_in(V2_MOUNT), None);
-        assert_eq!(Version::Two.mount_in(V1_MOUNT), None);
-        assert_eq!(Version::One.mount_in("garbage - "), None);
+        assert_eq!(Version::One.mount_in(V2_MOUNT, Controller::Memory), None);
+        assert_eq!(Version::Two.mount_in(V1_MOUNT, Controller::Memory), None);
+        assert_eq!(Version::One.mount_in("garbage - ", Controller::Memory), None);
     }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::cgroup::Cgroup;
+use super::cgroup::{Cgroup, Controller};
 use super::memory::{LimitedBy, limit_of, number_in};
 use crate::watch::memory::{Level, Memory};
 
@@ -28,7 +28,7 @@ impl Footprint {
 
     /// In the file system below `root`.
     fn below(root: &Path) -> Self {
-        Self { root: root.to_owned(), cgroup: Cgroup::find(root) }
+        Self { root: root.to_owned(), cgroup: Cgroup::find(root, Controller::Memory) }
     }
 
     /// The memory of this moment, without what the allocator and the stacks take.

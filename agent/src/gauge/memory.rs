@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Gauge;
-use super::cgroup::Cgroup;
+use super::cgroup::{Cgroup, Controller};
 use crate::{Unit, sys};
 
 /// `rss`: resident memory of the process.
@@ -71,7 +71,7 @@ pub(crate) fn set_limit(bytes: Option<u64>) {
 /// where that is less or no limit is set. `None` where the system does not tell.
 #[must_use]
 pub fn limit() -> Option<Limit> {
-    limit_of(Path::new("/"), Cgroup::find(Path::new("/")).as_ref())
+    limit_of(Path::new("/"), Cgroup::find(Path::new("/"), Controller::Memory).as_ref())
 }
 
 impl Rss {
@@ -86,7 +86,7 @@ impl RssShare {
     /// The memory of this process, against the limit it is under at each reading.
     #[must_use]
     pub fn new() -> Self {
-        Self { cgroup: Cgroup::find(Path::new("/")) }
+        Self { cgroup: Cgroup::find(Path::new("/"), Controller::Memory) }
     }
 }
 
@@ -100,7 +100,7 @@ impl MemoryShare {
     /// The memory of the cgroup that limits this process.
     #[must_use]
     pub fn new() -> Self {
-        Self { cgroup: Cgroup::find(Path::new("/")) }
+        Self { cgroup: Cgroup::find(Path::new("/"), Controller::Memory) }
     }
 }
 
@@ -210,7 +210,8 @@ mod tests {
         let limit = |cgroup: &str, meminfo: &str| {
             let root = Root::v2(&[("/app", cgroup)]);
             root.write("proc/meminfo", meminfo);
-            limit_of(root.path(), Cgroup::find(root.path()).as_ref()).map(|limit| (limit.bytes, limit.by))
+            limit_of(root.path(), Cgroup::find(root.path(), Controller::Memory).as_ref())
+                .map(|limit| (limit.bytes, limit.by))
         };
         let one_gib = "MemTotal:        1048576 kB\nMemFree:  1 kB\n";
         assert_eq!(limit("1000000", one_gib), Some((1_000_000, LimitedBy::Cgroup)));

@@ -3,6 +3,8 @@
 #[cfg(feature = "__agent")]
 mod cgroup;
 #[cfg(feature = "__agent")]
+mod cpu_share;
+#[cfg(feature = "__agent")]
 mod footprint;
 #[cfg(feature = "heap")]
 mod heap;
@@ -25,6 +27,8 @@ use std::io;
 
 use crate::Unit;
 
+#[cfg(feature = "__agent")]
+pub use cpu_share::CpuShare;
 #[cfg(feature = "__agent")]
 pub(crate) use footprint::{Footprint, headroom};
 #[cfg(feature = "heap")]
@@ -80,6 +84,7 @@ pub fn of_process(runtime: Option<tokio::runtime::Handle>) -> Vec<Box<dyn Gauge>
         Box::new(Threads::new()),
         Box::new(Fds::new()),
         Box::new(Cpu::new()),
+        Box::new(CpuShare::new()),
         Box::new(Tasks::new(runtime.clone())),
     ];
     gauges.extend(Runtime::all(runtime.as_ref()).into_iter().map(|gauge| Box::new(gauge) as Box<dyn Gauge>));

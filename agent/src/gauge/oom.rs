@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::cgroup::Cgroup;
+use super::cgroup::{Cgroup, Controller};
 
 /// A count of a cgroup, comparable with a later one of the same cgroup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub(crate) fn oom_kills() -> Option<OomKills> {
 
 fn oom_kills_below(root: &Path) -> io::Result<OomKills> {
     let missing = || io::Error::from(io::ErrorKind::NotFound);
-    let cgroup = Cgroup::find(root).ok_or_else(missing)?;
+    let cgroup = Cgroup::find(root, Controller::Memory).ok_or_else(missing)?;
     let directory = cgroup.own().ok_or_else(missing)?;
     let boot = std::fs::read_to_string(root.join("proc/sys/kernel/random/boot_id"))?;
     let count = cgroup.oom_kills().ok_or_else(missing)?;

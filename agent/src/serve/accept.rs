@@ -38,7 +38,7 @@ const STOP_TIME: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `stop`, then lets running requests end, but not for long.
-pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let seats = Arc::new(Semaphore::new(CONNECTIONS));
     let (stopped, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();

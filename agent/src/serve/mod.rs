@@ -1,8 +1,8 @@
 //! The debug port: `/debug/pprof/` as Go has it, so that its tools work unchanged, and pages for people.
 //! Who may ask is decided in `access`, what a query means in `ask`, how long anything may take in `accept`.
 
-mod accept;
-mod access;
+pub(crate) mod accept;
+pub(crate) mod access;
 mod answer;
 mod ask;
 mod index;

@@ -37,10 +37,12 @@ pub enum Kind {
     Reminder,
     /// It is over.
     Resolved,
+    /// A profile that somebody has asked for; nothing is wrong.
+    Asked,
 }
 
 impl Kind {
-    /// `new`, `reply`, `reminder` or `resolved`.
+    /// `new`, `reply`, `reminder`, `resolved` or `asked`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -48,6 +50,7 @@ impl Kind {
             Self::Reply => "reply",
             Self::Reminder => "reminder",
             Self::Resolved => "resolved",
+            Self::Asked => "asked",
         }
     }
 }
@@ -126,11 +129,12 @@ impl Attachment {
 }
 
 impl Alert {
-    /// Where it stands, in words: `firing`, `firing, update`, `still firing` or `resolved`.
+    /// Where it stands, in words: `firing`, `firing, update`, `still firing`, `as asked` or `resolved`.
     #[cfg(feature = "__agent")]
     pub(super) const fn standing(&self) -> &'static str {
         match (self.state, self.kind) {
             (State::Resolved, _) => "resolved",
+            (State::Firing, Kind::Asked) => "as asked",
             (State::Firing, Kind::Reply) => "firing, update",
             (State::Firing, Kind::Reminder) => "still firing",
             (State::Firing, _) => "firing",

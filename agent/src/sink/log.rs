@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::sink::{Alert, Outcome, Sink, Site, State};
+use crate::sink::{Alert, Kind, Outcome, Sink, Site, State};
 
 /// Logs alerts under the target `flamewatch`: a warning when one fires, an information when it is over, and one
 /// line more for each suspect.
@@ -24,21 +24,18 @@ impl Sink for Log {
     }
 
     fn deliver(&mut self, alert: &Alert, _deadline: Instant) -> Outcome {
-        match alert.state {
-            State::Firing => {
-                tracing::warn!(target: "flamewatch", alert = one_line(&alert.id), "{}", verdict(alert));
-            }
-            State::Resolved => {
-                tracing::info!(target: "flamewatch", alert = one_line(&alert.id), "{}", verdict(alert));
-            }
+        let is_wrong = alert.state == State::Firing && alert.kind != Kind::Asked;
+        if is_wrong {
+            tracing::warn!(target: "flamewatch", alert = one_line(&alert.id), "{}", verdict(alert));
+        } else {
+            tracing::info!(target: "flamewatch", alert = one_line(&alert.id), "{}", verdict(alert));
         }
         for (site, number) in alert.sites.iter().zip(1..) {
             let line = suspect(number, site);
-            match alert.state {
-                State::Firing => tracing::warn!(target: "flamewatch", alert = one_line(&alert.id), "{line}"),
-                State::Resolved => {
-                    tracing::info!(target: "flamewatch", alert = one_line(&alert.id), "{line}")
-                }
+            if is_wrong {
+                tracing::warn!(target: "flamewatch", alert = one_line(&alert.id), "{line}");
+            } else {
+                tracing::info!(target: "flamewatch", alert = one_line(&alert.id), "{line}");
             }
         }
         Outcome::Sent

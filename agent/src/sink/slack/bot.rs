@@ -1,5 +1,6 @@
 //! Alerts to a Slack channel as a bot: a message for each incident that all its replicas share, its thread, its pictures,
-//! and an edit to green when it is over. The token is a secret, as the webhook's URL is.
+//! and an edit to green when it is over. The token is a secret: it is in no error, log line or `Debug` output of ours (ureq
+//! shows what it sends at its TRACE level and nowhere else), and goes to the Web API alone.
 //!
 //! A delivery takes several calls, and any of them may fail: what was done is kept in `work`, so that the next attempt goes
 //! on from there. Whether a message whose answer was lost is in the channel, the channel's history tells.

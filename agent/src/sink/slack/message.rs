@@ -12,7 +12,7 @@ use slack_morphism::blocks::{
 
 use super::escape::{clamped, code, escaped, link, units};
 use crate::moment;
-use crate::sink::{Alert, Site, State};
+use crate::sink::{Alert, Kind, Site, State};
 
 /// Slack's limits: characters of a header, characters of a section, blocks of a message.
 pub(super) const MAX_HEADER: usize = 150;
@@ -58,7 +58,7 @@ pub(super) fn one_line(line: String) -> SlackMessageContent {
 /// The push notification: the verdict and the first suspect on one line.
 pub(super) fn summary(alert: &Alert) -> String {
     let left = alert.time_left.as_ref().map(|left| format!("{left}; ")).unwrap_or_default();
-    let mut text = format!("{} {}: {left}{}", sign(alert.state), alert.service, headline(alert));
+    let mut text = format!("{} {}: {left}{}", sign(alert), alert.service, headline(alert));
     // The headline of a leak names it already.
     if let Some(site) = alert.sites.first().filter(|site| !text.contains(&site.function)) {
         let _ = write!(text, "; suspect {}", site.function);
@@ -74,7 +74,7 @@ pub(super) fn summary(alert: &Alert) -> String {
 
 fn header(alert: &Alert) -> SlackBlock {
     let word = alert.standing().to_uppercase();
-    let mut text = format!("{} {word} · {}: {}", sign(alert.state), alert.service, alert.rule);
+    let mut text = format!("{} {word} · {}: {}", sign(alert), alert.service, alert.rule);
     if let Some(left) = &alert.time_left {
         let _ = write!(text, " · {left}");
     }
@@ -159,10 +159,11 @@ pub(super) fn headline(alert: &Alert) -> &str {
     if alert.headline.trim().is_empty() { &alert.rule } else { &alert.headline }
 }
 
-const fn sign(state: State) -> &'static str {
-    match state {
-        State::Firing => "🔴",
-        State::Resolved => "🟢",
+const fn sign(alert: &Alert) -> &'static str {
+    match (alert.state, alert.kind) {
+        (_, Kind::Asked) => "🔵",
+        (State::Firing, _) => "🔴",
+        (State::Resolved, _) => "🟢",
     }
 }
 

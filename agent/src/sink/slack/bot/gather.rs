@@ -8,7 +8,7 @@ use super::history::GATHERS;
 use super::turn::{MAX_TRIES, MEMORY, PATIENT_TRIES, Step, Turn, as_values, is_gone};
 use super::web::Posted;
 use super::words;
-use crate::sink::Outcome;
+use crate::sink::{Kind, Outcome};
 
 /// With less time than this until memory runs out nobody waits for anybody.
 const HASTE: Duration = Duration::from_secs(10 * 60);
@@ -145,6 +145,9 @@ impl Turn<'_> {
 
     /// Whether other replicas may have the same message.
     fn gathers(&self) -> bool {
-        !self.alert.group.is_empty() && self.bot.reads_history && !self.bot.spread.is_zero()
+        self.alert.kind == Kind::New
+            && !self.alert.group.is_empty()
+            && self.bot.reads_history
+            && !self.bot.spread.is_zero()
     }
 }

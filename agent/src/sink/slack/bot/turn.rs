@@ -94,7 +94,7 @@ impl Turn<'_> {
     /// Does what is left to be done.
     pub(super) fn take(mut self) -> Step<()> {
         match self.alert.kind {
-            Kind::New => self.open(),
+            Kind::New | Kind::Asked => self.open(),
             Kind::Resolved => self.close(),
             Kind::Reply | Kind::Reminder => self.follow(),
         }
