@@ -17,6 +17,8 @@ mod saved;
 mod settings;
 mod shop;
 mod slack;
+mod slack_bot;
+mod slack_service;
 mod tasks;
 mod tidy;
 mod trouble;
