@@ -17,7 +17,7 @@ use crate::meter::{Count, Meter, Meters, Subject};
 use crate::profile::Profile;
 use crate::resolve::Resolver;
 use crate::source::{Source, Window};
-use crate::store::{Death, Kept, Open, Run, Snapshot, Store, Whose};
+use crate::store::{Kept, Run, Snapshot, Store, Whose};
 use crate::{Error, ErrorKind, Unit, gauge, sys};
 
 use memory::Ledger;
@@ -220,29 +220,9 @@ impl Desk {
         kept.about.run != self.store.run().id
     }
 
-    /// The newest snapshot of the run called `run`.
-    pub(crate) fn newest_snapshot_of(&self, run: &str) -> Option<Arc<Kept>> {
-        self.store.newest_of(run)
-    }
-
-    /// Notes that an alert is open, for the next run to know should this one die.
-    pub(crate) fn opened(&self, alert: Open) {
-        self.store.opened(alert);
-    }
-
-    /// Notes what the alert called `id` says.
-    pub(crate) fn retitled(&self, id: &str, headline: &str) {
-        self.store.retitled(id, headline);
-    }
-
-    /// Notes that the alert on `rule` is closed.
-    pub(crate) fn closed(&self, rule: &str) {
-        self.store.closed(rule);
-    }
-
-    /// The runs that died before this one and were not told of yet.
-    pub(crate) async fn deaths(&self) -> Vec<Death> {
-        self.store.deaths().await
+    /// What is kept past the end of the process.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Has what waits written to the disk, and a clean end noted. Waits for at most `patience`.
@@ -262,6 +242,8 @@ impl Desk {
         lines.push(("leaks".to_owned(), self.leaks().summary()));
         lines.extend(self.memory_lines());
         lines.push(("snapshots".to_owned(), self.store.summary()));
+        let waiting = self.store.waiting().and_then(|waiting| waiting.summary());
+        lines.extend(waiting.map(|waiting| ("alerts not arrived everywhere".to_owned(), waiting)));
         lines.push(("names remembered".to_owned(), self.resolver.summary()));
         lines
     }
@@ -292,6 +274,7 @@ impl Desk {
             Family::gauge("flamewatch_snapshots", "Profiles of alerts that are kept.")
                 .of(self.snapshots().len() as f64),
         ]);
+        figures.extend(self.store.waiting().into_iter().flat_map(|waiting| waiting.figures()));
         figures
     }
 

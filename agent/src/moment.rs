@@ -16,6 +16,19 @@ pub(crate) fn sortable(moment: SystemTime) -> String {
     readable(moment).replace(['-', ':'], "")
 }
 
+/// `14:02 UTC`, with the day where it was not in the last 12 hours.
+pub(crate) fn clock(at: SystemTime) -> String {
+    let recent = SystemTime::now().duration_since(at).is_ok_and(|age| age < Duration::from_secs(12 * 3600));
+    let readable = readable(at);
+    let (day, time) = (readable.get(..10).unwrap_or_default(), readable.get(11..16).unwrap_or_default());
+    if recent { format!("{time} UTC") } else { format!("{day} {time} UTC") }
+}
+
+/// The moment so long after the beginning of 1970; that beginning for one that no clock can tell.
+pub(crate) fn since_1970(time: Duration) -> SystemTime {
+    UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH)
+}
+
 /// A duration as one would say it: `40 s`, `7 min`, `3 h 20 min`.
 pub(crate) fn spoken(duration: Duration) -> String {
     let seconds = duration.as_secs();

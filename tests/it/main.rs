@@ -10,6 +10,7 @@ mod inbound;
 mod inert;
 mod leak_zoo;
 mod leaks;
+mod lives;
 mod memory;
 mod outlets;
 mod pprof;

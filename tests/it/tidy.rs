@@ -40,7 +40,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("resolve", &["error", "profile"]),
     ("sink", &["error", "unit", "inert", "moment"]),
-    ("store", &["unit", "gauge", "moment", "sys"]),
+    ("store", &["unit", "figure", "gauge", "moment", "sink", "sys"]),
     ("suspect", &["unit", "profile", "sink"]),
     (
         "desk",

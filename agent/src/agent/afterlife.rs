@@ -1,53 +1,62 @@
 //! What is told of runs that died: a line in the log for each, and an alert where alerts were open, with the last snapshot
-//! that it left.
+//! that it left. Whether it is told is not decided here.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use crate::desk::Desk;
-use crate::moment;
-use crate::sink::{Alert, Delivery, State};
+use crate::moment::{self, clock};
+use crate::sink::{Alert, Kind, State};
 use crate::store::{About, Death, Killer};
+use crate::watch::telling::Post;
+
+use super::bulletin::Mark;
 
 /// The rule in alerts about it.
 const RULE: &str = "died";
 
-/// The most alerts about deaths at one start, the latest first; the others are in the log.
-const MAX_ALERTS: usize = 5;
-
 /// The most open alerts that a headline names.
 const NAMED: usize = 3;
 
-/// Waits until the disk has been looked at, and tells what it says of earlier runs.
-pub(super) async fn tell(
-    service: String,
-    url: Option<String>,
-    desk: Arc<Desk>,
-    deliveries: Arc<Vec<Delivery>>,
-) {
-    let deaths = desk.deaths().await;
-    for death in &deaths {
-        let last = desk.newest_snapshot_of(&death.run);
-        let (headline, killer) =
-            (headline(death, last.as_ref().map(|kept| &kept.about)), killer(death.killer));
-        tracing::warn!("flamewatch: {headline}. {killer}");
-    }
-    let told = deaths.iter().rev().filter(|death| !death.open.is_empty()).take(MAX_ALERTS);
-    for (number, death) in told.enumerate() {
-        let last = desk.newest_snapshot_of(&death.run);
-        let mut alert = alert(death, last.as_ref().map(|kept| &kept.about), &service, url.as_deref(), number);
-        alert.context = vec![desk.identity().summary()];
-        let alert = Arc::new(alert);
-        deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
-    }
+/// What the log says of `death`, whose run left `last`.
+pub(super) fn line(death: &Death, last: Option<&About>) -> String {
+    format!("{}. {}", headline(death, last, None), killer(death.killer))
 }
 
-fn alert(death: &Death, last: Option<&About>, service: &str, url: Option<&str>, number: usize) -> Alert {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let id = format!("{seconds:x}-{:x}-died-{number}", std::process::id());
+/// The alert that tells of `death` as a part of the incident that it was over: as the first that people hear of that, or
+/// below what they have heard.
+pub(super) fn alert_of_incident(
+    death: &Death,
+    last: Option<&About>,
+    post: &Post,
+    mark: &Mark,
+    service: &str,
+    url: Option<&str>,
+) -> Alert {
+    let mut alert = mark.alert(service, RULE);
+    if alert.kind == Kind::New {
+        alert.rule.clone_from(&post.rule);
+    }
+    alert.headline = headline(death, last, Some(post));
+    write(&mut alert, death, last, url);
+    alert
+}
+
+/// The alert that tells of `death` where nothing is known of the incident but what the run had noted.
+pub(super) fn alert_of_another(
+    death: &Death,
+    last: Option<&About>,
+    service: &str,
+    url: Option<&str>,
+) -> Alert {
+    let open = death.open.first();
+    let id = open.map_or_else(|| format!("{}-died", death.run), |open| open.id.clone());
     let mut alert = Alert::new(id, State::Firing, service, RULE);
-    alert.group = format!("{service}/{RULE}//{}", death.version.as_deref().unwrap_or_default());
-    alert.headline = headline(death, last);
+    alert.kind = if open.is_some() { Kind::Reply } else { Kind::New };
+    let rule = open.map_or(RULE, |open| &open.rule);
+    alert.group = format!("{service}/{rule}//{}", death.version.as_deref().unwrap_or_default());
+    alert.headline = headline(death, last, None);
+    write(&mut alert, death, last, url);
+    alert
+}
+
+fn write(alert: &mut Alert, death: &Death, last: Option<&About>, url: Option<&str>) {
     alert.details.push(killer(death.killer).to_owned());
     let open = death.open.iter().map(|open| format!("Open since {}: {}.", clock(open.since), open.headline));
     alert.details.extend(open);
@@ -61,11 +70,11 @@ fn alert(death: &Death, last: Option<&About>, service: &str, url: Option<&str>, 
         death.pid,
         moment::readable(death.last_sign)
     ));
-    alert
 }
 
-/// `the previous run died at ~14:02 UTC (last sign of life) with rss.share high open; last snapshot 1a-2b-1 (heap)`.
-fn headline(death: &Death, last: Option<&About>) -> String {
+/// `the previous run died at ~14:02 UTC (last sign of life) with rss.share high open; last snapshot 1a-2b-1 (heap)`; of one
+/// more that died over the same, `died 3 times since 14:02 UTC, last at ~14:40 UTC …`.
+fn headline(death: &Death, last: Option<&About>, post: Option<&Post>) -> String {
     let open = match death.open.as_slice() {
         [] => "no alert".to_owned(),
         open => {
@@ -79,8 +88,12 @@ fn headline(death: &Death, last: Option<&About>) -> String {
         || "no snapshot".to_owned(),
         |last| format!("last snapshot {} ({}, {})", last.id, last.kind, clock(last.taken)),
     );
-    let at = clock(death.last_sign);
-    format!("the previous run died at ~{at} (last sign of life) with {open} open; {snapshot}")
+    let before = post.and_then(|post| Some((post.deaths, post.died?))).filter(|(deaths, _)| *deaths > 1);
+    let died = before.map_or_else(
+        || "the previous run died at".to_owned(),
+        |(deaths, first)| format!("died {deaths} times since {}, last at", clock(moment::since_1970(first))),
+    );
+    format!("{died} ~{} (last sign of life) with {open} open; {snapshot}", clock(death.last_sign))
 }
 
 const fn killer(killer: Killer) -> &'static str {
@@ -98,16 +111,10 @@ const fn killer(killer: Killer) -> &'static str {
     }
 }
 
-/// `14:02 UTC`, with the day where it was not in the last 12 hours.
-fn clock(at: SystemTime) -> String {
-    let recent = SystemTime::now().duration_since(at).is_ok_and(|age| age < Duration::from_secs(12 * 3600));
-    let readable = moment::readable(at);
-    let (day, time) = (readable.get(..10).unwrap_or_default(), readable.get(11..16).unwrap_or_default());
-    if recent { format!("{time} UTC") } else { format!("{day} {time} UTC") }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
     use crate::store::Open;
 
@@ -120,12 +127,24 @@ mod tests {
         };
         let open = rules.iter().map(open).collect();
         let last_sign = UNIX_EPOCH + Duration::from_secs(1_700_003_600);
-        Death { run: "r".to_owned(), pid: 7, version: Some("1.4".to_owned()), last_sign, open, killer }
+        let version = Some("1.4".to_owned());
+        Death {
+            run: "r".to_owned(),
+            pid: 7,
+            version,
+            last_sign,
+            open,
+            killer,
+            inherited: false,
+            known: false,
+        }
     }
 
     #[test]
     fn a_death_is_told_with_what_was_open_and_who_did_it() {
-        let told = alert(&death(&["rss.share high"], Killer::Kernel), None, "shop", None, 0);
+        let told = alert_of_another(&death(&["rss.share high"], Killer::Kernel), None, "shop", None);
+        // It goes to where the incident was told.
+        assert_eq!((told.id.as_str(), told.kind), ("a1", Kind::Reply));
         assert_eq!(
             told.headline,
             "the previous run died at ~2023-11-14 23:13 UTC (last sign of life) with rss.share high open; no snapshot"
@@ -137,8 +156,8 @@ mod tests {
             "{:?}",
             told.details
         );
-        let many = headline(&death(&["a", "b", "c", "d", "e"], Killer::Unknown), None);
+        let many = headline(&death(&["a", "b", "c", "d", "e"], Killer::Unknown), None, None);
         assert!(many.contains("with a, b, c, 2 more open"), "{many}");
-        assert!(headline(&death(&[], Killer::Unknown), None).contains("with no alert open"));
+        assert!(headline(&death(&[], Killer::Unknown), None, None).contains("with no alert open"));
     }
 }

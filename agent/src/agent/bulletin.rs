@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::leak::{Leak, Report, Subject};
-use crate::moment::spoken;
+use crate::moment::{self, spoken};
 use crate::sink::{Alert, Kind, State};
 use crate::watch::Finding;
 use crate::watch::telling::{self, Family, Post, Telling, Topic};
@@ -40,8 +40,13 @@ impl Stamp {
         Self { process, service: service.to_owned(), version: version.unwrap_or_default().to_owned() }
     }
 
+    /// What an incident is called that has begun here as number `incident`.
+    pub(super) fn name(&self, incident: u64) -> String {
+        format!("{}-{incident}", self.process)
+    }
+
     pub(super) fn mark(&self, post: &Post) -> Mark {
-        let id = format!("{}-{}", self.process, post.incident);
+        let id = post.name.clone().unwrap_or_else(|| self.name(post.incident));
         let group = [&self.service, &post.rule, &post.key, &self.version].map(String::as_str).join("/");
         let snapshot = if post.number == 1 { id.clone() } else { format!("{id}.{}", post.number) };
         Mark { id, group, kind: kind(post), remark: remark(post), snapshot }
@@ -49,11 +54,6 @@ impl Stamp {
 }
 
 impl Mark {
-    /// The incident's id.
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
-
     /// An alert with nothing in it yet.
     pub(super) fn alert(&self, service: &str, rule: &str) -> Alert {
         let mut alert = Alert::new(self.id.clone(), self.state(), service, rule);
@@ -90,11 +90,18 @@ pub(super) fn headline(post: &Post, lookout: &Lookout, leaks: &Report) -> String
     let lasted = spoken(post.lasted);
     let verb = match post.kind {
         telling::Kind::Reminder => format!("still firing after {lasted}"),
+        telling::Kind::Resolved if post.restarted => {
+            format!("has not come back since the restart, which ended it after {lasted}")
+        }
         telling::Kind::Resolved => format!("well again after {lasted}"),
         _ => format!("firing for {lasted}"),
     };
-    let leak =
-        || leaks.leaks.iter().find(|leak| leak.name == post.key && leak_alert::rule(leak) == post.rule);
+    let leak = || {
+        leaks
+            .leaks
+            .iter()
+            .find(|leak| leak.name == post.key && leak_alert::rule_of(leak.subject) == post.rule)
+    };
     let gauge = lookout.gauge_of(&post.rule);
     let gauge = gauge.and_then(|gauge| Some(format!("{} is {}", gauge.name, gauge.unit.show(gauge.value?))));
     match gauge.or_else(|| leak().map(|leak| format!("{}: {}", leak.title(), leak.growth()))) {
@@ -111,6 +118,17 @@ pub(super) fn suppressed(telling: &Telling) -> Option<(String, String)> {
     (!words.is_empty()).then(|| ("alerts not told".to_owned(), words.join(", ")))
 }
 
+/// What an alert was told as; `None` for one that tells of nothing wrong.
+pub(super) const fn kind_of(kind: Kind) -> Option<telling::Kind> {
+    match kind {
+        Kind::New => Some(telling::Kind::New),
+        Kind::Reply => Some(telling::Kind::Reply),
+        Kind::Reminder => Some(telling::Kind::Reminder),
+        Kind::Resolved => Some(telling::Kind::Resolved),
+        Kind::Asked => None,
+    }
+}
+
 const fn kind(post: &Post) -> Kind {
     match post.kind {
         telling::Kind::New => Kind::New,
@@ -120,8 +138,13 @@ const fn kind(post: &Post) -> Kind {
     }
 }
 
-/// What the small print says of the posts before this one.
+/// What the small print says of the posts before this one. The times of incidents are those since 1970.
 fn remark(post: &Post) -> Option<String> {
+    let deaths =
+        |died| format!("died {} times since {}", post.deaths, moment::clock(moment::since_1970(died)));
+    if let Some(died) = post.died.filter(|_| post.deaths > 1) {
+        return Some(deaths(died));
+    }
     match (post.kind, post.came_back) {
         (telling::Kind::New, _) | (telling::Kind::Resolved, 0) => None,
         (telling::Kind::Reminder | telling::Kind::Reply, 0) => {

@@ -35,7 +35,7 @@ pub(super) struct About {
 /// Writes the alert of `news`. Without a profile it goes out all the same.
 pub(super) async fn write(news: News, about: About, desk: &Desk) -> Alert {
     let News { leak, share } = news;
-    let mut alert = about.mark.alert(&about.service, &rule(&leak));
+    let mut alert = about.mark.alert(&about.service, &rule_of(leak.subject));
     alert.headline = format!("{} leak in {}: {}", leak.subject.as_str(), leak.title(), leak.growth());
     alert.context.insert(0, about.identity);
     if alert.state == State::Resolved {
@@ -69,8 +69,8 @@ fn list(others: &[Leak]) -> impl Iterator<Item = String> {
 }
 
 /// What the rule is called, such as `heap leak`.
-pub(super) fn rule(leak: &Leak) -> String {
-    format!("{} leak", leak.subject.as_str())
+pub(super) fn rule_of(subject: Subject) -> String {
+    format!("{} leak", subject.as_str())
 }
 
 /// The profile that shows where leaks of `subject` are.

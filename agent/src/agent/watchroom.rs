@@ -1,11 +1,11 @@
-//! The loop: at each tick read the gauges, judge the rules, and have what fired investigated and delivered.
+//! The loop: at each tick read the gauges, judge the rules, and have what fired told.
 //! Everything slow runs elsewhere, so that a tick is never late by more than its gauges take.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::Error;
@@ -15,37 +15,33 @@ use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
 #[cfg(feature = "inbound")]
 use crate::inbound::{Gate, Inbound};
-use crate::leak::{Leak, Level, Subject};
 use crate::meter;
 use crate::profile::Profile;
-use crate::sink::{self, Alert, Delivery, State};
-use crate::store::Open;
+use crate::sink::{self, Delivery};
 use crate::watch::Verdict;
-use crate::watch::telling::{Post, Telling};
 
-use super::afterlife;
 #[cfg(feature = "inbound")]
 use super::asked::{self, Asked};
 use super::baseline::Baseline;
-use super::bulletin::{self, Mark, Stamp};
+use super::bulletin;
+use super::dispatch;
 use super::equipment::{self, Equipment};
 use super::figures::{self, Counts};
-use super::investigation::{Case, investigate};
 use super::ladder::MemoryLadder;
-use super::leak_alert::{self, About};
-use super::leaks::{Leaks, Looked, Looker, News};
+use super::leaks::{Leaks, Looked, Looker};
 use super::lookout::{Lookout, Reading};
+use super::newsroom::Newsroom;
 use super::outlets;
 use super::plateaus::Known;
 use super::port::Port;
-use super::restraint::{self, Care, Restraint};
+use super::restraint;
 use super::rules;
-
-/// The most alerts under investigation at a time; one beyond that goes out without evidence, and is counted.
-const MAX_CASES: usize = 8;
 
 /// How long the debug port may take to close.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long the watching waits at the start for a slow disk to say what earlier runs have told.
+const DISK: Duration = Duration::from_secs(5);
 
 /// Everything the loop owns.
 pub(super) struct Watchroom {
@@ -66,14 +62,7 @@ pub(super) struct Watchroom {
     url: Option<String>,
     equipment: Equipment,
     exporter: Option<Exporter>,
-    telling: Telling,
-    stamp: Stamp,
-    /// Alerts that are being written.
-    cases: JoinSet<()>,
-    places: Arc<Semaphore>,
-    restraint: Restraint,
-    /// The share of the CPU time there is that was in use when it was last read.
-    cpu_share: Option<f64>,
+    newsroom: Newsroom,
     /// Rounds that panicked.
     panics: u64,
 }
@@ -105,6 +94,7 @@ impl Watchroom {
         let deliveries = equipment::deliveries(&config, extras.sinks)?;
         let mut equipment = Equipment::set_up(&config);
         let exporter = equipment.exporter(&config);
+        let names = rules.clone();
         let lookout = Lookout::new(equipment.gauges(extras.gauges), config.tick, rules, config.warm_up);
         for rule in lookout.blind_rules() {
             tracing::warn!(
@@ -125,8 +115,10 @@ impl Watchroom {
             .serving(equipment.runtime(), equipment.on_jemalloc())
             .remembering(window, config.tick)
             .keeping_in(config.dir.as_deref());
+        let (desk, deliveries) = (Arc::new(desk), Arc::new(deliveries));
+        let newsroom = Newsroom::new(&config, url.clone(), desk.clone(), deliveries.clone(), &names);
         Ok(Self {
-            desk: Arc::new(desk),
+            desk,
             guard: Some(Guard {
                 lookout,
                 looker,
@@ -137,7 +129,7 @@ impl Watchroom {
             rounds: JoinSet::new(),
             leaks: Leaks::new(config.leak_timescale, Known::in_folder(config.dir.as_deref())),
             late: 0,
-            deliveries: Arc::new(deliveries),
+            deliveries,
             port,
             #[cfg(feature = "inbound")]
             inbound: None,
@@ -146,12 +138,7 @@ impl Watchroom {
             url,
             equipment,
             exporter,
-            telling: Telling::new(),
-            stamp: Stamp::of(&config.service, config.version.as_deref()),
-            cases: JoinSet::new(),
-            places: Arc::new(Semaphore::new(MAX_CASES)),
-            restraint: Restraint::new(config.cpu_ceiling),
-            cpu_share: None,
+            newsroom,
             panics: 0,
             config,
         })
@@ -174,8 +161,9 @@ impl Watchroom {
         ))]
         let _watchdog = self.equipment.watch_workers(&self.config, &self.desk);
         let port = self.port.take().map(|port| tokio::spawn(port.answer(self.desk.clone(), closing.clone())));
-        let (about, url) = (self.config.service.clone(), self.url.clone());
-        tokio::spawn(afterlife::tell(about, url, self.desk.clone(), self.deliveries.clone()));
+        let desk = self.desk.clone();
+        let mut legacy = std::pin::pin!(desk.store().legacy());
+        let mut inherited = false;
         #[cfg(feature = "inbound")]
         if let Some(inbound) = self.inbound.take() {
             tokio::spawn(self.asked().serve(inbound));
@@ -188,20 +176,29 @@ impl Watchroom {
         loop {
             tokio::select! {
                 () = stop.notified() => break,
-                _ = ticks.tick() => self.look(),
+                // What is open already is not to be told as new.
+                _ = ticks.tick(), if inherited || self.now() >= DISK => self.look(),
                 _ = beats.tick() => self.desk.meter(self.now(), figures::counts()),
                 Some(round) = next(&mut self.rounds) => self.judge(round),
                 Some(concluded) = self.leaks.next() => {
                     let news = self.leaks.conclude(concluded, &self.desk);
-                    self.tell(&news);
+                    self.newsroom.hear_of_leaks(&news, self.now());
                 }
+                left = &mut legacy, if !inherited => {
+                    inherited = true;
+                    self.newsroom.inherit(left, self.now());
+                }
+                Some(gone) = self.newsroom.next() => self.newsroom.conclude(&gone),
             }
         }
-        self.telling.close();
-        self.cases.abort_all();
+        self.newsroom.close().await;
         closing.notify_one();
-        let desk = self.desk.clone();
-        let written = tokio::task::spawn_blocking(move || desk.end(FAREWELL));
+        let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            // First they: what they bring home now is not to be brought again by the next run.
+            dispatch::rest(&deliveries);
+            desk.end(FAREWELL);
+        });
         if let Some(port) = port {
             // Answers under way get a moment; whoever waits for a profile is let go.
             let _ = tokio::time::timeout(FAREWELL, port).await;
@@ -257,144 +254,14 @@ impl Watchroom {
         }
         self.show_status(&status);
         self.show_figures(&guard.lookout);
-        self.cpu_share = guard.lookout.reading("cpu.share").and_then(|reading| reading.value);
+        let cpu_share = guard.lookout.reading("cpu.share").and_then(|reading| reading.value);
+        self.newsroom.notice_cpu(cpu_share);
         for (verdict, reading) in verdicts {
-            self.open_case(verdict, &reading, &guard, now);
+            self.newsroom.hear(verdict, &reading, |kind| guard.before(kind), now);
         }
-        self.remind(&guard.lookout, now);
+        self.newsroom.remind(&guard.lookout, now);
         self.guard = Some(guard);
         self.equipment.govern();
-    }
-
-    /// Has a verdict told, if it is to be: starts its investigation, and its alert goes out when that is done.
-    fn open_case(&mut self, verdict: Verdict, reading: &Reading, guard: &Guard, now: Duration) {
-        let (post, finding) = match verdict {
-            Verdict::Fired(finding) => (self.telling.fired(now, &bulletin::of_rule(&finding)), finding),
-            Verdict::Resolved(finding) => (self.telling.resolved(now, &bulletin::of_rule(&finding)), finding),
-        };
-        let Some(post) = post else { return };
-        let ((place, care), mark) = (self.place(), self.stamp.mark(&post));
-        // At once, in case that looking for the cause takes too long, or too much memory.
-        tracing::warn!(
-            "flamewatch: {} is {}, at {}",
-            finding.rule,
-            mark.state().as_str(),
-            reading.unit.show(finding.value)
-        );
-        let since = SystemTime::now().checked_sub(now.saturating_sub(finding.since));
-        let bare = format!("{}, at {}", finding.rule, reading.unit.show(finding.value));
-        self.note(&mark, finding.rule.to_string(), bare, since);
-        let case = Case {
-            mark,
-            service: self.config.service.clone(),
-            unit: reading.unit,
-            evidence: reading.evidence,
-            care,
-            url: self.url.clone(),
-            identity: self.desk.identity().summary(),
-            // What is high was not made high in the last minutes; what grows was.
-            before: reading.evidence.filter(|_| finding.growth.is_some()).and_then(|kind| guard.before(kind)),
-            finding,
-            now,
-        };
-        let desk = self.desk.clone();
-        self.send(async move { investigate(case, &desk).await }, place);
-    }
-
-    /// Has leaks told that were found at one look, or are over.
-    fn tell(&mut self, news: &[News]) {
-        let (now, cooldown) = (self.now(), self.config.cooldown);
-        let rules: Vec<String> = news.iter().map(|news| leak_alert::rule(&news.leak)).collect();
-        let mut posts = Vec::new();
-        for subject in [Subject::Heap, Subject::Tasks, Subject::Threads, Subject::Descriptors] {
-            let of_subject = news.iter().zip(&rules).filter(|(news, _)| news.leak.subject == subject);
-            let (over, found): (Vec<_>, Vec<_>) =
-                of_subject.partition(|(news, _)| news.leak.level == Level::Resolved);
-            let found: Vec<_> =
-                found.into_iter().map(|(news, rule)| bulletin::of_leak(&news.leak, rule, cooldown)).collect();
-            posts.extend(self.telling.fired_together(now, &found));
-            let over = over.into_iter().filter_map(|(news, rule)| {
-                self.telling.resolved(now, &bulletin::of_leak(&news.leak, rule, cooldown))
-            });
-            posts.extend(over);
-        }
-        for post in posts {
-            let of_rule = || news.iter().zip(&rules).filter(|(_, rule)| **rule == post.rule);
-            let named = |name: &String| of_rule().map(|(news, _)| news).find(|news| news.leak.name == *name);
-            if let Some(about) = named(&post.key) {
-                let others = post.with.iter().filter_map(named).map(|news| news.leak.clone()).collect();
-                self.tell_leak(about.clone(), others, &post);
-            }
-        }
-    }
-
-    /// Sends the alert of a leak.
-    fn tell_leak(&mut self, news: News, others: Vec<Leak>, post: &Post) {
-        let ((place, care), mark) = (self.place(), self.stamp.mark(post));
-        let title = if mark.state() == State::Resolved { "is over" } else { "is found" };
-        let (incident, growth) = (incident(post), news.leak.growth());
-        tracing::warn!("flamewatch: {incident} {title}: {growth}");
-        self.note(&mark, incident.clone(), format!("{incident}: {growth}"), None);
-        let about = About {
-            care,
-            mark,
-            others,
-            service: self.config.service.clone(),
-            url: self.url.clone(),
-            identity: self.desk.identity().summary(),
-            memory: self.desk.newest_memory(),
-        };
-        let desk = self.desk.clone();
-        self.send(async move { leak_alert::write(news, about, &desk).await }, place);
-    }
-
-    /// Sends what is to be told although nothing has happened, such as that something is still so.
-    fn remind(&mut self, lookout: &Lookout, now: Duration) {
-        for post in self.telling.due(now) {
-            let mark = self.stamp.mark(&post);
-            let mut alert = mark.alert(&self.config.service, &post.rule);
-            alert.headline = bulletin::headline(&post, lookout, &self.desk.leaks());
-            alert.context.insert(0, self.desk.identity().summary());
-            if mark.state() == State::Resolved {
-                self.desk.closed(&incident(&post));
-            }
-            self.send(std::future::ready(alert), None);
-        }
-    }
-
-    /// A place among the investigations, if one is free, and how much this one may cost.
-    fn place(&mut self) -> (Option<OwnedSemaphorePermit>, Care) {
-        let place = self.places.clone().try_acquire_owned().ok();
-        let room = self.desk.newest_memory().and_then(|account| Some(account.memory.level?.room));
-        let care = self.restraint.care(self.now(), place.is_some(), room, self.cpu_share);
-        (place, care)
-    }
-
-    /// Sends `alert` to everybody when it is written. It is not written to its end when the agent stops: what breaks while
-    /// a service shuts down is no news.
-    fn send(
-        &mut self,
-        alert: impl Future<Output = Alert> + Send + 'static,
-        place: Option<OwnedSemaphorePermit>,
-    ) {
-        let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
-        while self.cases.try_join_next().is_some() {}
-        self.cases.spawn(async move {
-            let alert = Arc::new(alert.await);
-            desk.retitled(&alert.id, &alert.headline);
-            deliveries.iter().for_each(|delivery| delivery.send(alert.clone()));
-            drop(place);
-        });
-    }
-
-    /// Notes for the next run, should this one die, that what `rule` tells of is open or closed, with a headline as long as
-    /// nothing better is known.
-    fn note(&self, mark: &Mark, rule: String, headline: String, since: Option<SystemTime>) {
-        if mark.state() == State::Resolved {
-            return self.desk.closed(&rule);
-        }
-        let since = since.unwrap_or_else(SystemTime::now);
-        self.desk.opened(Open { id: mark.id().to_owned(), rule, headline, since });
     }
 
     fn show_status(&self, lines: &[(String, String)]) {
@@ -412,13 +279,13 @@ impl Watchroom {
             lines.push(("blocked workers".to_owned(), self.equipment.blocked_workers(self.now())));
         }
         lines.extend(self.equipment.problems().iter().cloned());
-        let spared = self.restraint.counts();
+        let spared = self.newsroom.spared();
         if spared != restraint::Counts::default() {
             let words =
                 format!("{} without a profile, {} with one that is not named", spared.bare, spared.raw);
             lines.push(("alerts that spared the service".to_owned(), words));
         }
-        lines.extend(bulletin::suppressed(&self.telling));
+        lines.extend(bulletin::suppressed(self.newsroom.telling()));
         #[cfg(feature = "inbound")]
         lines.extend(self.gate.as_ref().and_then(|gate| asked::account(gate.counts())));
         self.desk.set_status(lines);
@@ -426,11 +293,11 @@ impl Watchroom {
 
     fn show_figures(&self, lookout: &Lookout) {
         let sinks: Vec<_> = self.deliveries.iter().map(Delivery::status).collect();
-        let counts = Counts { spared: self.restraint.counts(), panics: self.panics };
-        let mut figures = figures::families(lookout, &sinks, &self.telling, counts);
+        let counts = Counts { spared: self.newsroom.spared(), panics: self.panics };
+        let mut figures = figures::families(lookout, &sinks, self.newsroom.telling(), counts);
         figures.extend(self.equipment.figures());
         self.desk.set_figures(figures);
-        let suppressed = self.telling.suppressed().map(|(why, count)| (why.as_str(), count));
+        let suppressed = self.newsroom.telling().suppressed().map(|(why, count)| (why.as_str(), count));
         self.desk.set_board(outlets::shown(sinks), suppressed.collect());
     }
 
@@ -483,11 +350,6 @@ impl Guard {
     fn before(&self, kind: &str) -> Option<(Duration, Arc<Profile>)> {
         self.baselines.iter().find(|baseline| baseline.kind == kind)?.oldest()
     }
-}
-
-/// What is open or closed, for the next run: the rule, and the place of a leak.
-fn incident(post: &Post) -> String {
-    if post.key.is_empty() { post.rule.clone() } else { format!("{} in {}", post.rule, post.key) }
 }
 
 /// How long memory lasts, most likely.

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::backoff::Backoff;
-use super::queue::{Queue, Ticket};
+use super::queue::{Queue, Receipt, Ticket};
 use crate::sink::{Alert, Outcome, Sink};
 use crate::{Error, ErrorKind};
 
@@ -134,8 +134,35 @@ impl Delivery {
 
     /// Queues `alert` and returns at once. When 64 alerts or 16 MiB wait, the oldest makes room and is counted.
     pub fn send(&self, alert: Arc<Alert>) {
-        self.shared.lock().queue.push(alert);
+        self.push(alert, None);
+    }
+
+    /// The same, with what is done when the delivery has come to an end.
+    pub(crate) fn send_with(&self, alert: Arc<Alert>, receipt: Receipt) {
+        self.push(alert, Some(receipt));
+    }
+
+    /// The sink's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    fn push(&self, alert: Arc<Alert>, receipt: Option<Receipt>) {
+        self.shared.lock().queue.push(alert, receipt);
         self.shared.changed.notify_all();
+    }
+
+    /// Begins no delivery any more; what waits goes on waiting.
+    pub(crate) fn rest(&self) {
+        self.shared.lock().stopping = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until a delivery that is under way has come to an end, not beyond `deadline`.
+    pub(crate) fn rested(&self, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let busy = |state: &mut State| !state.ended;
+        drop(self.shared.changed.wait_timeout_while(self.shared.lock(), left, busy));
     }
 
     /// How the sink is doing.

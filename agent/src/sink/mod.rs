@@ -41,6 +41,8 @@ pub use log::Log;
 pub use pagerduty::PagerDuty;
 #[cfg(feature = "pyroscope")]
 pub use pyroscope::Pyroscope;
+#[cfg(feature = "__agent")]
+pub(crate) use queue::Receipt;
 #[cfg(feature = "slack")]
 pub use slack::{Slack, SlackBot};
 #[cfg(feature = "webhook")]

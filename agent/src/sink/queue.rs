@@ -17,6 +17,23 @@ pub(super) const MAX_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket(u64);
 
+/// What is done when a delivery has come to an end, however it did. Not when it has not: what waits when the process ends is
+/// not settled.
+pub(crate) struct Receipt(Box<dyn FnOnce() + Send>);
+
+impl Receipt {
+    /// Does `settle`, which must not wait for anybody.
+    pub(crate) fn new(settle: impl FnOnce() + Send + 'static) -> Self {
+        Self(Box::new(settle))
+    }
+}
+
+impl std::fmt::Debug for Receipt {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Receipt")
+    }
+}
+
 /// What waits, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -32,15 +49,16 @@ struct Entry {
     ticket: Ticket,
     alert: Arc<Alert>,
     bytes: usize,
+    receipt: Option<Receipt>,
 }
 
 impl Queue {
     /// Adds the newest, making room at the old end.
-    pub(super) fn push(&mut self, alert: Arc<Alert>) {
+    pub(super) fn push(&mut self, alert: Arc<Alert>, receipt: Option<Receipt>) {
         let bytes = size(&alert);
         self.issued = self.issued.wrapping_add(1);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.waiting.push_back(Entry { ticket: Ticket(self.issued), alert, bytes });
+        self.waiting.push_back(Entry { ticket: Ticket(self.issued), alert, bytes, receipt });
         while self.waiting.len() > MAX_ALERTS {
             self.drop_oldest();
         }
@@ -60,7 +78,10 @@ impl Queue {
     pub(super) fn done(&mut self, ticket: Ticket) {
         let is_front = self.waiting.front().is_some_and(|entry| entry.ticket == ticket);
         match is_front.then(|| self.waiting.pop_front()).flatten() {
-            Some(entry) => self.bytes = self.bytes.saturating_sub(entry.bytes),
+            Some(entry) => {
+                self.bytes = self.bytes.saturating_sub(entry.bytes);
+                entry.settle();
+            }
             None => self.dropped = self.dropped.saturating_sub(1),
         }
     }
@@ -83,6 +104,7 @@ impl Queue {
         if let Some(entry) = self.waiting.pop_front() {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
             self.dropped = self.dropped.saturating_add(1);
+            entry.settle();
         }
     }
 
@@ -100,6 +122,14 @@ impl Queue {
                 entry.bytes = bytes;
                 self.files_left_out = self.files_left_out.saturating_add(files as u64);
             }
+        }
+    }
+}
+
+impl Entry {
+    fn settle(self) {
+        if let Some(Receipt(settle)) = self.receipt {
+            settle();
         }
     }
 }
@@ -150,7 +180,7 @@ mod tests {
     #[test]
     fn the_oldest_makes_room() {
         let mut queue = Queue::default();
-        (0..MAX_ALERTS + 3).for_each(|id| queue.push(alert(id, 0)));
+        (0..MAX_ALERTS + 3).for_each(|id| queue.push(alert(id, 0), None));
         assert_eq!((queue.len(), queue.dropped()), (MAX_ALERTS, 3));
         assert_eq!(drained(&mut queue).first(), Some(&(String::from("3"), 0)));
         assert_eq!((queue.bytes, queue.len()), (0, 0));
@@ -159,7 +189,7 @@ mod tests {
     #[test]
     fn files_go_before_words() {
         let mut queue = Queue::default();
-        (0..4).for_each(|id| queue.push(alert(id, MAX_BYTES / 3)));
+        (0..4).for_each(|id| queue.push(alert(id, MAX_BYTES / 3), None));
         assert_eq!((queue.dropped(), queue.files_left_out()), (0, 2));
         assert!(queue.bytes <= MAX_BYTES);
         let expected = [("0", 0), ("1", 0), ("2", 1), ("3", 1)].map(|(id, files)| (String::from(id), files));
@@ -172,18 +202,33 @@ mod tests {
         let mut queue = Queue::default();
         let mut giant = Alert::clone(&alert(0, 0));
         giant.headline = "x".repeat(MAX_BYTES);
-        queue.push(Arc::new(giant));
+        queue.push(Arc::new(giant), None);
         assert_eq!((queue.len(), queue.bytes, queue.dropped()), (0, 0, 1));
     }
 
     #[test]
     fn an_alert_dropped_in_flight_is_not_taken_for_the_next() {
         let mut queue = Queue::default();
-        queue.push(alert(0, 0));
+        queue.push(alert(0, 0), None);
         let (ticket, _) = queue.front().expect("an alert");
-        (1..=MAX_ALERTS).for_each(|id| queue.push(alert(id, 0)));
+        (1..=MAX_ALERTS).for_each(|id| queue.push(alert(id, 0), None));
         assert_eq!((queue.len(), queue.dropped()), (MAX_ALERTS, 1));
         queue.done(ticket);
         assert_eq!((queue.len(), queue.dropped()), (MAX_ALERTS, 0), "it arrived after all");
+    }
+
+    #[test]
+    fn what_is_done_or_dropped_is_settled_and_what_waits_is_not() {
+        let (settle, settled) = std::sync::mpsc::channel();
+        let mut queue = Queue::default();
+        for id in 0..MAX_ALERTS + 2 {
+            let settle = settle.clone();
+            queue.push(alert(id, 0), Some(Receipt::new(move || settle.send(id).expect("a listener"))));
+        }
+        let (ticket, _) = queue.front().expect("an alert");
+        queue.done(ticket);
+        queue.done(ticket);
+        drop(queue);
+        assert_eq!(settled.try_iter().collect::<Vec<_>>(), [0, 1, 2]);
     }
 }

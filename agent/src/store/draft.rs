@@ -21,7 +21,7 @@ pub(super) struct Draft(PathBuf);
 impl Draft {
     /// One below `root`, which is made when it is not there, by the run called `run`.
     pub(super) fn new(root: &Path, run: &str) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+        folder(root)?;
         let path = unused(root, run);
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
@@ -49,6 +49,11 @@ impl Drop for Draft {
         // Gone already when it was published.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Makes the folder at `path`, with those that it is in, unless it is there.
+pub(super) fn folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Removes `folder`. It loses its name first, so that nobody ever finds half of it.

@@ -1,14 +1,20 @@
 //! The snapshots that alerts took, for the debug port: in memory, and on disk where there is a folder, so that they survive
-//! the process that took them. Bounded in number and bytes, oldest out first.
+//! the process that took them. Bounded in number and bytes, oldest out first. On disk also what was told and the alerts that
+//! have not arrived, for the next run.
 
 mod bound;
+mod death;
 mod draft;
 mod folder;
+mod heritage;
 mod keeper;
+mod letter;
 mod millis;
+mod parcel;
 mod run;
 mod runs;
 mod snapshot;
+mod spool;
 mod writer;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -16,15 +22,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::oneshot;
+
+use crate::sink::Alert;
 
 use bound::{Bounds, surplus};
 use keeper::Keeper;
 
+pub(crate) use death::{Death, Killer};
 pub(crate) use folder::{MAX_DISK_BYTES, MAX_DISK_SNAPSHOTS};
+pub(crate) use heritage::Legacy;
+pub(crate) use parcel::Parcel;
 pub(crate) use run::{Open, Run};
-pub(crate) use runs::{Death, Fate, Killer};
+pub(crate) use runs::Fate;
 pub(crate) use snapshot::{About, Kept, Snapshot};
+pub(crate) use spool::Waiting;
 
 /// How many snapshots are kept in memory.
 pub(crate) const MAX_SNAPSHOTS: usize = 32;
@@ -58,7 +71,7 @@ struct Memory {
 struct Disk {
     root: PathBuf,
     keeper: Option<Keeper>,
-    deaths: Mutex<Option<oneshot::Receiver<Vec<Death>>>>,
+    legacy: Mutex<Option<oneshot::Receiver<Legacy>>>,
 }
 
 /// Who took a snapshot.
@@ -82,11 +95,11 @@ impl Store {
     }
 
     fn within(self, root: &Path, bounds: Bounds) -> Self {
-        let (send, deaths) = oneshot::channel();
+        let (send, legacy) = oneshot::channel();
         let keeper = Keeper::start(root, &self.run, bounds, send);
         let keeper =
             keeper.map_err(|error| tracing::warn!("flamewatch: nothing is kept on disk: {error}")).ok();
-        Self { disk: Some(Disk { root: root.to_owned(), keeper, deaths: Mutex::new(Some(deaths)) }), ..self }
+        Self { disk: Some(Disk { root: root.to_owned(), keeper, legacy: Mutex::new(Some(legacy)) }), ..self }
     }
 
     /// The run that is ours.
@@ -157,6 +170,11 @@ impl Store {
         });
     }
 
+    /// What the alert on `rule` is about is gone for now. If it comes back it is the same incident.
+    pub(crate) fn quieted(&self, rule: &str) {
+        self.change(|memory| memory.open.retain(|open| open.rule != rule));
+    }
+
     /// The alert on `rule` is closed. What it has next is another incident.
     pub(crate) fn closed(&self, rule: &str) {
         self.change(|memory| {
@@ -182,16 +200,49 @@ impl Store {
         }
     }
 
-    /// The runs that died before this one, told once; waits until the disk has been looked at.
-    pub(crate) async fn deaths(&self) -> Vec<Death> {
+    /// What earlier runs have left, told once; waits until the disk has been looked at.
+    pub(crate) async fn legacy(&self) -> Legacy {
         let waiting = self
             .disk
             .as_ref()
-            .and_then(|disk| disk.deaths.lock().unwrap_or_else(PoisonError::into_inner).take());
+            .and_then(|disk| disk.legacy.lock().unwrap_or_else(PoisonError::into_inner).take());
         match waiting {
-            Some(deaths) => deaths.await.unwrap_or_default(),
-            None => Vec::new(),
+            Some(legacy) => legacy.await.unwrap_or_default(),
+            None => Legacy::default(),
         }
+    }
+
+    /// Has what was told written down for the next run, and returns the number of this note.
+    pub(crate) fn note(&self, telling: Value) -> Option<u64> {
+        self.keeper().map(|keeper| keeper.note(telling))
+    }
+
+    /// Waits until the note `number` is on disk, or cannot be.
+    pub(crate) async fn noted(&self, number: u64) {
+        if let Some(keeper) = self.keeper() {
+            keeper.noted(number).await;
+        }
+    }
+
+    /// Keeps `alert` on disk until all `sinks` have it. `None` where there is no disk; else who tells when it is there.
+    pub(crate) fn dispatch(
+        &self,
+        alert: &Arc<Alert>,
+        sinks: Vec<String>,
+    ) -> Option<(Arc<Parcel>, oneshot::Receiver<()>)> {
+        self.keeper().map(|keeper| keeper.dispatch(alert, sinks, &self.run))
+    }
+
+    /// The death of the run called `run` has been told, or is not to be.
+    pub(crate) fn told(&self, run: String) {
+        if let Some(keeper) = self.keeper() {
+            keeper.told(run);
+        }
+    }
+
+    /// The alerts on disk that have not arrived everywhere; `None` without a disk.
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
+        self.keeper().map(|keeper| keeper.shelf().waiting)
     }
 
     /// Has everything written and a clean end noted; gives up after `patience`.

@@ -6,6 +6,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::gauge::OomKills;
 
@@ -46,6 +47,18 @@ pub(super) struct State {
     pub(super) oom_kills: Option<OomKills>,
     /// The death of this run has been told.
     pub(super) told: bool,
+    /// The run that tells of it, while that lives.
+    #[serde(default)]
+    pub(super) teller: Option<String>,
+    /// What people have been told, as [`Telling`](crate::watch::telling::Telling) keeps it; nobody here looks into it.
+    #[serde(default)]
+    pub(super) telling: Option<Value>,
+    /// The run that this one has that from.
+    #[serde(default)]
+    pub(super) from: Option<String>,
+    /// The run that has it from this one. There is one at most.
+    #[serde(default)]
+    pub(super) heir: Option<String>,
 }
 
 impl Run {
@@ -70,6 +83,10 @@ impl Run {
             open: Vec::new(),
             oom_kills: None,
             told: false,
+            teller: None,
+            telling: None,
+            from: None,
+            heir: None,
         }
     }
 }

@@ -4,12 +4,13 @@
 //! namespace of its own, and so do replicas that share a volume. The kernel gives the lock back however the process ends,
 //! and at that moment. One file for all runs would not do, since replicas would overwrite each other's.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::IntoRawFd as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use serde_json::Value;
 
 use crate::gauge::OomKills;
 use crate::sys;
@@ -17,13 +18,10 @@ use crate::sys;
 use super::draft::{self, Draft};
 use super::run::{Open, Run, State};
 
-/// How many runs that are over are remembered.
-pub(crate) const MAX_RUNS: usize = 64;
-
 const LOCK: &str = "lock";
 const STATE: &str = "state.json";
 
-/// The longest state file that is read.
+/// The longest state file that is read, and written. It is a few KiB; thousands of leaks that are told at a time are more.
 const MAX_STATE: u64 = 1 << 20;
 
 /// Our own run, which others see alive as long as this process lives.
@@ -45,27 +43,14 @@ pub(crate) enum Fate {
     Died(SystemTime),
 }
 
-/// A run that died and was not told of before.
-#[derive(Clone, Debug)]
-pub(crate) struct Death {
-    pub(crate) run: String,
-    pub(crate) pid: u32,
-    pub(crate) version: Option<String>,
-    /// Its last sign of life, of which there is at least one a minute.
-    pub(crate) last_sign: SystemTime,
-    pub(crate) open: Vec<Open>,
-    pub(crate) killer: Killer,
-}
-
-/// Whether the kernel killed a run because memory ran out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Killer {
-    /// It has killed in that cgroup since.
-    Kernel,
-    /// It has not.
-    NotKernel,
-    /// The cgroup is another one, or does not count.
-    Unknown,
+impl Fate {
+    /// The last sign of life; of one that lives, now.
+    pub(super) fn last_sign(self) -> SystemTime {
+        match self {
+            Self::Alive => SystemTime::now(),
+            Self::Ended(at) | Self::Died(at) => at,
+        }
+    }
 }
 
 impl Ours {
@@ -83,10 +68,22 @@ impl Ours {
         Ok(Self { folder, lock, state })
     }
 
-    /// Writes down which alerts are open.
-    pub(super) fn tell(&mut self, open: Vec<Open>, oom_kills: Option<OomKills>) -> io::Result<()> {
-        self.state.open = open;
+    /// Writes down which alerts are open, and what has been told, where that has changed.
+    pub(super) fn tell(
+        &mut self,
+        open: Option<Vec<Open>>,
+        telling: Option<Value>,
+        oom_kills: Option<OomKills>,
+    ) -> io::Result<()> {
+        self.state.open = open.unwrap_or_else(|| std::mem::take(&mut self.state.open));
+        self.state.telling = telling.or_else(|| self.state.telling.take());
         self.live(oom_kills)?;
+        self.write()
+    }
+
+    /// Takes over what the run called `from` has told.
+    pub(super) fn inherit(&mut self, telling: Value, from: &str) -> io::Result<()> {
+        (self.state.telling, self.state.from) = (Some(telling), Some(from.to_owned()));
         self.write()
     }
 
@@ -101,18 +98,18 @@ impl Ours {
     }
 
     /// Takes leave. Where that cannot be written, as on a full disk, the run goes without a trace: better that than to be
-    /// taken for one that died.
-    pub(super) fn end(mut self) -> io::Result<()> {
+    /// taken for one that died. With alerts that wait it stays all the same, since losing those is worse.
+    pub(super) fn end(mut self, alerts_wait: bool) -> io::Result<()> {
         self.state.clean_end = true;
         let written = self.lock.set_modified(SystemTime::now()).and_then(|()| self.write());
-        if written.is_err() {
+        if written.is_err() && !alerts_wait {
             draft::discard(&self.folder, &self.state.run)?;
         }
         written
     }
 
-    fn write(&self) -> io::Result<()> {
-        draft::replace(&self.folder, STATE, &document(&self.state)?)
+    fn write(&mut self) -> io::Result<()> {
+        write(&self.folder, &mut self.state)
     }
 
     /// Leaves the lock to the process, which lives on without an agent.
@@ -121,77 +118,36 @@ impl Ours {
     }
 }
 
-/// How the other runs below `root` stand, and which of those of `service` have died without anybody having been told: from
-/// here on they have.
-pub(super) fn examine(
-    root: &Path,
-    ours: &Run,
-    oom_kills: Option<&OomKills>,
-) -> io::Result<(HashMap<String, Fate>, Vec<Death>)> {
-    let (mut fates, mut deaths) = (HashMap::new(), Vec::new());
-    for entry in fs::read_dir(root)?.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name == ours.id || name.starts_with('.') {
-            continue;
-        }
-        // One that cannot be read is not told of; the next start may be luckier.
-        let Ok((fate, death)) = look(&entry.path(), &ours.service, oom_kills) else { continue };
-        fates.insert(name, fate);
-        deaths.extend(death);
-    }
-    deaths.sort_by_key(|death| death.last_sign);
-    forget(root, &ours.id, &mut fates);
-    draft::sweep(root, |run| matches!(fates.get(run), Some(Fate::Ended(_) | Fate::Died(_))));
-    Ok((fates, deaths))
-}
-
-fn look(folder: &Path, service: &str, oom_kills: Option<&OomKills>) -> io::Result<(Fate, Option<Death>)> {
+/// Looks at the run in `folder`: how it stands, and what it has written down of itself. Of one that lives that may be
+/// nothing.
+pub(super) fn look(folder: &Path) -> io::Result<(Fate, Option<State>)> {
     let lock = File::options().write(true).open(folder.join(LOCK))?;
-    // While we hold it nobody else can tell of the same death.
     if !sys::lock::try_lock(&lock)? {
-        return Ok((Fate::Alive, None));
+        return Ok((Fate::Alive, read(folder).ok()));
     }
     let last_sign = lock.metadata()?.modified()?;
+    let state = read(folder)?;
+    let fate = if state.clean_end { Fate::Ended(last_sign) } else { Fate::Died(last_sign) };
+    Ok((fate, Some(state)))
+}
+
+fn read(folder: &Path) -> io::Result<State> {
     let path = folder.join(STATE);
     if fs::metadata(&path)?.len() > MAX_STATE {
-        return Err(io::ErrorKind::InvalidData.into());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the state is too long to be ours"));
     }
-    let mut state: State = serde_json::from_slice(&fs::read(path)?).map_err(io::Error::other)?;
-    if state.clean_end {
-        return Ok((Fate::Ended(last_sign), None));
-    }
-    // Another service of the same folder is told of when it comes back itself.
-    if state.told || state.service != service {
-        return Ok((Fate::Died(last_sign), None));
-    }
-    // First this, and then the alert: whoever dies in between is not told of twice.
-    state.told = true;
-    draft::replace(folder, STATE, &document(&state)?)?;
-    let killer = Killer::judge(state.oom_kills.as_ref(), oom_kills);
-    let State { run, pid, version, open, .. } = state;
-    Ok((Fate::Died(last_sign), Some(Death { run, pid, version, last_sign, open, killer })))
+    serde_json::from_slice(&fs::read(path)?).map_err(io::Error::other)
 }
 
-impl Killer {
-    fn judge(then: Option<&OomKills>, now: Option<&OomKills>) -> Self {
-        match (then, now) {
-            (Some(then), Some(now)) if then.cgroup == now.cgroup && now.count > then.count => Self::Kernel,
-            (Some(then), Some(now)) if then.cgroup == now.cgroup => Self::NotKernel,
-            _ => Self::Unknown,
-        }
+/// Writes `state` into `folder`, without what was told if that is too long to be read again.
+pub(super) fn write(folder: &Path, state: &mut State) -> io::Result<()> {
+    let bytes = document(state)?;
+    if bytes.len() as u64 <= MAX_STATE {
+        return draft::replace(folder, STATE, &bytes);
     }
-}
-
-/// Removes the oldest of the runs that are over. Names begin with the time.
-fn forget(root: &Path, ours: &str, fates: &mut HashMap<String, Fate>) {
-    let mut over: Vec<String> =
-        fates.iter().filter(|(_, fate)| **fate != Fate::Alive).map(|(run, _)| run.clone()).collect();
-    over.sort_unstable();
-    for oldest in over.iter().take(over.len().saturating_sub(MAX_RUNS)) {
-        if draft::discard(&root.join(oldest), ours).is_ok() {
-            fates.remove(oldest);
-        }
-    }
+    state.telling = None;
+    draft::replace(folder, STATE, &document(state)?)?;
+    Err(io::ErrorKind::FileTooLarge.into())
 }
 
 fn document(state: &State) -> io::Result<Vec<u8>> {

@@ -4,16 +4,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::gauge;
 
 use super::bound::Bounds;
 use super::folder::{Contents, Folder};
+use super::heritage::{self, Found, Legacy};
 use super::keeper::{End, Inbox, Shared};
 use super::run::{Open, Run};
-use super::runs::{self, Death, Fate, Ours};
+use super::runs::{Fate, Ours};
 use super::snapshot::Kept;
+use super::spool::Spool;
 
 /// What the thread works on.
 pub(super) struct Work {
@@ -22,6 +25,7 @@ pub(super) struct Work {
     root: PathBuf,
     run: Run,
     ours: Option<Ours>,
+    spool: Spool,
     shared: Arc<Shared>,
     logged: bool,
 }
@@ -29,9 +33,11 @@ pub(super) struct Work {
 impl Work {
     /// The work of `run` on the folder at `root`.
     pub(super) fn on(root: &Path, run: &Run, bounds: Bounds, shared: Arc<Shared>) -> Self {
+        let runs = root.join("runs");
         Self {
             folder: Folder::at(root.join("snapshots"), &run.id, bounds),
-            runs: root.join("runs"),
+            spool: Spool::of(&run.id, &runs, shared.clone()),
+            runs,
             root: root.to_owned(),
             run: run.clone(),
             ours: None,
@@ -41,50 +47,81 @@ impl Work {
     }
 
     /// Until the end.
-    pub(super) fn run(mut self, deaths: oneshot::Sender<Vec<Death>>) {
+    pub(super) fn run(mut self, legacy: oneshot::Sender<Legacy>) {
         let found = self.begin();
         // Nobody may want to know.
-        let _ = deaths.send(found);
+        let _ = legacy.send(found);
         loop {
-            let Inbox { snapshots, open, end, .. } = self.shared.next();
+            let Inbox { snapshots, open, telling, parcels, settled, told, end, .. } = self.shared.next();
+            if end.is_none() || open.is_some() || telling.is_some() {
+                self.live(open, telling);
+            }
+            for (parcel, written) in parcels {
+                self.spool(|spool| spool.write(&parcel));
+                let _ = written.send(());
+            }
+            settled.iter().for_each(|(number, place)| self.spool(|spool| spool.settle(*number, *place)));
+            for run in told {
+                let noted = heritage::told(&self.runs, &run);
+                self.note(noted);
+            }
             snapshots.iter().for_each(|kept| self.write(kept));
-            if end.is_none() {
-                self.live(open);
-                continue;
+            if let Some(end) = end {
+                return self.end(end);
             }
-            if let Some(open) = open {
-                self.live(Some(open));
-            }
-            match (self.ours.take(), end) {
-                (Some(ours), Some(End::Clean)) => self.note(ours.end()),
-                (Some(ours), _) => ours.abandon(),
-                (None, _) => {}
-            }
-            self.shared.inbox().ended = true;
-            self.shared.changed.notify_all();
-            return;
         }
     }
 
+    fn end(mut self, how: End) {
+        match self.ours.take() {
+            Some(ours) if how == End::Clean => {
+                let ended = ours.end(self.spool.holds_any());
+                self.note(ended);
+            }
+            Some(ours) => ours.abandon(),
+            None => {}
+        }
+        let mut inbox = self.shared.inbox();
+        // Whoever waits for something to be written waits no longer.
+        *inbox = Inbox { ended: true, ..Inbox::default() };
+        drop(inbox);
+        self.shared.noted.send_replace(u64::MAX);
+        self.shared.changed.notify_all();
+    }
+
     /// Looks at what earlier runs have left, and begins our own.
-    fn begin(&mut self) -> Vec<Death> {
+    fn begin(&mut self) -> Legacy {
         let now = gauge::oom_kills();
         match Ours::begin(&self.runs, &self.run, now.clone()) {
             Ok(ours) => self.ours = Some(ours),
             Err(error) => self.note(Err(error)),
         }
-        let (fates, deaths) = match runs::examine(&self.runs, &self.run, now.as_ref()) {
-            Ok(found) => found,
-            Err(error) => {
-                self.note(Err(error));
-                Default::default()
-            }
-        };
+        let (found, done) =
+            heritage::take_over(&self.runs, &self.run, self.ours.as_mut(), &mut self.spool, now.as_ref());
+        self.note(done);
+        let Found { fates, unreadable, legacy } = found;
+        if unreadable > 0 {
+            tracing::warn!(
+                "flamewatch: {unreadable} runs below {} left a state that cannot be read; it is not gone on with",
+                self.runs.display()
+            );
+        }
         self.folder.sweep(|run| matches!(fates.get(run), Some(Fate::Ended(_) | Fate::Died(_))));
         let read = self.folder.read();
-        self.shared.shelf().fates = fates;
+        let mut shelf = self.shared.shelf();
+        (shelf.fates, shelf.unreadable_runs) = (fates, unreadable);
+        drop(shelf);
         self.shelve(read);
-        deaths
+        legacy
+    }
+
+    /// Works on the alerts that wait, where there is a run of ours to have them.
+    fn spool(&mut self, work: impl FnOnce(&mut Spool) -> io::Result<()>) {
+        if self.ours.is_none() {
+            return;
+        }
+        let done = work(&mut self.spool);
+        self.note(done);
     }
 
     fn write(&mut self, kept: &Kept) {
@@ -100,13 +137,20 @@ impl Work {
     }
 
     /// A sign of life, and what has changed.
-    fn live(&mut self, open: Option<Vec<Open>>) {
-        let Some(ours) = &mut self.ours else { return };
-        let done = match open {
-            Some(open) => ours.tell(open, gauge::oom_kills()),
-            None => ours.live(gauge::oom_kills()),
-        };
-        self.note(done);
+    fn live(&mut self, open: Option<Vec<Open>>, telling: Option<(u64, Value)>) {
+        let (number, telling) = telling.unzip();
+        if let Some(ours) = &mut self.ours {
+            let now = gauge::oom_kills();
+            let done = if open.is_none() && telling.is_none() {
+                ours.live(now)
+            } else {
+                ours.tell(open, telling, now)
+            };
+            self.note(done);
+        }
+        if let Some(number) = number {
+            self.shared.noted.send_replace(number);
+        }
     }
 
     fn shelve(&mut self, contents: io::Result<Contents>) {
@@ -124,7 +168,7 @@ impl Work {
         let Err(error) = done else { return };
         let problem = format!("cannot write below {}: {}", self.root.display(), error.kind());
         if !std::mem::replace(&mut self.logged, true) {
-            tracing::warn!("flamewatch: snapshots and open alerts are kept in memory only, {problem}");
+            tracing::warn!("flamewatch: snapshots and alerts are kept in memory only, {problem}");
         }
         self.shared.shelf().problem = Some(problem);
     }

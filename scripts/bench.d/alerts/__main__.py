@@ -13,13 +13,14 @@ The program alert_sim plays days of readings of a process of 16 GiB to flamewatc
 as the agent has them, and to the documented rules of others: autopprof (three quarters of the limit, every minute), holmes
 (four fifths, or a quarter more than the last 50 s; a minute's cooldown) and Prometheus (0.85 for 2 min; Alertmanager's
 defaults, repeated every 4 h). Figures are messages a day, about memory alone. Seeds are fixed and nothing is measured, so
-they are the same on every machine. No state outlives a process yet, so in a crash loop each life is told.
+they are the same on every machine. flamewatch keeps what it has told over restarts, as it does with FLAMEWATCH_DIR.
 """
 
 # The most messages a day, or the most new ones.
 GOALS = [
     ("steady leak, far from the limit", "posts", 3),
     ("steady slow leak, to the limit", "posts", 3),
+    ("steady fast leak, to the limit", "posts", 3),
     ("single spikes", "posts", 0),
     ("repeating spikes", "new", 1),
     ("deploys", "posts", 0),

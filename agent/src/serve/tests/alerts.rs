@@ -14,10 +14,15 @@ const HOSTILE: &str = "<script>alert(1)</script>\x1b[2J";
 fn fill(desk: &Desk) {
     for (id, rule) in [("a1", "rss.share high"), ("nothing-kept", "heap leak in orders")] {
         let since = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        desk.opened(Open { id: id.to_owned(), rule: rule.to_owned(), headline: "bare".to_owned(), since });
+        desk.store().opened(Open {
+            id: id.to_owned(),
+            rule: rule.to_owned(),
+            headline: "bare".to_owned(),
+            since,
+        });
     }
     for id in ["a1", "a1", "nobody"] {
-        desk.retitled(id, HOSTILE);
+        desk.store().retitled(id, HOSTILE);
     }
     let day = Duration::from_secs(24 * 60 * 60);
     let down = Outlet {

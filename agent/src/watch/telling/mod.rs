@@ -2,6 +2,7 @@
 //! who writes and delivers them is somebody else's business, and so is what a post says.
 
 mod incident;
+mod lives;
 mod quota;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use incident::Incident;
 use quota::Quota;
 
 pub use incident::DEFAULT_REMINDERS;
+pub use lives::Told;
 pub use quota::{DEFAULT_POSTS_A_PROCESS, DEFAULT_POSTS_A_RULE};
 pub use topic::{Family, Topic};
 
@@ -36,6 +38,7 @@ pub struct Case<'c> {
 
 /// What a post is to those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "__agent", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Kind {
     /// The first one of an incident.
@@ -52,8 +55,10 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Post {
-    /// The incident's number: the same in all its posts.
+    /// The incident's number: the same in all its posts of this process.
     pub incident: u64,
+    /// What the incident is called, where an earlier process has begun it, see [`Telling::told`].
+    pub name: Option<String>,
     /// Which post of its incident it is, from 1.
     pub number: u32,
     /// What it is to those before it.
@@ -68,6 +73,12 @@ pub struct Post {
     pub lasted: Duration,
     /// How many times it has come back.
     pub came_back: u64,
+    /// It is quiet because the process was started anew, and has not come back since.
+    pub restarted: bool,
+    /// How many processes have died while it was open.
+    pub deaths: u32,
+    /// When the first of them did.
+    pub died: Option<Duration>,
 }
 
 /// Why something was not told.

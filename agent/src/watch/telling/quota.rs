@@ -36,4 +36,16 @@ impl Quota {
         self.posts.push_back((now, fault.to_owned()));
         Ok(())
     }
+
+    /// The posts of the last day, the oldest first.
+    pub(super) fn posts(&self) -> impl Iterator<Item = &(Duration, String)> {
+        self.posts.iter()
+    }
+
+    /// Counts `posts` too, which others have made by `now`.
+    pub(super) fn inherit(&mut self, now: Duration, posts: Vec<(Duration, String)>) {
+        self.posts.extend(posts.into_iter().map(|(at, fault)| (at.min(now), fault)));
+        self.posts.make_contiguous().sort_by_key(|(at, _)| *at);
+        self.posts.drain(..self.posts.len().saturating_sub(DEFAULT_POSTS_A_PROCESS));
+    }
 }

@@ -8,7 +8,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// What happens at each step of ten minutes: an upper-case letter fires, its lower case ends; `.` nothing.
 /// `L` memory near its limit, `H` the heap grows, `P` and `Q` leaks in two places, `B` both at once, `T` tasks grow,
 /// `E` lasting tasks grow, `X` a rule of its own.
-fn case(letter: char) -> Case<'static> {
+pub(super) fn case(letter: char) -> Case<'static> {
     let (rule, key, topic) = match letter {
         'L' => ("near limit", "", Topic::of_rule("rss.share", false)),
         'H' => ("heap growing", "", Topic::of_rule("heap.allocated", true)),

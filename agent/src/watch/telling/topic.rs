@@ -2,6 +2,7 @@
 
 /// What a fault is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "__agent", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Family {
     /// The heap, and all of the resident memory.
@@ -16,6 +17,7 @@ pub enum Family {
 
 /// What a rule says of its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "__agent", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Topic {
     /// It has nothing to do with others.

@@ -20,7 +20,7 @@ use url::Url;
 use super::super::connector::Connector;
 use super::super::ready;
 use super::mark::{Message, PassedOver};
-use crate::sink::http::{self, is_loopback};
+use crate::sink::http;
 
 /// How many messages a page of history has at most, and a thread. A page is read up to 2 MiB.
 const PAGE: &str = "100";
