@@ -1,6 +1,7 @@
 //! Where profiles are asked for: by the debug port, and by the agent itself when a rule fires.
 //! Collecting and naming run on the agent's worker threads, so that its own loop never waits for them.
 
+mod charts;
 mod memory;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::source::{Source, Window};
 use crate::store::{Death, Kept, Open, Run, Snapshot, Store, Whose};
 use crate::{Error, ErrorKind, Unit, gauge, sys};
 
+pub(crate) use charts::{Chart, Charts, Mark};
 use memory::Ledger;
 
 /// Everything that can be asked for.
@@ -31,6 +33,7 @@ pub(crate) struct Desk {
     figures: Mutex<Vec<Family>>,
     meters: Mutex<Meters>,
     leaks: Mutex<Arc<Report>>,
+    charts: Mutex<Arc<Charts>>,
     ledger: Arc<Ledger>,
     runtime: Option<Handle>,
     on_jemalloc: bool,
@@ -69,6 +72,7 @@ impl Desk {
             figures: Mutex::default(),
             meters: Mutex::default(),
             leaks: Mutex::default(),
+            charts: Mutex::default(),
             ledger: Arc::default(),
             runtime: None,
             on_jemalloc: false,
@@ -286,6 +290,18 @@ impl Desk {
     /// Sets what [`Desk::figures`] tells of the agent itself; the loop does after every round.
     pub(crate) fn set_figures(&self, figures: Vec<Family>) {
         *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    /// The last hour of every gauge.
+    #[cfg(feature = "serve")]
+    pub(crate) fn charts(&self) -> Arc<Charts> {
+        self.charts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what [`Desk::charts`] tells; the loop does after every round.
+    pub(crate) fn set_charts(&self, now: Duration, charts: Vec<Chart>) {
+        let charts = Arc::new(Charts { now, charts });
+        *self.charts.lock().unwrap_or_else(PoisonError::into_inner) = charts;
     }
 
     /// What leaks.
