@@ -1,6 +1,7 @@
 //! Where profiles are asked for: by the debug port, and by the agent itself when a rule fires.
 //! Collecting and naming run on the agent's worker threads, so that its own loop never waits for them.
 
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port draws charts"))]
 mod charts;
 mod memory;
 
@@ -20,7 +21,9 @@ use crate::source::{Source, Window};
 use crate::store::{Death, Kept, Open, Run, Snapshot, Store, Whose};
 use crate::{Error, ErrorKind, Unit, gauge, sys};
 
-pub(crate) use charts::{Chart, Charts, Mark};
+#[cfg(feature = "serve")]
+pub(crate) use charts::Charts;
+pub(crate) use charts::{Chart, Mark};
 use memory::Ledger;
 
 /// Everything that can be asked for.
@@ -33,6 +36,7 @@ pub(crate) struct Desk {
     figures: Mutex<Vec<Family>>,
     meters: Mutex<Meters>,
     leaks: Mutex<Arc<Report>>,
+    #[cfg(feature = "serve")]
     charts: Mutex<Arc<Charts>>,
     ledger: Arc<Ledger>,
     runtime: Option<Handle>,
@@ -72,6 +76,7 @@ impl Desk {
             figures: Mutex::default(),
             meters: Mutex::default(),
             leaks: Mutex::default(),
+            #[cfg(feature = "serve")]
             charts: Mutex::default(),
             ledger: Arc::default(),
             runtime: None,
@@ -299,6 +304,7 @@ impl Desk {
     }
 
     /// Sets what [`Desk::charts`] tells; the loop does after every round.
+    #[cfg(feature = "serve")]
     pub(crate) fn set_charts(&self, now: Duration, charts: Vec<Chart>) {
         let charts = Arc::new(Charts { now, charts });
         *self.charts.lock().unwrap_or_else(PoisonError::into_inner) = charts;

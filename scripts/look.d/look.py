@@ -172,7 +172,10 @@ class Looker:
         self.open(page, "/debug/")
         page.wait_for_selector(".card svg polyline")
         page.locator(".card svg").first.hover()
-        page.locator(".profile button", has_text="view").first.click()
+        heap = page.locator(".profile").first
+        heap.locator("summary").click()
+        heap.locator("input[name=seconds]").fill("1")
+        heap.locator("button", has_text="view").click()
         self.drawn(page)
         page.context.close()
         self.without_scripts()

@@ -83,6 +83,7 @@ impl Lookout {
     }
 
     /// Every gauge's last hour, with the rules on it.
+    #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port draws charts"))]
     pub(super) fn charts(&self) -> Vec<Chart> {
         let marks = |gauge: &Watched| {
             self.watchers

@@ -256,6 +256,7 @@ impl Watchroom {
         }
         self.show_status(&status);
         self.show_figures(&guard.lookout);
+        #[cfg(feature = "serve")]
         self.desk.set_charts(now, guard.lookout.charts());
         self.cpu_share = guard.lookout.reading("cpu.share").and_then(|reading| reading.value);
         for (verdict, reading) in verdicts {

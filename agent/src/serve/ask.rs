@@ -105,6 +105,11 @@ impl Ask {
         Ok(ask)
     }
 
+    /// Whether what was is asked for, and not what will be.
+    pub(super) const fn looks_back(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// The form of the answer: pprof, unless asked otherwise.
     pub(super) fn format(&self) -> Format {
         self.format.unwrap_or(Format::Pprof)

@@ -107,7 +107,7 @@ pub(super) async fn show(
         "{}<div id=\"flame\" data-source=\"{}\"{}></div>{}",
         links(&subject, &port.base(host)),
         Escaped(&subject.with("owners=1")),
-        if takes_time(&port, &subject)? { " data-windowed=\"1\"" } else { "" },
+        hints(&port, &subject, &ask)?,
         include_str!("viewer/flame.html"),
     );
     Ok(answer::ok(HTML, scripted(&subject.title, &body, &["flame.js"])))
@@ -146,12 +146,18 @@ impl Subject {
     }
 }
 
-/// Whether one has to wait for the profile.
-fn takes_time(port: &Port, subject: &Subject) -> Result<bool, Refusal> {
-    match &subject.what {
-        What::Profile(name) => Ok(Wanted::of(&port.desk, name)?.is_windowed()),
-        What::Snapshot(_) => Ok(false),
-    }
+/// What the script cannot see by the profile: whether it is a difference, and for how many seconds one has to wait.
+fn hints(port: &Port, subject: &Subject, ask: &Ask) -> Result<String, Refusal> {
+    let (delta, wait) = match &subject.what {
+        What::Profile(name) => {
+            let wanted = Wanted::of(&port.desk, name)?;
+            let wait =
+                if ask.looks_back() { 0 } else { ask.seconds.unwrap_or(wanted.default_length().as_secs()) };
+            (ask.seconds.is_some() && !wanted.is_windowed(), wait)
+        }
+        What::Snapshot(_) => (ask.base.is_some(), 0),
+    };
+    Ok(format!("{} data-wait=\"{wait}\"", if delta { " data-delta=\"1\"" } else { "" }))
 }
 
 /// The other forms of the same, which need no script.

@@ -135,9 +135,16 @@ fn about(lines: &[(String, String)], charts: &Charts) -> String {
                 || chart.marks.iter().any(|mark| name.strip_prefix("rule: ") == Some(&mark.rule))
         })
     };
-    let mut rows = String::new();
-    for (name, value) in lines.iter().filter(|(name, _)| !on_a_card(name)) {
-        let _ = write!(rows, "<tr><th>{}<td>{}</tr>", Escaped(name), Escaped(value));
-    }
-    format!("<h2>this process</h2><div class=\"wide\"><table class=\"about\">{rows}</table></div>\n")
+    let table = |shown: &dyn Fn(&str) -> bool| {
+        let mut rows = String::new();
+        for (name, value) in lines.iter().filter(|(name, _)| shown(name)) {
+            let _ = write!(rows, "<tr><th>{}<td>{}</tr>", Escaped(name), Escaped(value));
+        }
+        format!("<div class=\"wide\"><table class=\"about\">{rows}</table></div>")
+    };
+    format!(
+        "<h2>this process</h2>{}<details><summary>gauges and rules as a table</summary>{}</details>\n",
+        table(&|name| !on_a_card(name)),
+        table(&on_a_card)
+    )
 }

@@ -72,7 +72,7 @@ impl Wanted {
     }
 
     /// How long it looks when nobody says; what is there now takes no time.
-    const fn default_length(&self) -> Duration {
+    pub(super) const fn default_length(&self) -> Duration {
         match self {
             Self::Source { windowed: Some(length), .. } => *length,
             _ => Duration::ZERO,

@@ -26,14 +26,28 @@ start().catch((error) => {
 });
 
 async function start() {
-  const answer = await fetch(flame.dataset.source, { headers: { accept: "application/octet-stream" } });
-  if (!answer.ok) throw new Error((await answer.text()).trim() || `the port answered ${answer.status}`);
-  profile = await read(await answer.blob());
-  if (!profile.types.length) throw new Error("the profile has no values");
+  const until = performance.now() + flame.dataset.wait * 1000;
+  $("status").textContent = "loading";
+  const clock = setInterval(() => {
+    const left = Math.ceil((until - performance.now()) / 1000);
+    $("status").textContent = left > 0 ? `collecting, ${left} s to go` : "loading";
+  }, 250);
+  try {
+    await load();
+  } finally {
+    clearInterval(clock);
+  }
   remarks();
   choices();
   listen();
   render();
+}
+
+async function load() {
+  const answer = await fetch(flame.dataset.source, { headers: { accept: "application/octet-stream" } });
+  if (!answer.ok) throw new Error((await answer.text()).trim() || `the port answered ${answer.status}`);
+  profile = await read(await answer.blob());
+  if (!profile.types.length) throw new Error("the profile has no values");
 }
 
 // Everything anew, by the view.
@@ -51,7 +65,8 @@ function render() {
     label: view.label ? [key, text.join("=")] : null,
     by: view.by,
   };
-  tree = { ...build(profile, options), unit };
+  const built = build(profile, options);
+  tree = { ...built, unit, signed: built.signed || "delta" in flame.dataset };
   root = find(tree, view.zoom ? view.zoom.split(".") : []);
   selected = root > 0 ? root : -1;
   hovered = -1;
@@ -143,7 +158,7 @@ function arrange() {
   plan = layout(tree, root, across);
   const scroll = $("scroll");
   $("spacer").style.height = `${plan.rows * ROW}px`;
-  scroll.style.height = `${Math.min(plan.rows * ROW, Math.max(innerHeight - scroll.offsetTop - 96, 12 * ROW))}px`;
+  scroll.style.height = `${Math.min(plan.rows * ROW, Math.max(innerHeight - scroll.offsetTop - 96, 16 * ROW))}px`;
   draw();
   tell(selected);
 }
