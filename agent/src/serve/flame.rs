@@ -15,6 +15,7 @@ use super::page::{Escaped, scripted};
 use super::profiles::{self, Wanted};
 use super::{Port, snapshots};
 use crate::desk::on_quiet_thread;
+use crate::moment;
 use crate::profile::Profile;
 use crate::render::{self, Report};
 use crate::{Error, ErrorKind};
@@ -29,6 +30,8 @@ const HANDED_ON: [&str; 6] = ["seconds", "last", "hz", "raw", "base", "value"];
 pub(super) struct Subject {
     /// In words.
     title: String,
+    /// Why there is such a snapshot.
+    why: String,
     /// Where the profile itself is.
     path: String,
     /// The query for there; empty, or with `?`.
@@ -49,6 +52,7 @@ impl Subject {
         let pairs: Query<Vec<(String, String)>> =
             Query::try_from_uri(uri).map_err(|_| Refusal::invalid("the query cannot be read"))?;
         let find = |key: &str| pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+        let mut why = String::new();
         let (what, path, title) = match (find("snapshot"), find("profile")) {
             (Some(id), _) => {
                 let snapshot = port.snapshot(&id)?;
@@ -58,6 +62,7 @@ impl Subject {
                     Some(base) => format!("{kind}: {id} less {}", base.about.id),
                     None => format!("{kind}: {id}"),
                 };
+                why = format!("{}: {}", moment::readable(snapshot.about.taken), snapshot.about.trigger);
                 let path = format!("/debug/snapshots/{id}");
                 (What::Snapshot(id), path, title)
             }
@@ -83,7 +88,7 @@ impl Subject {
         };
         let own_query =
             [own, query.clone()].iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>();
-        Ok(Self { title, path, query, own_query: own_query.join("&"), what })
+        Ok(Self { title, why, path, query, own_query: own_query.join("&"), what })
     }
 
     /// The profile's own address with `extra` in its query.
@@ -170,9 +175,13 @@ fn links(subject: &Subject, base: &str) -> String {
     }
     links += &link(&subject.with("format=text"), "text");
     links += &link(&subject.with(""), "download");
+    let why = match subject.why.as_str() {
+        "" => String::new(),
+        why => format!("<p>{}</p>", Escaped(why)),
+    };
     let command = format!("go tool pprof '{base}{}'", subject.with(""));
     format!(
-        "<noscript><p>The flame graph is drawn by a script; these need none:</p></noscript>\
+        "{why}<noscript><p>The flame graph is drawn by a script; these need none:</p></noscript>\
          <p class=\"links\">{links}<code class=\"command\">{}</code></p>",
         Escaped(&command)
     )

@@ -108,7 +108,7 @@ fn card(chart: &Chart, now: Duration) -> String {
 
 /// `12 MiB to 40 MiB in 25 min`.
 fn range(chart: &Chart, now: Duration) -> String {
-    let values = || chart.points.iter().map(|(_, value)| *value);
+    let values = || chart.points.iter().map(|(_, value)| *value).chain(chart.value);
     let (low, high) = (values().reduce(f64::min), values().reduce(f64::max));
     let since = chart.points.first().map_or(0.0, |(seconds, _)| now.as_secs_f64() - seconds);
     match (low, high) {

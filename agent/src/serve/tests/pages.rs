@@ -36,6 +36,7 @@ fn no_name_becomes_markup() {
         "/debug/snapshots",
         "/debug/top?profile=heap",
         "/debug/top?snapshot=b2&base=a1",
+        "/debug/flame?snapshot=b2&base=a1",
     ] {
         let page = server.get(path);
         assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");

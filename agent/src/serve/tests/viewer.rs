@@ -249,6 +249,9 @@ must(refused > 3, "a cut profile is taken for a whole one");
 console.log(JSON.stringify(tables));
 "#;
 
+/// Flat, cum, name, short name, owner.
+type Row = (String, String, String, String, u32);
+
 /// The modules in Node, on a profile of ours: their sums are those of our own table.
 #[test]
 fn the_modules_read_what_we_write() {
@@ -271,8 +274,7 @@ fn the_modules_read_what_we_write() {
             .output()
             .expect("node");
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        let tables: Vec<Vec<(String, String, String, String, u32)>> =
-            serde_json::from_slice(&ran.stdout).expect("JSON");
+        let tables: Vec<Vec<Row>> = serde_json::from_slice(&ran.stdout).expect("JSON");
         for (value, mut table) in tables.into_iter().enumerate() {
             let options = Options { value: Some(value), ..Options::default() };
             let report = render::report(&profile, &options, 1_000).expect("a table");

@@ -33,7 +33,9 @@ function take(history) {
     const first = gauge.points[0]?.[0] ?? Infinity;
     // The last slot is still being filled and comes again.
     const points = before.filter(([at]) => at < first - 1 && at > since - HOUR).concat(gauge.points);
-    gauges.set(gauge.name, { ...gauge, points });
+    // Slots are dated by their middle: the line ends with what is there now.
+    const seen = gauge.value === null ? points : [...points, [since, gauge.value]];
+    gauges.set(gauge.name, { ...gauge, points, seen });
     const card = cards.find((card) => card.dataset.gauge === gauge.name);
     if (card) update(card, gauges.get(gauge.name));
   }
@@ -65,7 +67,7 @@ function element(name, attributes) {
 
 // The hour as a line over a filled ground, and each limit as a broken line: where it is in sight, or just above what was.
 function draw(chart, gauge) {
-  const values = gauge.points.map(([, value]) => value);
+  const values = gauge.seen.map(([, value]) => value);
   const most = Math.max(...values);
   const limits = gauge.rules.map(({ limit }) => limit).filter((limit) => limit !== null);
   const near = limits.filter((limit) => limit > 0 && most > limit * 0.4);
@@ -76,8 +78,8 @@ function draw(chart, gauge) {
   chart.replaceChildren();
   chart.setAttribute("aria-label", `${gauge.name}: ${words(gauge, values)}`);
   if (values.length) {
-    const line = gauge.points.map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`);
-    const [first, last] = [x(gauge.points[0][0]), x(gauge.points.at(-1)[0])];
+    const line = gauge.seen.map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`);
+    const [first, last] = [x(gauge.seen[0][0]), x(gauge.seen.at(-1)[0])];
     const ground = `${first.toFixed(1)},${HEIGHT} ${line.join(" ")} ${last.toFixed(1)},${HEIGHT}`;
     chart.append(element("polygon", { points: ground, class: "ground" }));
     chart.append(element("polyline", { points: line.join(" "), class: "line", "vector-effect": "non-scaling-stroke" }));
@@ -89,21 +91,21 @@ function draw(chart, gauge) {
 }
 
 // An hour, or what there is of it.
-const span = ({ points }) => Math.min(HOUR, Math.max(120, since - (points[0]?.[0] ?? since)));
+const span = ({ seen }) => Math.min(HOUR, Math.max(120, since - (seen[0]?.[0] ?? since)));
 
-const words = ({ unit, points }, values) => {
+const words = ({ unit, seen }, values) => {
   if (!values.length) return "nothing read yet";
-  const minutes = Math.max(1, Math.ceil((since - points[0][0]) / 60));
+  const minutes = Math.max(1, Math.ceil((since - seen[0][0]) / 60));
   return `${show(unit, Math.min(...values))} to ${show(unit, Math.max(...values))} in ${minutes} min`;
 };
 
 // What the gauge was where the pointer is.
 function point(card, chart, event) {
   const gauge = gauges.get(card.dataset.gauge);
-  const { points, unit } = gauge;
+  const { seen, unit } = gauge;
   const box = chart.getBoundingClientRect();
   const wanted = since - span(gauge) * (1 - (event.clientX - box.left) / box.width);
-  const near = points.reduce((a, b) => (Math.abs(b[0] - wanted) < Math.abs(a[0] - wanted) ? b : a), points[0]);
+  const near = seen.reduce((a, b) => (Math.abs(b[0] - wanted) < Math.abs(a[0] - wanted) ? b : a), seen[0]);
   if (!near) return;
   const ago = Math.round((since - near[0]) / 60);
   swap(card, `${show(unit, near[1])}, ${ago ? `${ago} min ago` : "now"}`);
@@ -111,7 +113,7 @@ function point(card, chart, event) {
 
 function rest(card) {
   const gauge = gauges.get(card.dataset.gauge);
-  card.querySelector(".range").textContent = words(gauge, gauge.points.map(([, value]) => value));
+  card.querySelector(".range").textContent = words(gauge, gauge.seen.map(([, value]) => value));
   swap(card, "");
 }
 

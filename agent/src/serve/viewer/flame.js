@@ -91,7 +91,7 @@ function summary(unit, empty) {
   const over = profile.duration ? ` over ${show("nanoseconds", profile.duration)}` : "";
   if (empty) return profile.size ? "no stack is left; reset the filters" : `nothing was counted${over}${when}`;
   const part = !tree.signed && seen < tree.all ? `, ${share(seen, tree.all)} of ${show(unit, tree.all)}` : "";
-  const change = tree.signed ? `, of ${show(unit, seen)} growth and shrinkage together` : "";
+  const change = tree.signed && seen > Math.abs(net(tree, 0)) ? `, of ${show(unit, seen)} growth and shrinkage together` : "";
   return `${amount}${change}${part} in ${counted(tree.stacks, "stack")}${over}${when}`;
 }
 
