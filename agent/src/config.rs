@@ -56,6 +56,13 @@ pub(crate) struct Config {
     pub(crate) token: Option<Secret>,
     pub(crate) url: Option<String>,
     pub(crate) slack_webhook: Option<Secret>,
+    pub(crate) webhook: Option<Secret>,
+    pub(crate) webhook_secret: Option<Secret>,
+    pub(crate) webhook_template: Option<PathBuf>,
+    pub(crate) pagerduty_key: Option<Secret>,
+    pub(crate) pagerduty_url: Option<String>,
+    pub(crate) pyroscope: Option<Secret>,
+    pub(crate) pyroscope_tenant: Option<String>,
     pub(crate) inbound: Option<SocketAddr>,
     pub(crate) slack_signing_secret: Option<Secret>,
     pub(crate) slack_channels: Vec<String>,
@@ -136,6 +143,13 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_LEAKS", "on or off"),
     ("FLAMEWATCH_LEAK_TIMESCALE", "a number from 1 to 3600"),
     ("FLAMEWATCH_MEMORY_LIMIT", "bytes of resident memory such as 512MiB, or off"),
+    ("FLAMEWATCH_PAGERDUTY_KEY", "an integration key for PagerDuty's Events API v2: 32 letters and digits"),
+    (
+        "FLAMEWATCH_PAGERDUTY_URL",
+        "the https URL of PagerDuty's Events API such as https://events.eu.pagerduty.com",
+    ),
+    ("FLAMEWATCH_PYROSCOPE", "a Pyroscope's http or https URL"),
+    ("FLAMEWATCH_PYROSCOPE_TENANT", "a tenant's name, in ASCII and without blanks"),
     ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
     ("FLAMEWATCH_SERVICE", "a name"),
     ("FLAMEWATCH_SLACK_CHANNELS", "ids of Slack channels such as C0123456789, with commas between"),
@@ -150,6 +164,12 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_URL", "the http or https URL under which people reach the debug port"),
     ("FLAMEWATCH_VERSION", "the service's version"),
     ("FLAMEWATCH_WARM_UP", "a duration such as 2m"),
+    ("FLAMEWATCH_WEBHOOK", "the http or https URL of what takes Alertmanager's webhooks"),
+    ("FLAMEWATCH_WEBHOOK_SECRET", "at least 16 bytes, or such bytes in base64 behind whsec_"),
+    (
+        "FLAMEWATCH_WEBHOOK_TEMPLATE",
+        "a file with a JSON document that has {{headline}} and its like in its strings",
+    ),
     ("FLAMEWATCH_WORKER_BLOCKED", "a duration from 50ms to 1m such as 500ms, or off"),
 ];
 
@@ -163,6 +183,13 @@ impl Default for Config {
             token: None,
             url: None,
             slack_webhook: None,
+            webhook: None,
+            webhook_secret: None,
+            webhook_template: None,
+            pagerduty_key: None,
+            pagerduty_url: None,
+            pyroscope: None,
+            pyroscope_tenant: None,
             inbound: None,
             slack_signing_secret: None,
             slack_channels: Vec::new(),
@@ -215,6 +242,19 @@ impl Config {
         env.read("FLAMEWATCH_URL", &mut self.url, |text| http_url(text).map(Some))?;
         env.read_secret("FLAMEWATCH_SLACK_WEBHOOK", &mut self.slack_webhook, |text| {
             http_url(text).is_some()
+        })?;
+        env.read_secret("FLAMEWATCH_WEBHOOK", &mut self.webhook, |text| http_url(text).is_some())?;
+        env.read_secret("FLAMEWATCH_WEBHOOK_SECRET", &mut self.webhook_secret, |text| text.len() >= 16)?;
+        env.read("FLAMEWATCH_WEBHOOK_TEMPLATE", &mut self.webhook_template, |text| {
+            Some(Some(PathBuf::from(text)))
+        })?;
+        env.read_secret("FLAMEWATCH_PAGERDUTY_KEY", &mut self.pagerduty_key, |text| {
+            text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })?;
+        env.read("FLAMEWATCH_PAGERDUTY_URL", &mut self.pagerduty_url, |text| http_url(text).map(Some))?;
+        env.read_secret("FLAMEWATCH_PYROSCOPE", &mut self.pyroscope, |text| http_url(text).is_some())?;
+        env.read("FLAMEWATCH_PYROSCOPE_TENANT", &mut self.pyroscope_tenant, |text| {
+            text.bytes().all(|byte| byte.is_ascii_graphic()).then(|| Some(text.to_owned()))
         })?;
         env.read("FLAMEWATCH_INBOUND", &mut self.inbound, |text| or_off(text, |text| text.parse().ok()))?;
         env.read_secret("FLAMEWATCH_SLACK_SIGNING_SECRET", &mut self.slack_signing_secret, |text| {

@@ -51,7 +51,7 @@ impl Fixture {
     /// # Panics
     /// When it does not compile.
     pub fn program() -> Self {
-        let package = ["--package", "flamewatch-symbolizer", "--features", "cli"];
+        let package = ["--package", "flamewatch-cli"];
         Self { executable: compiled(&package, "flamewatch", !cfg!(debug_assertions)), arguments: Vec::new() }
     }
 

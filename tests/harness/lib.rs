@@ -6,11 +6,13 @@ pub mod go;
 mod load;
 pub mod port;
 pub mod promtool;
+mod receiver;
 mod service;
 mod slack;
 
 pub use findings::{Build, findings};
 pub use fixture::{Fixture, Running};
 pub use load::Load;
+pub use receiver::{Post, Receiver};
 pub use service::Service;
 pub use slack::{FakeSlack, block};

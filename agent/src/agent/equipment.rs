@@ -17,6 +17,8 @@ use crate::leak::Ledger;
 use crate::sink::{self, Delivery, Sink};
 use crate::source::{self, Source};
 
+use super::outlets;
+
 /// The engines that run as long as the agent does.
 pub(super) struct Equipment {
     sources: Vec<Arc<dyn Source>>,
@@ -236,6 +238,7 @@ pub(super) fn deliveries(config: &Config, own: Vec<Box<dyn Sink>>) -> Result<Vec
     if config.slack_webhook.is_some() {
         tracing::warn!("flamewatch: FLAMEWATCH_SLACK_WEBHOOK is set, but this build has no `slack` feature");
     }
+    sinks.extend(outlets::of(config)?);
     if let Some(path) = &config.dir {
         sinks.push(Box::new(sink::Dir::new(path)));
     }

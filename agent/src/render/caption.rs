@@ -1,5 +1,7 @@
 //! What a drawing says of itself beside its frames: of what it is, how much, how sure, since when, and what it lacks.
 
+use std::time::UNIX_EPOCH;
+
 use super::certainty::{self, Tally};
 use super::folded;
 use crate::Unit;
@@ -35,15 +37,24 @@ impl Caption {
         });
         let error = certainty::show(total.error());
         let amount = [unit.show(drawn as f64), error, shrank.as_ref().map_or("", |_| "growth").to_owned()];
-        let window = match profile.lasted {
-            Some(lasted) => format!("over {} from", Unit::Nanoseconds.show(lasted.as_nanos() as f64)),
-            None => "at".to_owned(),
-        };
         Self {
             amount: amount.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(" "),
             shrank,
-            window: format!("{window} {}", moment::readable(profile.began)),
+            window: window(profile),
             losses: format!("losses: {}", profile.losses.summary()),
         }
+    }
+}
+
+/// When `profile` was taken, and over how long: `over 10 s from 2026-03-01T14:02:00Z`.
+pub(super) fn window(profile: &Profile) -> String {
+    if profile.began == UNIX_EPOCH {
+        // Collapsed stacks, for one, have no time.
+        return "at a time that is not told".to_owned();
+    }
+    let began = moment::readable(profile.began);
+    match profile.lasted {
+        Some(lasted) => format!("over {} from {began}", Unit::Nanoseconds.show(lasted.as_nanos() as f64)),
+        None => format!("at {began}"),
     }
 }

@@ -1,7 +1,7 @@
 //! A profile made into bytes for somebody to read: `go tool pprof`, a browser, a terminal, a program.
 //! One file per form. What all of them show of a stack is decided in `shown`, how sure it is in `certainty`.
 
-#[cfg(feature = "flamegraph")]
+#[cfg_attr(not(feature = "flamegraph"), allow(dead_code, reason = "only drawings have captions"))]
 mod caption;
 mod certainty;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows tables"))]
@@ -49,6 +49,8 @@ pub use dump::dump;
 pub use folded::Omitted;
 #[cfg(feature = "serve")]
 pub(crate) use goroutine::goroutine;
+#[cfg(feature = "serve")]
+pub(crate) use plain::plain;
 #[cfg(feature = "serve")]
 pub(crate) use text::Report;
 

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
+use super::caption::window;
 use super::certainty::{self, Tally};
 use super::plain::plain;
 use super::top::{Row, Top};
 use crate::Unit;
-use crate::moment;
 use crate::profile::Profile;
 
 /// The most functions listed; how many more there are is said below the table.
@@ -175,14 +175,6 @@ impl<'p> Table<'p> {
         let share = if self.whole == 0.0 { 0.0 } else { value as f64 / self.whole * 100.0 };
         let sign = if self.signed && value > 0 { "+" } else { "" };
         format!("{sign}{share:.1}%")
-    }
-}
-
-fn window(profile: &Profile) -> String {
-    let began = moment::readable(profile.began);
-    match profile.lasted {
-        Some(lasted) => format!("over {} from {began}", Unit::Nanoseconds.show(lasted.as_nanos() as f64)),
-        None => format!("at {began}"),
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Tools for what flamewatch and other profilers have written down.
+/// Tools for profiles: of flamewatch and of others, from files and from running services.
 #[derive(Debug, Parser)]
-#[command(name = "flamewatch", version, arg_required_else_help = true)]
+#[command(name = "flamewatch", version, arg_required_else_help = true, after_help = FIRST)]
 pub(crate) struct Options {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -14,6 +14,30 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show the functions that have most, as a table
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(Top),
+
+    /// Draw a flame graph, to be looked at in a browser (SVG) or anywhere else (PNG)
+    #[command(after_help = FLAME_EXAMPLES)]
+    Flame(Flame),
+
+    /// Show what one profile has more than another
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Diff),
+
+    /// Save a profile of a running service, after looking whether it is one
+    #[command(after_help = FETCH_EXAMPLES)]
+    Fetch(Fetch),
+
+    /// Ask a running service for everything once, and say what does not work
+    #[command(after_help = DOCTOR_EXAMPLE, long_about = ABOUT_DOCTOR)]
+    Doctor(Doctor),
+
+    /// Write what a shell needs to complete command lines
+    #[command(after_help = COMPLETIONS_EXAMPLE)]
+    Completions(Completions),
+
     /// Give names, files, lines and inlined functions to the addresses in profiles, dumps and traces
     #[command(after_help = EXAMPLES, long_about = ABOUT)]
     Symbolize(Symbolize),
@@ -26,6 +50,70 @@ pub(crate) enum Command {
     #[command(after_help = INDEX_EXAMPLE, long_about = ABOUT_INDEX)]
     Index(Index),
 }
+
+const FIRST: &str = "\
+After an incident:
+  flamewatch doctor shop:6060                         does the service tell all it can?
+  flamewatch fetch shop:6060 heap -o now.pb.gz        keep what is there before it is gone
+  flamewatch top now.pb.gz                            who holds the memory
+  flamewatch diff before.pb.gz now.pb.gz              who holds more than before
+  flamewatch leaks 1.pb.gz 2.pb.gz 3.pb.gz            does it look like a leak
+
+Exit status: 0 done, 1 it cannot be read or reached, 2 the command line makes no sense. That of `leaks` and `doctor` is
+their answer: 0 nothing is wrong, 1 something is, 2 trouble.
+";
+
+const TOP_EXAMPLES: &str = "\
+Reads pprof, jemalloc's heap_v2, the text of `perf script` and collapsed stacks, and tells them apart by content.
+
+Examples:
+  flamewatch top heap.pb.gz
+  flamewatch top --value alloc_space heap.pb.gz
+  curl -s 127.0.0.1:6060/debug/pprof/heap | flamewatch top -
+";
+
+const FLAME_EXAMPLES: &str = "\
+Examples:
+  flamewatch flame cpu.pb.gz -o cpu.svg
+  flamewatch flame cpu.pb.gz -o cpu.png --size preview
+  perf script | flamewatch flame - > cpu.svg
+";
+
+const DIFF_EXAMPLES: &str = "\
+The first profile is subtracted from the second. What shrank is below zero in a table, and left out of a flame graph,
+which says how much that is.
+
+Examples:
+  flamewatch diff monday.pb.gz tuesday.pb.gz
+  flamewatch diff monday.pb.gz tuesday.pb.gz -o more.svg
+  flamewatch diff --to pprof monday.pb.gz tuesday.pb.gz -o more.pb.gz && go tool pprof -top more.pb.gz
+";
+
+const FETCH_EXAMPLES: &str = "\
+The token of a guarded port is taken from FLAMEWATCH_TOKEN, or from the URL (http://x:TOKEN@host:6060).
+
+Examples:
+  flamewatch fetch 127.0.0.1:6060
+  flamewatch fetch 127.0.0.1:6060 profile --seconds 10 -o cpu.pb.gz
+  flamewatch fetch http://shop:6060/debug/pprof/goroutine
+";
+
+const ABOUT_DOCTOR: &str = "\
+Ask a running service for everything once, and say what does not work.
+
+Takes a CPU and a wall-clock profile of a second each, a heap profile, the tasks and the threads, and reads the metrics.
+Exit status: 0 all is well, 1 something is not, 2 there is nobody to ask.";
+
+const DOCTOR_EXAMPLE: &str = "\
+Example:
+  flamewatch doctor 127.0.0.1:6060
+";
+
+const COMPLETIONS_EXAMPLE: &str = "\
+Examples:
+  flamewatch completions bash > /etc/bash_completion.d/flamewatch
+  flamewatch completions fish > ~/.config/fish/completions/flamewatch.fish
+";
 
 const ABOUT_INDEX: &str = "\
 Write down what a binary's debug info says, in a small file beside it, before the binary is stripped.
@@ -47,6 +135,7 @@ Reads, and tells apart by content:
   pprof       profile.proto, gzipped or not: a copy of it in which every location has functions that can have
   heap        jemalloc heap_v2 dumps: collapsed stacks, bytes in use, scaled up for sampling as jeprof does
   perf        the text of `perf script`, of a recording with call graphs: collapsed stacks, samples
+  folded      collapsed stacks, `main;work;malloc 4096`: the same, or another form of it
   addresses   hexadecimal addresses, one a line or as arguments: lines like those of `addr2line -afip`
 
 A file is used only when it is proved to be what ran: by its build id, else by its inode. What cannot be proved
@@ -199,6 +288,128 @@ pub(crate) struct Symbolize {
     pub(crate) quiet: bool,
 }
 
+/// A profile, and what to show of it.
+#[derive(Args, Debug)]
+pub(crate) struct Look {
+    /// The profile; `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+
+    /// Which of the profile's values to show, such as inuse_objects; by default the profile's own default
+    #[arg(long, value_name = "NAME")]
+    pub(crate) value: Option<String>,
+
+    /// Keep the allocator's frames, and in a drawing each frame of the runtime
+    #[arg(long)]
+    pub(crate) raw: bool,
+
+    /// Write to FILE, which is replaced at once when all is done, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) naming: Naming,
+
+    /// Say nothing about what has no name
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub(crate) look: Look,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Flame {
+    #[command(flatten)]
+    pub(crate) look: Look,
+
+    /// What to draw: by default what the output's name ends with, else svg
+    #[arg(long, value_name = "FORM")]
+    pub(crate) to: Option<Drawn>,
+
+    /// How large a picture (png) is: full to be read, preview to be glanced at
+    #[arg(long, value_name = "SIZE", default_value = "full")]
+    pub(crate) size: Size,
+
+    /// The title of the drawing
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) title: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Diff {
+    /// The profile that is subtracted
+    #[arg(value_name = "BASE")]
+    pub(crate) base: String,
+
+    #[command(flatten)]
+    pub(crate) look: Look,
+
+    /// What to write: by default what the output's name ends with, else a table
+    #[arg(long, value_name = "FORM")]
+    pub(crate) to: Option<Drawn>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Fetch {
+    /// The service's debug port, such as 127.0.0.1:6060, or the whole URL of a profile
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// Which profile: heap, profile (CPU), wall, goroutine (tasks), threadcreate, and whatever else the port lists
+    #[arg(value_name = "PROFILE", default_value = "heap")]
+    pub(crate) profile: String,
+
+    /// How long to look, or what changed over so many seconds
+    #[arg(long, value_name = "N")]
+    pub(crate) seconds: Option<u64>,
+
+    /// Write to FILE instead of HOST.PROFILE.TIME.pb.gz
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// The service's debug port, such as 127.0.0.1:6060
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// What a profile is shown as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drawn {
+    /// an interactive flame graph
+    Svg,
+    /// a picture of one
+    Png,
+    /// a table of functions
+    Top,
+    /// a line a stack
+    Folded,
+    /// profile.proto, gzipped
+    Pprof,
+    /// the whole profile as JSON
+    Json,
+}
+
+/// How large a picture is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Size {
+    Full,
+    Preview,
+}
+
 /// Where names come from.
 #[derive(Args, Debug)]
 pub(crate) struct Naming {
@@ -227,6 +438,8 @@ pub(crate) enum Format {
     Pprof,
     Heap,
     Perf,
+    /// a line a stack, as flame graph tools read it
+    Folded,
     Addresses,
 }
 

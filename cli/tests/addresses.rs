@@ -27,7 +27,7 @@ fn of_this_process() {
     let (pid, address) = (std::process::id().to_string(), format!("{:#x}", here()));
     let ran = symbolize(&["--pid", &pid, &address], b"");
     let (line, expected) = (ran.text(), format!("{address}: cli::addresses::landmark at "));
-    assert!(line.starts_with(&expected) && line.contains("tests/cli/addresses.rs:"), "{line}");
+    assert!(line.starts_with(&expected) && line.contains("cli/tests/addresses.rs:"), "{line}");
     assert_eq!(line.lines().count(), 1);
 }
 

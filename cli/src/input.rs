@@ -74,6 +74,9 @@ impl Input {
         if lines.clone().next().and_then(crate::addresses::parse).is_some() {
             return Some(Format::Addresses);
         }
+        if lines.clone().next().is_some_and(crate::collapsed::is_stack) {
+            return Some(Format::Folded);
+        }
         lines.any(crate::perf_line::is_frame).then_some(Format::Perf)
     }
 }
@@ -118,6 +121,7 @@ mod tests {
         check(b"# seen at noon\n\n  7f00dead\n", Some(Format::Addresses));
         check(b"shop 1 2.3:  1 cpu-clock:u: \n\t  1135 outer+0xc (/bin/shop)\n\n", Some(Format::Perf));
         check(b"\t            1135 outer (/bin/shop)\n", Some(Format::Perf));
+        check(b"main;work 7\n", Some(Format::Folded));
         check(b"heap profile: 1: 2 [3: 4] @ heapprofile\n", None);
         check(b"Dear diary,\n", None);
     }

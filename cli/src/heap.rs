@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn stacks_are_scaled_and_lie_in_mappings() {
-        let text = include_str!("../../../../fixtures/data/heap_v2.txt");
+        let text = include_str!("../../fixtures/data/heap_v2.txt");
         // 3 objects of 1 KiB at 1/513 each; 2 of 1 MiB at 1/1.157.
         assert_eq!(rows(text), [(3, vec![1538, 1_574_400]), (2, vec![2, 2_425_393])]);
         let profile = read(text.as_bytes()).expect("a dump");

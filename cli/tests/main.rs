@@ -8,9 +8,10 @@ mod index;
 mod leaks;
 mod perf;
 mod pprof;
-#[path = "../../src/bin/flamewatch/proto.rs"]
+#[path = "../src/proto.rs"]
 mod proto;
 mod run;
+mod show;
 
 /// So that this program can write a heap dump of itself; see `heap`.
 #[global_allocator]

@@ -10,7 +10,7 @@ use crate::options::{Form, Format, Symbolize};
 use crate::profile::Profile;
 use crate::stacks::Stacks;
 use crate::unnamed::Account;
-use crate::{fill, folded, heap, json, naming, output, perf, top};
+use crate::{folded, json, naming, output, read, top};
 
 /// Does what the command line says. Nothing is written until everything has been read and named.
 pub(crate) fn run(options: &Symbolize) -> Result<(), Failure> {
@@ -52,15 +52,11 @@ fn one(
     inputs: usize,
     account: &mut Account,
 ) -> Result<Vec<u8>, Failure> {
-    let unknown =
-        "it is neither a pprof profile, a heap_v2 dump, the text of perf script, nor a list of addresses";
-    let format = options.format.or_else(|| input.format()).ok_or_else(|| Failure::new(unknown))?;
-    let mut profile = match format {
-        Format::Addresses => return plain(options, finder, input, account),
-        Format::Pprof => Profile::decode(&input.bytes)?,
-        Format::Heap => heap::read(&input.bytes)?,
-        Format::Perf => perf::read(&input.bytes)?,
-    };
+    let format = options.format.or_else(|| input.format()).ok_or_else(|| Failure::new(read::UNKNOWN))?;
+    if format == Format::Addresses {
+        return plain(options, finder, input, account);
+    }
+    let profile = read::named(input, format, finder, account)?;
     let form = match options.to {
         _ if options.json => Form::Json,
         Some(form) => form,
@@ -73,9 +69,6 @@ fn one(
         }
         output::refuse_terminal(options.output.as_deref())?;
     }
-    let filled = fill::fill(&mut profile, finder);
-    account.add(&filled.answer, &profile.modules, &filled.covered);
-    account.add_doubted(filled.doubted);
     show(&profile, form, options.value.as_deref())
 }
 

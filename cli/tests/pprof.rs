@@ -88,7 +88,7 @@ fn names_are_filled_in_and_the_rest_stays() {
     assert_eq!(text(&named, function.name), "cli::pprof::landmark");
     assert!(text(&named, function.system_name).contains("landmark"), "mangled");
     assert_ne!(function.system_name, function.name);
-    assert!(text(&named, function.filename).ends_with("tests/cli/pprof.rs"));
+    assert!(text(&named, function.filename).ends_with("cli/tests/pprof.rs"));
     let [line] = *named.location[0].line else { panic!("one function: {:?}", named.location[0]) };
     assert_eq!(line.function_id, function.id);
     assert!(line.line > 0);

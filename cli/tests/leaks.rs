@@ -338,7 +338,7 @@ fn dumps_that_jemalloc_wrote_meanwhile() {
     let ran = ran(&a_minute_apart(&dumps), &[]);
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(ran.err.contains("have no time of their own"), "{}", ran.err);
-    says(&ran, &["1. cli::leaks::leak_steadily  ", "grows steadily", "±<1%", "tests/cli/leaks.rs:"]);
+    says(&ran, &["1. cli::leaks::leak_steadily  ", "grows steadily", "±<1%", "cli/tests/leaks.rs:"]);
     without_the_program(&dumps);
 }
 
