@@ -12,11 +12,14 @@ use axum::response::Response;
 use super::answer::{self, HTML};
 use super::page::{Escaped, scripted};
 use super::{Port, index};
-use crate::desk::{Chart, Charts, Mark};
+use crate::desk::{Board, Chart, Charts, Mark};
 use crate::leak::{Leak, level};
+use crate::moment::readable;
+use crate::store::Open;
 
 /// What is counted and not sampled, each with what it says.
 const TABLES: &str = "<h2>tables</h2><ul class=\"tables\"><li><a href=\"/debug/leaks\">leaks</a> what grows and is never freed, by name\
+    <li><a href=\"/debug/alerts\">alerts</a> what is open, what was not told, and whether alerts arrive\
     <li><a href=\"/debug/tasks\">tasks</a> every task alive, the oldest first\
     <li><a href=\"/debug/memory\">memory</a> what it consists of, which part grows, when it runs out\
     <li><a href=\"/debug/routes\">routes</a> requests by route, how long they take, how many are in flight\
@@ -31,7 +34,7 @@ const TABLES: &str = "<h2>tables</h2><ul class=\"tables\"><li><a href=\"/debug/l
 pub(super) async fn show(State(port): State<Arc<Port>>, headers: HeaderMap) -> Response {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let (charts, leaks) = (port.desk.charts(), port.desk.leaks());
-    let mut body = state(&charts, &leaks.leaks);
+    let mut body = state(&port.desk.board(), &charts, &leaks.leaks);
     body += &cards(&charts);
     body += "<h2>profiles</h2>";
     body += &index::profiles(port.desk.sources(), &port.base(host));
@@ -41,10 +44,12 @@ pub(super) async fn show(State(port): State<Arc<Port>>, headers: HeaderMap) -> R
 }
 
 /// What is wrong, or that nothing is.
-fn state(charts: &Charts, leaks: &[Leak]) -> String {
+fn state(board: &Board, charts: &Charts, leaks: &[Leak]) -> String {
+    let is_told = |rule: &str| board.open.iter().any(|(open, _)| open.rule == rule);
     let fired = charts.charts.iter().flat_map(|chart| chart.marks.iter().map(move |mark| (chart, mark)));
-    let mut wrongs: Vec<String> =
-        fired.filter(|(_, mark)| mark.fires).map(|(chart, mark)| alert(chart, mark)).collect();
+    let mut wrongs: Vec<String> = board.open.iter().map(|(open, _)| told(open)).collect();
+    let silent = fired.filter(|(_, mark)| mark.fires && !is_told(&mark.rule));
+    wrongs.extend(silent.map(|(chart, mark)| alert(chart, mark)));
     wrongs.extend(leaks.iter().map(leak));
     if wrongs.is_empty() {
         return "<p id=\"state\" class=\"state well\">No rule is broken, and nothing is known to leak. \
@@ -52,6 +57,15 @@ fn state(charts: &Charts, leaks: &[Leak]) -> String {
             .to_owned();
     }
     format!("<ul id=\"state\" class=\"state wrong\">{}</ul>", wrongs.concat())
+}
+
+fn told(open: &Open) -> String {
+    format!(
+        "<li><a href=\"/debug/alerts\"><b>{}</b></a> {} <small>since {}</small></li>",
+        Escaped(&open.rule),
+        Escaped(&open.headline),
+        readable(open.since)
+    )
 }
 
 fn alert(chart: &Chart, mark: &Mark) -> String {
