@@ -63,6 +63,11 @@ pub(crate) struct Config {
     pub(crate) pagerduty_url: Option<String>,
     pub(crate) pyroscope: Option<Secret>,
     pub(crate) pyroscope_tenant: Option<String>,
+    /// Together with a channel, or not at all.
+    pub(crate) slack_token: Option<Secret>,
+    pub(crate) slack_channel: Option<String>,
+    pub(crate) slack_api: Option<String>,
+    pub(crate) slack_spread: Option<Duration>,
     pub(crate) inbound: Option<SocketAddr>,
     pub(crate) slack_signing_secret: Option<Secret>,
     pub(crate) slack_channels: Vec<String>,
@@ -152,8 +157,12 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_PYROSCOPE_TENANT", "a tenant's name, in ASCII and without blanks"),
     ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
     ("FLAMEWATCH_SERVICE", "a name"),
+    ("FLAMEWATCH_SLACK_API", "the https URL of Slack's Web API, such as https://slack-gov.com/api"),
+    ("FLAMEWATCH_SLACK_CHANNEL", "a channel's id such as C0123456789, not its name"),
     ("FLAMEWATCH_SLACK_CHANNELS", "ids of Slack channels such as C0123456789, with commas between"),
     ("FLAMEWATCH_SLACK_SIGNING_SECRET", "a Slack app's signing secret, at least 16 characters"),
+    ("FLAMEWATCH_SLACK_SPREAD", "a duration from 0s to 1m such as 15s"),
+    ("FLAMEWATCH_SLACK_TOKEN", "a bot token, which begins with xoxb-"),
     ("FLAMEWATCH_SLACK_WEBHOOK", "an incoming webhook's https URL"),
     ("FLAMEWATCH_STATSD", "HOST:PORT of a StatsD server"),
     ("FLAMEWATCH_TASK_GROWTH", "tasks a minute such as 30, or off"),
@@ -190,6 +199,10 @@ impl Default for Config {
             pagerduty_url: None,
             pyroscope: None,
             pyroscope_tenant: None,
+            slack_token: None,
+            slack_channel: None,
+            slack_api: None,
+            slack_spread: None,
             inbound: None,
             slack_signing_secret: None,
             slack_channels: Vec::new(),
@@ -256,6 +269,7 @@ impl Config {
         env.read("FLAMEWATCH_PYROSCOPE_TENANT", &mut self.pyroscope_tenant, |text| {
             text.bytes().all(|byte| byte.is_ascii_graphic()).then(|| Some(text.to_owned()))
         })?;
+        self.apply_slack_bot(&env)?;
         env.read("FLAMEWATCH_INBOUND", &mut self.inbound, |text| or_off(text, |text| text.parse().ok()))?;
         env.read_secret("FLAMEWATCH_SLACK_SIGNING_SECRET", &mut self.slack_signing_secret, |text| {
             text.len() >= 16
@@ -307,6 +321,22 @@ impl Config {
         env.read("FLAMEWATCH_CPU_KEEP", &mut self.cpu_keep, |text| {
             duration(text, Duration::from_secs(10), 60 * minute)
         })
+    }
+
+    fn apply_slack_bot(&mut self, env: &Environment<'_>) -> Result<(), Error> {
+        env.read_secret("FLAMEWATCH_SLACK_TOKEN", &mut self.slack_token, |text| text.starts_with("xoxb-"))?;
+        env.read("FLAMEWATCH_SLACK_CHANNEL", &mut self.slack_channel, |text| channel_id(text).map(Some))?;
+        env.read("FLAMEWATCH_SLACK_API", &mut self.slack_api, |text| http_url(text).map(Some))?;
+        env.read("FLAMEWATCH_SLACK_SPREAD", &mut self.slack_spread, |text| {
+            duration(text, Duration::ZERO, Duration::from_secs(60)).map(Some)
+        })?;
+        let (set, missing) = match (&self.slack_token, &self.slack_channel) {
+            (Some(_), None) => ("FLAMEWATCH_SLACK_TOKEN", "FLAMEWATCH_SLACK_CHANNEL"),
+            (None, Some(_)) => ("FLAMEWATCH_SLACK_CHANNEL", "FLAMEWATCH_SLACK_TOKEN"),
+            _ => return Ok(()),
+        };
+        let problem = format!("{set} is set, but {missing} is not: a Slack bot needs both");
+        Err(Error::new(ErrorKind::Invalid, problem))
     }
 
     /// Names among `names` that begin like ours but are none: most likely misspelt.
@@ -394,9 +424,13 @@ fn http_url(text: &str) -> Option<String> {
 
 /// Ids, since names change and can be taken by others.
 fn channels(text: &str) -> Option<Vec<String>> {
+    text.split(',').map(str::trim).map(channel_id).collect()
+}
+
+fn channel_id(text: &str) -> Option<String> {
     let is_id =
-        |id: &str| id.len() >= 2 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    text.split(',').map(str::trim).map(|id| is_id(id).then(|| id.to_owned())).collect()
+        text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    is_id.then(|| text.to_owned())
 }
 
 fn program_name() -> String {
@@ -475,6 +509,31 @@ mod tests {
         );
         let config = with("FLAMEWATCH_TOKEN", "correct-horse-battery").expect("good");
         assert!(!format!("{config:?}").contains("correct-horse"));
+    }
+
+    #[test]
+    fn a_bot_needs_a_token_and_a_channel() {
+        let half = "is set, but FLAMEWATCH_SLACK_CHANNEL is not: a Slack bot needs both";
+        refused("FLAMEWATCH_SLACK_TOKEN", "xoxb-1", &format!("FLAMEWATCH_SLACK_TOKEN {half}"));
+        let half = "is set, but FLAMEWATCH_SLACK_TOKEN is not: a Slack bot needs both";
+        refused("FLAMEWATCH_SLACK_CHANNEL", "C012", &format!("FLAMEWATCH_SLACK_CHANNEL {half}"));
+        refused(
+            "FLAMEWATCH_SLACK_CHANNEL",
+            "#alerts",
+            "FLAMEWATCH_SLACK_CHANNEL is \"#alerts\", but must be a channel's id such as C0123456789, not its name",
+        );
+        refused(
+            "FLAMEWATCH_SLACK_TOKEN",
+            "hunter2",
+            "FLAMEWATCH_SLACK_TOKEN is a value of 7 characters (not shown), but must be a bot token, which begins with \
+             xoxb-",
+        );
+        let mut config = Config::default();
+        let set = [("FLAMEWATCH_SLACK_TOKEN", "xoxb-hunter2"), ("FLAMEWATCH_SLACK_CHANNEL", "C012")];
+        let look_up =
+            |wanted: &str| set.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
+        config.apply(look_up).expect("both");
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! Collecting and naming run on the agent's worker threads, so that its own loop never waits for them.
 
 mod alerts;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port draws charts"))]
+mod charts;
 mod memory;
 
 use std::path::Path;
@@ -20,6 +22,9 @@ use crate::source::{Source, Window};
 use crate::store::{Kept, Run, Snapshot, Store, Whose};
 use crate::{Error, ErrorKind, Unit, gauge, sys};
 
+#[cfg(feature = "serve")]
+pub(crate) use charts::Charts;
+pub(crate) use charts::{Chart, Mark};
 use memory::Ledger;
 
 pub(crate) use alerts::{Board, Outlet};
@@ -36,6 +41,8 @@ pub(crate) struct Desk {
     leaks: Mutex<Arc<Report>>,
     outlets: Mutex<Vec<Outlet>>,
     suppressed: Mutex<Vec<(&'static str, u64)>>,
+    #[cfg(feature = "serve")]
+    charts: Mutex<Arc<Charts>>,
     ledger: Arc<Ledger>,
     runtime: Option<Handle>,
     on_jemalloc: bool,
@@ -76,6 +83,8 @@ impl Desk {
             leaks: Mutex::default(),
             outlets: Mutex::default(),
             suppressed: Mutex::default(),
+            #[cfg(feature = "serve")]
+            charts: Mutex::default(),
             ledger: Arc::default(),
             runtime: None,
             on_jemalloc: false,
@@ -281,6 +290,19 @@ impl Desk {
     /// Sets what [`Desk::figures`] tells of the agent itself; the loop does after every round.
     pub(crate) fn set_figures(&self, figures: Vec<Family>) {
         *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    /// The last hour of every gauge.
+    #[cfg(feature = "serve")]
+    pub(crate) fn charts(&self) -> Arc<Charts> {
+        self.charts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what [`Desk::charts`] tells; the loop does after every round.
+    #[cfg(feature = "serve")]
+    pub(crate) fn set_charts(&self, now: Duration, charts: Vec<Chart>) {
+        let charts = Arc::new(Charts { now, charts });
+        *self.charts.lock().unwrap_or_else(PoisonError::into_inner) = charts;
     }
 
     /// What leaks.

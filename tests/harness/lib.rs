@@ -9,6 +9,7 @@ pub mod promtool;
 mod receiver;
 mod service;
 mod slack;
+pub mod slack_sdk;
 
 pub use findings::{Build, findings};
 pub use fixture::{Fixture, Running};

@@ -52,10 +52,10 @@ impl Service {
         get(&self.debug_url(path)).unwrap_or_else(|| panic!("no answer to {path}"))
     }
 
-    /// The line `name` of the table on its index page.
+    /// The line `name` of the tables on its overview.
     #[must_use]
     pub fn status(&self, name: &str) -> Option<String> {
-        let page = self.ask("/debug/pprof/").text();
+        let page = self.ask("/debug/").text();
         let row = page.split("<tr><th>").find_map(|row| row.strip_prefix(name)?.strip_prefix("<td>"))?;
         row.split("</tr>").next().map(str::to_owned)
     }

@@ -11,6 +11,11 @@ use crate::{Fixture, Running};
 pub struct FakeSlack(Running);
 
 impl FakeSlack {
+    /// The token that its Web API takes.
+    pub const TOKEN: &str = "xoxb-SECRET-TOKEN";
+    /// The id of that channel.
+    pub const CHANNEL: &str = "C0FLAMES";
+
     /// One on any port.
     #[must_use]
     pub fn start() -> Self {
@@ -34,6 +39,12 @@ impl FakeSlack {
     #[must_use]
     pub fn webhook(&self) -> String {
         Self::webhook_at(self.0.address())
+    }
+
+    /// Its Web API.
+    #[must_use]
+    pub fn api(&self) -> String {
+        self.url("/api")
     }
 
     /// The URL of `path` on it.
@@ -61,12 +72,60 @@ impl FakeSlack {
         serde_json::from_str(&body.expect("a body")).expect("json")
     }
 
+    /// What came to its Web API: `{"messages": […], "files": […], "calls": […]}`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn state(&self) -> Value {
+        let body = ureq::get(self.url("/state")).call().expect("an answer").body_mut().read_to_string();
+        serde_json::from_str(&body.expect("a body")).expect("json")
+    }
+
+    /// What people see in its channel: the messages that are no answers, with those deleted that have answers left.
+    #[must_use]
+    pub fn channel(&self) -> Vec<Value> {
+        self.shown(|message| message["thread_ts"].is_null())
+    }
+
+    /// The answers to the message `ts`.
+    #[must_use]
+    pub fn thread(&self, ts: &Value) -> Vec<Value> {
+        self.shown(|message| message["thread_ts"] == *ts)
+    }
+
+    /// The bytes of the file `id`.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn file(&self, id: &str) -> Vec<u8> {
+        let mut answer = ureq::get(self.url(&format!("/files/{id}"))).call().expect("a file");
+        answer.body_mut().read_to_vec().expect("its bytes")
+    }
+
+    /// How often `method` was called.
+    #[must_use]
+    pub fn calls(&self, method: &str) -> usize {
+        list(&self.state()["calls"]).iter().filter(|call| call["method"] == method).count()
+    }
+
+    fn shown(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut messages = list(&self.state()["messages"]);
+        messages.retain(|message| message["shown"] == true && wanted(message));
+        messages
+    }
+
     /// The messages that a Slack would show.
     #[must_use]
     pub fn accepted(&self) -> Vec<Value> {
         let accepted = self.sent().into_iter().filter(|post| post["accepted"] == true);
         accepted.map(|mut post| post["message"].take()).collect()
     }
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
 }
 
 /// The text of the block at `index` of `message`, empty where there is none.

@@ -18,6 +18,8 @@ mod saved;
 mod settings;
 mod shop;
 mod slack;
+mod slack_bot;
+mod slack_service;
 mod tasks;
 mod tidy;
 mod trouble;

@@ -81,6 +81,9 @@ fn each_answer_has_its_outcome() {
         ("500", "Retry { after: None, reason: \"127.0.0.1 answered 500"),
         ("429", "Retry { after: Some(2s), reason: \"127.0.0.1 asks us to slow down"),
         ("html", "Retry { after: None, reason: \"127.0.0.1 answered 200, but not Slack's `ok`"),
+        ("302", "Retry { after: None, reason: \"127.0.0.1 answered 302, a redirect"),
+        ("error", "Retry { after: None, reason: \"127.0.0.1 answered 200, but not Slack's `ok`"),
+        ("cut", "Retry { after: None, reason: \""),
         ("403", "Drop { reason: \"127.0.0.1 refused (403 action_prohibited): "),
         ("404", "Drop { reason: \"127.0.0.1 refused (404 channel_not_found): "),
         ("410", "Drop { reason: \"127.0.0.1 refused (410 channel_is_archived): "),
@@ -91,6 +94,10 @@ fn each_answer_has_its_outcome() {
         let outcome = format!("{:?}", deliver(&fake, &alert(mode)));
         assert!(outcome.starts_with(expected), "{mode}: {outcome}");
     }
+    // An hour or two is more likely a mistake than a wish.
+    fake.control(&json!({"mode": "429", "retry_after": 7_200, "times": 1}));
+    let outcome = format!("{:?}", deliver(&fake, &alert("two hours")));
+    assert!(outcome.starts_with("Retry { after: Some(600s)"), "{outcome}");
     let mut elsewhere = Slack::new(&fake.url("/services/gone/SECRET")).expect("a sink");
     let outcome = format!("{:?}", elsewhere.deliver(&alert("elsewhere"), Instant::now() + PATIENCE));
     assert!(outcome.starts_with("Drop { reason: \"127.0.0.1 refused (404 no_service): "), "{outcome}");
@@ -120,7 +127,7 @@ fn a_server_that_never_answers_is_left_at_the_deadline() {
 fn the_alert_arrives_once_slack_is_back() {
     let fake = FakeSlack::start();
     let delivery = delivery(&fake);
-    for (index, mode) in ["500", "html", "hang", "429"].into_iter().enumerate() {
+    for (index, mode) in ["500", "html", "hang", "slow_body", "cut", "429"].into_iter().enumerate() {
         fake.control(&json!({"mode": mode, "times": 2, "retry_after": 0}));
         let before = delivery.status();
         delivery.send(Arc::new(alert(mode)));
@@ -132,8 +139,9 @@ fn the_alert_arrives_once_slack_is_back() {
         );
     }
     let accepted = accepted(&fake);
-    assert_eq!(accepted.len(), 4, "each once: {accepted:?}");
-    assert!(accepted.iter().zip(["500", "html", "hang", "429"]).all(|(text, mode)| text.contains(mode)));
+    assert_eq!(accepted.len(), 6, "each once: {accepted:?}");
+    let modes = ["500", "html", "hang", "slow_body", "cut", "429"];
+    assert!(accepted.iter().zip(modes).all(|(text, mode)| text.contains(mode)));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Slack in trouble, in every way it can be: the service answers as fast as its healthy twin, what waits is bounded
+//! Slack in trouble, in every way it can be, with a webhook and with a bot: the service answers as fast as its healthy twin, what waits is bounded
 //! and shown, and the alert arrives once Slack is back.
 
 use std::net::SocketAddr;
@@ -11,6 +11,16 @@ use serde_json::json;
 /// How the Slack of each shop behaves; `gone` is none at all, `ok` the twin that the others are compared with.
 const MODES: [&str; 6] = ["ok", "hang", "500", "429", "html", "gone"];
 
+/// The same of a bot, which makes many calls where a webhook makes one.
+const MODES_OF_A_BOT: [&str; 4] = ["ok", "hang", "slow_body", "cut"];
+
+/// How a shop tells Slack.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Webhook,
+    Bot,
+}
+
 /// Requests are timed in turns, so that a noisy neighbor slows all shops alike.
 const ROUNDS: usize = 3;
 
@@ -21,6 +31,7 @@ const QUEUE_BYTES: u64 = 16 << 20;
 
 struct Shop {
     mode: &'static str,
+    way: Way,
     address: SocketAddr,
     slack: Option<FakeSlack>,
     service: Service,
@@ -30,17 +41,27 @@ struct Shop {
 }
 
 impl Shop {
-    fn open(mode: &'static str) -> Self {
+    fn open(mode: &'static str, way: Way) -> Self {
         let address = free();
         let slack = (mode != "gone").then(|| FakeSlack::start_at(address));
         if let Some(slack) = &slack {
             slack.control(&json!({"mode": mode, "retry_after": 1}));
         }
-        let webhook = FakeSlack::webhook_at(address);
-        let env = [("LEAK", "orders"), ("FLAMEWATCH_SLACK_WEBHOOK", webhook.as_str())];
-        let service = Service::start("leaky_shop", &env);
+        let (webhook, api) = (FakeSlack::webhook_at(address), format!("http://{address}/api"));
+        let of_webhook = [("LEAK", "orders"), ("FLAMEWATCH_SLACK_WEBHOOK", webhook.as_str())];
+        let of_bot = [
+            ("LEAK", "orders"),
+            ("FLAMEWATCH_SLACK_TOKEN", FakeSlack::TOKEN),
+            ("FLAMEWATCH_SLACK_CHANNEL", FakeSlack::CHANNEL),
+            ("FLAMEWATCH_SLACK_API", api.as_str()),
+            ("FLAMEWATCH_SLACK_SPREAD", "0s"),
+        ];
+        let service = match way {
+            Way::Webhook => Service::start("leaky_shop", &of_webhook),
+            Way::Bot => Service::start("leaky_shop", &of_bot),
+        };
         let leak = Load::start(service.running.address(), 120, 60, "orders=1");
-        Self { mode, address, slack, service, _leak: leak, medians: Vec::new(), slowest: Vec::new() }
+        Self { mode, way, address, slack, service, _leak: leak, medians: Vec::new(), slowest: Vec::new() }
     }
 
     /// A second of requests that leak nothing.
@@ -68,7 +89,11 @@ impl Shop {
     }
 
     fn accepted(&self) -> usize {
-        self.slack.as_ref().map_or(0, |slack| slack.accepted().len())
+        let count = |slack: &FakeSlack| match self.way {
+            Way::Webhook => slack.accepted().len(),
+            Way::Bot => slack.channel().len(),
+        };
+        self.slack.as_ref().map_or(0, count)
     }
 }
 
@@ -80,7 +105,16 @@ fn median(values: &[f64]) -> f64 {
 
 #[test]
 fn the_service_does_not_notice_and_the_alert_arrives_later() {
-    let mut shops = MODES.map(Shop::open);
+    check(&MODES, Way::Webhook);
+}
+
+#[test]
+fn nor_does_it_notice_a_bot_in_trouble() {
+    check(&MODES_OF_A_BOT, Way::Bot);
+}
+
+fn check(modes: &[&'static str], way: Way) {
+    let mut shops: Vec<Shop> = modes.iter().map(|mode| Shop::open(mode, way)).collect();
     until("an alert in every shop", PATIENCE, || shops.iter().all(Shop::is_told).then_some(()));
     for _ in 0..ROUNDS {
         shops.iter_mut().for_each(Shop::time);

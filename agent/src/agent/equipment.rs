@@ -231,12 +231,10 @@ impl Equipment {
 pub(super) fn deliveries(config: &Config, own: Vec<Box<dyn Sink>>) -> Result<Vec<Delivery>, Error> {
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(sink::Log::new())];
     #[cfg(feature = "slack")]
-    if let Some(url) = &config.slack_webhook {
-        sinks.push(Box::new(sink::Slack::new(&url.0)?));
-    }
+    sinks.extend(slack(config)?);
     #[cfg(not(feature = "slack"))]
-    if config.slack_webhook.is_some() {
-        tracing::warn!("flamewatch: FLAMEWATCH_SLACK_WEBHOOK is set, but this build has no `slack` feature");
+    if config.slack_webhook.is_some() || config.slack_token.is_some() {
+        tracing::warn!("flamewatch: Slack is set, but this build has no `slack` feature");
     }
     sinks.extend(outlets::of(config)?);
     if let Some(path) = &config.dir {
@@ -246,4 +244,24 @@ pub(super) fn deliveries(config: &Config, own: Vec<Box<dyn Sink>>) -> Result<Vec
     let options =
         sink::Options { on_thread_start: Some(crate::sys::thread::withdraw), ..sink::Options::default() };
     sinks.into_iter().map(|sink| Delivery::start(sink, options)).collect()
+}
+
+/// The Slack that the settings ask for: with a token as a bot, else by webhook.
+#[cfg(feature = "slack")]
+fn slack(config: &Config) -> Result<Option<Box<dyn Sink>>, Error> {
+    if let (Some(token), Some(channel)) = (&config.slack_token, &config.slack_channel) {
+        if config.slack_webhook.is_some() {
+            tracing::warn!("flamewatch: Slack has a token and a webhook; the webhook is left unused");
+        }
+        let mut bot = sink::SlackBot::new(&token.0, channel)?;
+        if let Some(url) = &config.slack_api {
+            bot = bot.api(url)?;
+        }
+        if let Some(spread) = config.slack_spread {
+            bot = bot.spread(spread);
+        }
+        return Ok(Some(Box::new(bot)));
+    }
+    let Some(url) = &config.slack_webhook else { return Ok(None) };
+    Ok(Some(Box::new(sink::Slack::new(&url.0)?)))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::Unit;
+use crate::desk::{Chart, Mark};
 use crate::gauge::{Gauge, Watched};
 use crate::watch::{Phase, Rule, Verdict, Watcher};
 
@@ -79,6 +80,34 @@ impl Lookout {
             .iter()
             .map(|watcher| (format!("rule: {}", watcher.rule().name()), standing(watcher)));
         gauges.chain(rules).collect()
+    }
+
+    /// Every gauge's last hour, with the rules on it.
+    #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port draws charts"))]
+    pub(super) fn charts(&self) -> Vec<Chart> {
+        let marks = |gauge: &Watched| {
+            self.watchers
+                .iter()
+                .filter(|watcher| watcher.rule().gauge() == gauge.name())
+                .map(|watcher| Mark {
+                    rule: watcher.rule().name().to_owned(),
+                    limit: watcher.rule().limit(),
+                    standing: standing(watcher),
+                    fires: matches!(watcher.phase(), Phase::Firing | Phase::Clearing),
+                })
+                .collect()
+        };
+        self.gauges
+            .iter()
+            .map(|gauge| Chart {
+                gauge: gauge.name().to_owned(),
+                unit: gauge.unit(),
+                value: gauge.last().map(|reading| reading.value),
+                problem: gauge.failing().map(str::to_owned),
+                marks: marks(gauge),
+                points: gauge.history().iter().map(|point| (point.seconds, point.value)).collect(),
+            })
+            .collect()
     }
 
     /// Every rule and where it stands.
@@ -189,6 +218,21 @@ mod tests {
                 ("rule: counting high".to_owned(), "firing".to_owned())
             ]
         );
+    }
+
+    /// A day of ticks is one hour of points, however often they come.
+    #[test]
+    fn charts_are_bounded_and_bear_their_rules() {
+        let mut lookout = lookout(vec![Rule::above("counting", 5.0), Rule::growing("counting")], SECOND);
+        (0..86_400).for_each(|now| drop(lookout.tick(SECOND * now)));
+        let charts = lookout.charts();
+        let [chart] = charts.as_slice() else { panic!("one gauge, {charts:?}") };
+        assert!((239..=241).contains(&chart.points.len()), "{}", chart.points.len());
+        assert!(chart.points.iter().all(|(seconds, _)| *seconds > 82_700.0));
+        assert_eq!((chart.gauge.as_str(), chart.value), ("counting", Some(86_400.0)));
+        let marks: Vec<_> =
+            chart.marks.iter().map(|mark| (mark.rule.as_str(), mark.limit, mark.fires)).collect();
+        assert_eq!(marks, [("counting high", Some(5.0), true), ("counting growing", None, false)]);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use crate::watch::{Growth, TimeLeft};
 /// Adds to `alert` what `account` knows. `growth` is that of the gauge that fired, where it is one of bytes.
 pub(super) fn tell(alert: &mut Alert, growth: Option<Growth>, account: Option<Account>) {
     let Some(Account { memory, verdict, time_left, .. }) = account else { return };
-    alert.time_left =
-        time_left.or_else(|| by_the_rule(growth?, &memory)).map(|left| format!("OOM in {}", left.sentence()));
+    let left = time_left.or_else(|| by_the_rule(growth?, &memory));
+    alert.runs_out_in = left.map(|left| left.expected);
+    alert.time_left = left.map(|left| format!("OOM in {}", left.sentence()));
     alert.details.push(sentence(&verdict.sentence));
     alert.details.extend(memory.level.map(|level| room(&memory, level)));
 }

@@ -256,6 +256,8 @@ impl Watchroom {
         self.show_figures(&guard.lookout);
         let cpu_share = guard.lookout.reading("cpu.share").and_then(|reading| reading.value);
         self.newsroom.notice_cpu(cpu_share);
+        #[cfg(feature = "serve")]
+        self.desk.set_charts(now, guard.lookout.charts());
         for (verdict, reading) in verdicts {
             self.newsroom.hear(verdict, &reading, |kind| guard.before(kind), now);
         }

@@ -1,7 +1,7 @@
 //! The sinks in a build without flamewatch's features: they can be named and built, and deliver nothing.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::sink::{Alert, Outcome, Sink};
@@ -25,6 +25,7 @@ macro_rules! inert_sink {
 }
 
 inert_sink!(Slack, "Posts nothing: flamewatch was built without its features.");
+inert_sink!(SlackBot, "Posts nothing: flamewatch was built without its features.");
 inert_sink!(Webhook, "Posts nothing: flamewatch was built without its features.");
 inert_sink!(PagerDuty, "Sends nothing: flamewatch was built without its features.");
 inert_sink!(Pyroscope, "Pushes nothing: flamewatch was built without its features.");
@@ -46,6 +47,36 @@ impl Slack {
     /// Never in this build.
     pub fn from_env() -> Result<Option<Self>, Error> {
         Ok(None)
+    }
+}
+
+impl SlackBot {
+    /// A sink that posts nothing; nothing is looked at.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn new(_token: &str, _channel: &str) -> Result<Self, Error> {
+        Ok(Self(()))
+    }
+
+    /// Does nothing in this build.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn api(self, _url: &str) -> Result<Self, Error> {
+        Ok(self)
+    }
+
+    /// Does nothing in this build.
+    #[must_use]
+    pub const fn spread(self, _spread: Duration) -> Self {
+        self
+    }
+
+    /// Does nothing in this build.
+    #[must_use]
+    pub fn host(self, _name: impl Into<String>) -> Self {
+        self
     }
 }
 

@@ -51,6 +51,7 @@ pub use folded::Omitted;
 pub(crate) use goroutine::goroutine;
 #[cfg(feature = "serve")]
 pub(crate) use plain::plain;
+pub(crate) use text::Report;
 
 /// The forms a profile can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,6 +84,9 @@ pub struct Options {
     pub title: Option<String>,
     /// How large a picture is. Default: [`Size::Full`].
     pub size: Size,
+    /// In [`Format::Pprof`], say of each function whose code it is and its short name, in two fields of our own that other
+    /// readers skip. For the viewer of the debug port. Default: no.
+    pub owners: bool,
 }
 
 /// How large a picture ([`Format::Png`]) is, and so how much it shows.
@@ -141,7 +145,7 @@ impl Format {
         let value =
             options.value.filter(|index| *index < shown.values().len()).unwrap_or(shown.default_value);
         let written = match self {
-            Self::Pprof => pprof::write(&shown, out),
+            Self::Pprof => pprof::write(&shown, options.owners, out),
             Self::Folded => folded::write(&shown, value, out),
             #[cfg(feature = "flamegraph")]
             Self::Svg if options.raw => svg::write(&shown, value, options.title.as_deref(), out),
@@ -160,6 +164,13 @@ impl Format {
                 .because(error)
         })
     }
+}
+
+/// The top `rows` functions of `profile`.
+#[cfg(feature = "serve")]
+pub(crate) fn report(profile: &Profile, options: &Options, rows: usize) -> std::io::Result<Report> {
+    let shown = shown::of(profile, options.raw);
+    text::report(&shown, options.value.unwrap_or(shown.default_value), rows)
 }
 
 #[cfg(not(feature = "flamegraph"))]

@@ -15,6 +15,38 @@ const ROWS: usize = 30;
 /// The most labels listed.
 const LABELS: usize = 10;
 
+/// What a table says of a profile, for who draws it otherwise than as text.
+#[cfg(feature = "serve")]
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// What is shown, how sure it is, what was lost, and the profile's own remarks.
+    pub(crate) head: Vec<String>,
+    /// The top functions: flat, its share, its error, cum, its share, function, place.
+    pub(crate) rows: Vec<[String; 7]>,
+    /// How many functions there are beside them.
+    pub(crate) more: usize,
+    /// The top labels: value, share, label.
+    pub(crate) labels: Vec<[String; 3]>,
+}
+
+/// The top `rows` functions of `profile` by the value at `value`.
+#[cfg(feature = "serve")]
+pub(super) fn report(profile: &Profile, value: usize, rows: usize) -> io::Result<Report> {
+    let table = Table::new(profile, value);
+    let mut head = Vec::new();
+    table.head(profile, &mut head)?;
+    let head = String::from_utf8_lossy(&head).trim_end().lines().map(str::to_owned).collect();
+    let labels = table.top.labels.iter().take(LABELS);
+    Ok(Report {
+        head,
+        rows: table.top.functions.iter().take(rows).map(|row| table.cells(row)).collect(),
+        more: table.top.functions.len().saturating_sub(rows),
+        labels: labels
+            .map(|row| [table.show(row.cum.value), table.share(row.cum.value), plain(&row.name).into_owned()])
+            .collect(),
+    })
+}
+
 /// A longer name stands as it is and pushes its own line to the right, not the whole table.
 const NAME_WIDTH: usize = 72;
 

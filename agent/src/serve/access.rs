@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::net::SocketAddr;
 
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 
@@ -121,8 +121,17 @@ fn is_foreign<B>(request: &Request<B>, host: &str) -> bool {
     let followed = request.method() == Method::GET
         && header("sec-fetch-mode") == Some("navigate")
         && header("sec-fetch-dest") == Some("document")
-        && request.uri().path().starts_with("/debug/snapshots");
+        && is_of_a_snapshot(request.uri());
     header("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none")) && !followed
+}
+
+/// True for the pages that show a snapshot and can collect nothing.
+fn is_of_a_snapshot(uri: &Uri) -> bool {
+    let says_snapshot = || uri.query().unwrap_or("").split('&').any(|part| part.starts_with("snapshot="));
+    match uri.path() {
+        "/debug/flame" | "/debug/top" => says_snapshot(),
+        path => path.starts_with("/debug/snapshots"),
+    }
 }
 
 /// The tokens that a request shows: the password of Basic, the whole of Bearer.

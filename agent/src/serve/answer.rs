@@ -15,9 +15,9 @@ use crate::{Error, ErrorKind};
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
-/// No script, nothing from elsewhere, in nobody's frame.
-const STRICT: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
-                      frame-ancestors 'none'; base-uri 'none'";
+/// No script and no style but our own files, nothing from elsewhere, in nobody's frame.
+const STRICT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// A flame graph carries its own script and style. In a sandbox it has no origin: it can reach nothing of ours.
 pub(super) const SANDBOX: &str = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; \

@@ -45,6 +45,10 @@ pub(super) struct Ask {
     size: Option<usize>,
     /// How large a picture is.
     picture: Size,
+    /// Only what is newer than this, in seconds since the start of the agent.
+    pub(super) since: Option<u64>,
+    /// Whether functions say whose they are, for the viewer.
+    pub(super) owners: bool,
 }
 
 /// The form of a table.
@@ -74,6 +78,11 @@ impl Ask {
                 }
                 "format" => ask.format = Some(format(&value)?),
                 "raw" => ask.raw = flag(&value).ok_or_else(|| bad("raw", "0 or 1"))?,
+                "owners" => ask.owners = flag(&value).ok_or_else(|| bad("owners", "0 or 1"))?,
+                "since" => {
+                    let since = whole(&value).ok_or_else(|| bad("since", "a whole number of seconds"))?;
+                    ask.since = Some(since);
+                }
                 "value" => ask.value = Some(value),
                 "base" => ask.base = Some(value),
                 "page" => ask.page = Some(from_one("page", &value, MAX_PAGED)?),
@@ -94,6 +103,11 @@ impl Ask {
             ask.format.get_or_insert(Format::Text);
         }
         Ok(ask)
+    }
+
+    /// Whether what was is asked for, and not what will be.
+    pub(super) const fn looks_back(&self) -> bool {
+        self.last.is_some()
     }
 
     /// The form of the answer: pprof, unless asked otherwise.
@@ -132,7 +146,7 @@ impl Ask {
             profile.value_index(name).ok_or_else(|| bad("value", &format!("one of: {}", names())))
         };
         let value = self.value.as_ref().map(index).transpose()?;
-        Ok(Options { value, raw: self.raw, title: None, size: self.picture })
+        Ok(Options { value, raw: self.raw, title: None, size: self.picture, owners: self.owners })
     }
 }
 

@@ -1,6 +1,6 @@
-//! The first page: every profile with what it shows, how to look at it, and the exact command.
+//! `/debug/pprof/`, and the part of the overview that is the same: every profile with what it shows, how to look at it, and
+//! the exact command.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -11,28 +11,14 @@ use axum::response::Response;
 use super::Port;
 use super::answer::{self, HTML};
 use super::ask::MAX_SECONDS;
-use super::page::{Escaped, page};
+use super::page::{Escaped, scripted};
 use crate::Unit;
-use crate::render::Format;
 use crate::source::Source;
 
 /// What the form offers first: long enough to see something, short enough to wait for.
 const OFFERED_SECONDS: u64 = 10;
 
-/// What is counted and not sampled, each with what it says.
-const TABLES: &str = "<h2>tables</h2><ul><li><a href=\"/debug/leaks\">leaks</a>: what grows and is never freed, by name\
-    <li><a href=\"/debug/alerts\">alerts</a>: what is open, what was not told, and whether alerts arrive\
-    <li><a href=\"/debug/tasks\">tasks</a>: every task alive, the oldest first\
-    <li><a href=\"/debug/memory\">memory</a>: what it consists of, which part grows, when it runs out\
-    <li><a href=\"/debug/routes\">routes</a>: requests by route, how long they take, how many are in flight\
-    <li><a href=\"/debug/segments\">segments</a>: operations on other systems\
-    <li><a href=\"/debug/stats\">stats</a>: rates of both over 1, 5 and 15 minutes, and all gauges, as JSON\
-    <li><a href=\"/debug/threads\">threads</a>: every thread with its stack\
-    <li><a href=\"/metrics\">metrics</a>: every number, for Prometheus</ul>\
-    <p>As text; <code>?format=json</code> is for programs, <code>?page=</code> and <code>?size=</code> turn the pages of \
-    the tasks.</p>";
-
-const REST: &str = "<h2>others</h2><p><code>mutex</code>, <code>block</code>, <code>goroutine</code> and \
+const REST: &str = "<h2>others</h2><p class=\"quiet\"><code>mutex</code>, <code>block</code>, <code>goroutine</code> and \
     <code>threadcreate</code> are always answered under <code>/debug/pprof/</code>; where nothing is collected, with \
     an empty profile that says so. <code>tasks</code> and <code>goroutine</code> are one, <code>allocs</code> is \
     <code>heap</code> opened with what was allocated. <code>?seconds=N</code> gives what changed in N seconds, \
@@ -41,20 +27,14 @@ const REST: &str = "<h2>others</h2><p><code>mutex</code>, <code>block</code>, <c
 
 pub(super) async fn show(State(port): State<Arc<Port>>, headers: HeaderMap) -> Response {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let user = if port.access.is_guarded() { "x:$TOKEN@" } else { "" };
-    let mut body = about(&port.desk.about());
-    for source in port.desk.sources() {
-        body.push_str(&section(source.as_ref(), &format!("http://{user}{host}")));
-    }
-    answer::ok(HTML, page("profiles", &(body + TABLES + REST)))
+    let profiles = profiles(port.desk.sources(), &port.base(host));
+    answer::ok(HTML, scripted("profiles", &(profiles + REST), &[]))
 }
 
-fn about(lines: &[(String, String)]) -> String {
-    let rows = lines.iter().fold(String::new(), |mut rows, (name, value)| {
-        let _ = write!(rows, "<tr><th>{}<td>{}</tr>", Escaped(name), Escaped(value));
-        rows
-    });
-    format!("<div class=\"wide\"><table>{rows}</table></div>\n")
+/// Every one of `sources`, asked for at `base`.
+pub(super) fn profiles(sources: &[Arc<dyn Source>], base: &str) -> String {
+    let sections: String = sources.iter().map(|source| section(source.as_ref(), base)).collect();
+    format!("<div class=\"profiles\">{sections}</div>")
 }
 
 fn section(source: &dyn Source, base: &str) -> String {
@@ -65,42 +45,52 @@ fn section(source: &dyn Source, base: &str) -> String {
     let detail =
         source.detail().map(|detail| format!(" <small>{}</small>", Escaped(&detail))).unwrap_or_default();
     let path = format!("/debug/pprof/{name}");
-    let links = if source.windowed() { String::new() } else { links(&path) };
-    let form = form(&path, source.windowed());
+    let links = if source.windowed() { String::new() } else { links(&path, source.name()) };
+    let form = form(&path, source.name(), source.windowed());
     let seconds = if source.windowed() { format!("?seconds={OFFERED_SECONDS}") } else { String::new() };
     let command = format!("go tool pprof '{}{path}{seconds}'", Escaped(base));
-    format!("<h2>{name}{count}</h2><p>{about}{detail}</p>{links}{form}<pre>{command}</pre>\n")
-}
-
-/// A profile that takes time is never a bare link: a form says how long it will be.
-fn links(path: &str) -> String {
-    let graph = if cfg!(feature = "flamegraph") {
-        format!("<a href=\"{path}?format=svg\">flame graph</a><a href=\"{path}?format=png\">picture</a>")
-    } else {
-        String::new()
-    };
-    format!("<p>{graph}<a href=\"{path}?debug=1\">text</a><a href=\"{path}\">download</a></p>")
-}
-
-fn form(path: &str, windowed: bool) -> String {
-    let what = if windowed { "over" } else { "what changes in" };
-    let shown =
-        |format: &Format| !matches!(format, Format::Svg | Format::Png) || cfg!(feature = "flamegraph");
-    let order = [Format::Svg, Format::Png, Format::Text, Format::Pprof, Format::Folded, Format::Json];
-    let options: String = order.iter().filter(|format| shown(format)).map(|format| option(*format)).collect();
     format!(
-        "<form action=\"{path}\"><label>{what} <input type=\"number\" name=\"seconds\" min=\"1\" max=\"{MAX_SECONDS}\" \
-         value=\"{OFFERED_SECONDS}\"> seconds</label> <label>as <select name=\"format\">{options}</select></label> \
-         <button>go</button></form>"
+        "<article class=\"profile\"><h3>{name}{count}</h3><p>{about}{detail}</p><div class=\"ways\">{links}{form}\
+         <code class=\"command\">{command}</code></div></article>\n"
     )
 }
 
-fn option(format: Format) -> String {
-    let words = match format {
-        Format::Svg => "flame graph",
-        Format::Png => "picture",
-        Format::Pprof => "download",
-        other => other.name(),
+/// A profile that takes time is never a bare link: a form says how long it will be.
+fn links(path: &str, name: &str) -> String {
+    let name = Escaped(name);
+    format!(
+        "<span class=\"links\"><a class=\"main\" href=\"/debug/flame?profile={name}\">view</a> \
+         <a href=\"/debug/top?profile={name}\">top 50</a> {}<a href=\"{path}?debug=1\">text</a> \
+         <a href=\"{path}\">download</a></span>",
+        if cfg!(feature = "flamegraph") {
+            format!("<a href=\"{path}?format=svg\">SVG</a> <a href=\"{path}?format=png\">picture</a> ")
+        } else {
+            String::new()
+        }
+    )
+}
+
+/// What takes seconds, each of its forms a button.
+fn form(path: &str, name: &str, windowed: bool) -> String {
+    let what = if windowed { "over" } else { "what changes in" };
+    let (name, main) = (Escaped(name), if windowed { " class=\"main\"" } else { "" });
+    let elsewhere = |path: &str, words: &str, class: &str| {
+        format!("<button formaction=\"{path}\" name=\"profile\" value=\"{name}\"{class}>{words}</button>")
     };
-    format!("<option value=\"{}\">{words}</option>", format.name())
+    let here =
+        |format: &str, words: &str| format!("<button name=\"format\" value=\"{format}\">{words}</button>");
+    let drawn = if cfg!(feature = "flamegraph") && windowed {
+        here("svg", "SVG") + &here("png", "picture")
+    } else {
+        String::new()
+    };
+    let form = format!(
+        "<form action=\"{path}\"><label>{what} <input type=\"number\" name=\"seconds\" min=\"1\" max=\"{MAX_SECONDS}\" \
+         value=\"{OFFERED_SECONDS}\"> s</label> {}{}{drawn}{}{}</form>",
+        elsewhere("/debug/flame", "view", main),
+        elsewhere("/debug/top", "top 50", ""),
+        here("text", "text"),
+        here("pprof", "download")
+    );
+    if windowed { form } else { format!("<details><summary>change</summary>{form}</details>") }
 }

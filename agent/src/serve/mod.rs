@@ -6,16 +6,20 @@ pub(crate) mod access;
 mod alerts;
 mod answer;
 mod ask;
+mod flame;
+mod history;
 mod index;
 mod leaks;
 mod lists;
 mod memory;
 mod metrics;
+mod overview;
 mod page;
 mod profiles;
 mod snapshots;
 mod symbol;
 mod threads;
+mod viewer;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -56,6 +60,14 @@ pub(crate) async fn run(
     accept::serve(listener, router(desk, access), stop).await;
 }
 
+impl Port {
+    /// Where the port is asked, as a command would say it: with the token's place where one is needed.
+    fn base(&self, host: &str) -> String {
+        let user = if self.access.is_guarded() { "x:$TOKEN@" } else { "" };
+        format!("http://{user}{host}")
+    }
+}
+
 fn router(desk: Arc<Desk>, access: Access) -> Router {
     let port = Arc::new(Port {
         desk,
@@ -67,9 +79,12 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
     Router::new()
         .route("/", temporary("/debug/"))
         .route("/debug", temporary("/debug/"))
-        .route("/debug/", get(index::show))
+        .route("/debug/", get(overview::show))
         .route("/debug/health", get(|| async { answer::ok(TEXT, "ok\n") }))
-        .route("/debug/style.css", get(page::style))
+        .route("/debug/viewer/{name}", get(viewer::asset))
+        .route("/debug/flame", get(flame::show).head(flame::head))
+        .route("/debug/top", get(flame::top).head(flame::head))
+        .route("/debug/history", get(history::show).head(lists::head))
         .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
         .route("/metrics", get(metrics::show).head(metrics::head))
         .route("/debug/threads", get(threads::show))
@@ -98,11 +113,12 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
 
 /// Every request passes here first, and every answer last.
 async fn gate(State(port): State<Arc<Port>>, request: Request, next: Next) -> Response {
+    let browsed = page::Browsed::of(&request);
     let response = match port.access.admit(&request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     };
-    answer::dressed(response)
+    answer::dressed(browsed.framed(response).await)
 }
 
 #[cfg(test)]

@@ -67,12 +67,12 @@ impl Wanted {
         Err(Refusal::not_found("Unknown profile"))
     }
 
-    const fn is_windowed(&self) -> bool {
+    pub(super) const fn is_windowed(&self) -> bool {
         matches!(self, Self::Source { windowed: Some(_), .. })
     }
 
     /// How long it looks when nobody says; what is there now takes no time.
-    const fn default_length(&self) -> Duration {
+    pub(super) const fn default_length(&self) -> Duration {
         match self {
             Self::Source { windowed: Some(length), .. } => *length,
             _ => Duration::ZERO,
@@ -108,6 +108,13 @@ pub(super) async fn show(
     let profile = as_asked(profile, &name);
     let file = file_name(&name, &wanted, &ask);
     drawn(profile, &ask, None, &file, permit).await
+}
+
+/// The profile called `name`, for who draws it otherwise.
+pub(super) async fn collected(port: &Port, name: &str, ask: &Ask) -> Result<Profile, Refusal> {
+    let wanted = Wanted::of(&port.desk, name)?;
+    let profile = wanted.collect(&port.desk, ask.window(wanted.default_length())).await?;
+    Ok(as_asked(profile, name))
 }
 
 /// The wall-clock profile where the package fgprof has it, for scrapers that are set up for that.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::answer::{self, HTML, Refusal};
 use super::ask::Ask;
-use super::page::{Escaped, page};
+use super::page::{Escaped, scripted};
 use super::{Port, profiles};
 use crate::moment;
 use crate::profile::{Frame, Function, Profile};
@@ -56,26 +56,33 @@ pub(super) async fn show(
     let ask = Ask::of(&uri)?;
     let snapshot = port.snapshot(&id)?;
     let base = ask.base.as_ref().map(|base| port.snapshot(base)).transpose()?;
-    if ask.format() == Format::Pprof && base.is_none() && snapshot.about.named {
+    if ask.format() == Format::Pprof && base.is_none() && snapshot.about.named && !ask.owners {
         let file = file_name(&snapshot.about, false);
         return Ok(profiles::bare(Format::Pprof, &file, on_worker(move || bytes(&snapshot)).await?));
     }
-    if base.as_ref().is_some_and(|base| base.about.kind != snapshot.about.kind) {
-        return Err(Refusal::invalid("the two snapshots are of different kinds"));
-    }
+    check_kinds(&snapshot, base.as_deref())?;
     let permit = port.permit()?;
     let file = file_name(&snapshot.about, base.is_some());
     let title = Some(snapshot.about.trigger.clone());
-    let profile = match base {
-        // Functions of another run have the addresses of their time, or those of ours if they were named just now.
-        Some(base) if port.desk.is_foreign(&base) || port.desk.is_foreign(&snapshot) => {
-            let (before, after) = (port.profile(base).await?, port.profile(snapshot).await?);
-            placeless(&after).since(&placeless(&before))
-        }
-        Some(base) => port.profile(snapshot).await?.since(&port.profile(base).await?),
-        None => port.profile(snapshot).await?,
-    };
+    let profile = port.difference(snapshot, base).await?;
     profiles::drawn(profile, &ask, title, &file, permit).await
+}
+
+/// The profile in the snapshot called `id`, less the one called `base`, for who draws it otherwise.
+pub(super) async fn profile(port: &Port, id: &str, base: Option<&str>) -> Result<Profile, Refusal> {
+    let snapshot = port.snapshot(id)?;
+    let base = base.map(|base| port.snapshot(base)).transpose()?;
+    check_kinds(&snapshot, base.as_deref())?;
+    Ok(port.difference(snapshot, base).await?)
+}
+
+fn check_kinds(snapshot: &Kept, base: Option<&Kept>) -> Result<(), Refusal> {
+    match base {
+        Some(base) if base.about.kind != snapshot.about.kind => {
+            Err(Refusal::invalid("the two snapshots are of different kinds"))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn head(
@@ -100,7 +107,20 @@ impl Port {
         }
     }
 
-    fn snapshot(&self, id: &str) -> Result<Arc<Kept>, Refusal> {
+    /// What is in `snapshot`, less what is in `base`.
+    async fn difference(&self, snapshot: Arc<Kept>, base: Option<Arc<Kept>>) -> Result<Profile, Error> {
+        Ok(match base {
+            // Functions of another run have the addresses of their time, or those of ours if they were named just now.
+            Some(base) if self.desk.is_foreign(&base) || self.desk.is_foreign(&snapshot) => {
+                let (before, after) = (self.profile(base).await?, self.profile(snapshot).await?);
+                placeless(&after).since(&placeless(&before))
+            }
+            Some(base) => self.profile(snapshot).await?.since(&self.profile(base).await?),
+            None => self.profile(snapshot).await?,
+        })
+    }
+
+    pub(super) fn snapshot(&self, id: &str) -> Result<Arc<Kept>, Refusal> {
         self.desk
             .snapshot(id)
             .ok_or_else(|| Refusal::not_found("no such snapshot; it may have made room for newer ones"))
@@ -165,18 +185,22 @@ fn origin(whose: Whose) -> String {
     }
 }
 
+/// The list is a form: one snapshot less another needs no script.
 fn html<'s>(entries: impl Iterator<Item = Entry<'s>>) -> String {
     let rows: Vec<String> = entries.map(|entry| row(&entry)).collect();
     let body = match rows.as_slice() {
         [] => "<p>None yet. One is kept whenever an alert fires, and when memory nears its limit.</p>"
             .to_owned(),
         rows => format!(
-            "<div class=\"wide\"><table><tr><th>taken<th>profile<th>why<th>size<th></tr>{}</table></div>",
+            "<form id=\"compare\" action=\"/debug/flame\"><p><button id=\"go\">compare</button> \
+             <small>what grew and what shrank between the two</small></p>\
+             <div class=\"wide\"><table class=\"stacked\"><tr><th>taken<th>profile<th>why<th>size<th>look<th>earlier<th>later</tr>{}\
+             </table></div></form>",
             rows.concat()
         ),
     };
-    let about = "<p>Subtract one from another with <code>?base=ID</code>: what grew between the two.</p>";
-    page("snapshots", &format!("{body}{about}"))
+    let about = "<p class=\"quiet\">Every form of a snapshot takes <code>?base=ID</code>: what changed since that one.</p>";
+    scripted("snapshots", &format!("{body}{about}"), &["snapshots.js"])
 }
 
 fn row(entry: &Entry<'_>) -> String {
@@ -189,11 +213,23 @@ fn row(entry: &Entry<'_>) -> String {
     } else {
         format!("<br><small>{}, process {}</small>", Escaped(&entry.origin), entry.pid)
     };
-    let links = [("svg", "flame graph"), ("png", "picture"), ("text", "text"), ("pprof", "download")]
-        .map(|(format, name)| link(format, name));
+    let view = format!("<a class=\"main\" href=\"/debug/flame?snapshot={id}\">view</a> ");
+    let top = format!("<a href=\"/debug/top?snapshot={id}\">top 50</a> ");
+    let forms = [("svg", "SVG"), ("png", "picture"), ("text", "text"), ("pprof", "download")];
+    let drawn = |format: &str| matches!(format, "svg" | "png");
+    let forms = forms.iter().filter(|(format, _)| !drawn(format) || cfg!(feature = "flamegraph"));
+    let forms: String = forms.map(|(format, name)| link(format, name)).collect();
+    let pick = |name: &str, words: &str| {
+        format!(
+            "<td class=\"pick\"><label><input type=\"radio\" name=\"{name}\" value=\"{id}\" data-kind=\"{kind}\" \
+             aria-label=\"{words}: {id}\" required> <span>{words}</span></label>"
+        )
+    };
     format!(
-        "<tr><td>{taken}{origin}<td>{kind}<br><small><code>{id}</code></small><td>{trigger}<td>{size}<td>{}</tr>\n",
-        links.concat()
+        "<tr><td class=\"taken\">{taken}{origin}<td>{kind}<br><small><code>{id}</code></small><td>{trigger}<td class=\"size\">{size}<td>\
+         <span class=\"links\">{view}{top}{forms}</span>{}{}</tr>\n",
+        pick("base", "earlier"),
+        pick("snapshot", "later")
     )
 }
 

@@ -6,6 +6,7 @@ mod limits;
 mod lists;
 mod pages;
 mod profiles;
+mod viewer;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::Access;
-use crate::desk::{Desk, Identity};
+use crate::desk::{Chart, Desk, Identity, Mark};
 use crate::profile::{Frame, Function, Profile, ValueType};
 use crate::render::{Format, Options};
 use crate::source::{Source, Window};
@@ -193,7 +194,22 @@ fn desk(sources: &[Arc<Fake>]) -> Desk {
         desk.keep(snapshot(id, kind, weight));
     }
     desk.set_status(vec![("rss".to_owned(), SCRIPT.to_owned())]);
+    desk.set_charts(Duration::from_secs(100), vec![chart("tasks", None), chart(SCRIPT, Some(50.0))]);
     desk
+}
+
+/// A gauge that has grown to 99 in 100 seconds, with a rule.
+fn chart(gauge: &str, limit: Option<f64>) -> Chart {
+    let mark =
+        Mark { rule: format!("{gauge} high"), limit, standing: "firing".to_owned(), fires: limit.is_some() };
+    Chart {
+        gauge: gauge.to_owned(),
+        unit: Unit::Count,
+        value: Some(99.0),
+        problem: None,
+        marks: vec![mark],
+        points: (0..100).map(|second| (f64::from(second), f64::from(second))).collect(),
+    }
 }
 
 /// A whole answer.

@@ -1,7 +1,7 @@
 //! An alert as the reader gets it: all words and numbers, ready to be laid out.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// What an alert says about its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub struct Alert {
     /// How long until the memory limit is reached, with its error: `OOM in ~26 min (19 to 41)`; `None` for an alert that is
     /// not about that.
     pub time_left: Option<String>,
+    /// The same as a number, the expected one: for sinks that make haste when there is little.
+    pub runs_out_in: Option<Duration>,
     /// What the evidence says beyond the headline, one sentence a line.
     pub details: Vec<String>,
     /// The suspects, the worst first.
@@ -155,6 +157,7 @@ impl Alert {
             rule: rule.into(),
             headline: String::new(),
             time_left: None,
+            runs_out_in: None,
             details: Vec::new(),
             sites: Vec::new(),
             snapshot_url: None,

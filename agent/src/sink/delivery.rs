@@ -19,6 +19,9 @@ const STACK_BYTES: usize = 512 * 1024;
 /// No attempt gets more time, whatever the options say.
 const MAX_ATTEMPT: Duration = Duration::from_secs(600);
 
+/// The longest rest that a sink takes in the middle of a delivery.
+const MAX_REST: Duration = Duration::from_secs(60);
+
 /// How long stopping waits for a delivery that is under way.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -242,6 +245,7 @@ impl Shared {
                 state.down_since = None;
                 state.queue.done(ticket);
             }
+            Outcome::Wait { .. } => {}
             Outcome::Retry { reason, .. } => {
                 state.retried = state.retried.saturating_add(1);
                 state.fail(reason);
@@ -286,6 +290,7 @@ impl Worker {
             let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&outcome)));
             match outcome {
                 Outcome::Retry { after, .. } => self.shared.rest(backoff.next(after, dice())),
+                Outcome::Wait { after } => self.shared.rest(after.min(MAX_REST)),
                 Outcome::Sent | Outcome::Drop { .. } => backoff.reset(),
             }
         }
@@ -321,6 +326,7 @@ impl Worker {
                 }
                 return;
             }
+            Outcome::Wait { .. } => return,
             Outcome::Retry { reason, .. } => (reason, false),
             Outcome::Drop { reason } => (reason, true),
         };

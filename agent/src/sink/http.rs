@@ -16,7 +16,7 @@ use url::{Host, Url};
 #[cfg(any(feature = "webhook", feature = "pagerduty", feature = "pyroscope"))]
 pub(super) use endpoint::{Endpoint, Plain};
 
-/// The most of an answer that is read.
+/// The most of an answer that is read where nothing else is said.
 const MAX_ANSWER: u64 = 256 * 1024;
 
 /// No request takes longer, however far away its deadline is.
@@ -68,6 +68,17 @@ pub(super) fn send(
     request: Request<&[u8]>,
     deadline: Instant,
 ) -> Result<Answer, String> {
+    send_for(client, url, request, deadline, MAX_ANSWER)
+}
+
+/// The same, for an answer of at most `most` bytes.
+pub(super) fn send_for(
+    client: &ureq::Agent,
+    url: &Url,
+    request: Request<&[u8]>,
+    deadline: Instant,
+    most: u64,
+) -> Result<Answer, String> {
     let left = deadline.saturating_duration_since(Instant::now()).min(MAX_TIME);
     if left.is_zero() {
         return Err(String::from("no time was left to post"));
@@ -91,7 +102,7 @@ pub(super) fn send(
         .timeout_recv_body(Some(left * 2 / 20))
         .build();
     let mut response = client.run(request).map_err(|error| unreachable(url, &error))?;
-    Ok(read(&mut response))
+    Ok(read(&mut response, most))
 }
 
 impl Answer {
@@ -124,11 +135,11 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn read(response: &mut Response<ureq::Body>) -> Answer {
+fn read(response: &mut Response<ureq::Body>, most: u64) -> Answer {
     let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
     let mut body = Vec::new();
-    let whole = response.body_mut().as_reader().take(MAX_ANSWER).read_to_end(&mut body);
-    Answer { status, retry_after, whole: whole.is_ok_and(|length| (length as u64) < MAX_ANSWER), body }
+    let whole = response.body_mut().as_reader().take(most).read_to_end(&mut body);
+    Answer { status, retry_after, whole: whole.is_ok_and(|length| (length as u64) < most), body }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

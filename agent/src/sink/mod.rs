@@ -44,12 +44,12 @@ pub use pyroscope::Pyroscope;
 #[cfg(feature = "__agent")]
 pub(crate) use queue::Receipt;
 #[cfg(feature = "slack")]
-pub use slack::Slack;
+pub use slack::{Slack, SlackBot};
 #[cfg(feature = "webhook")]
 pub use webhook::Webhook;
 
 #[cfg(not(feature = "__agent"))]
-pub use crate::inert::sink::{Dir, Log, PagerDuty, Pyroscope, Slack, Webhook};
+pub use crate::inert::sink::{Dir, Log, PagerDuty, Pyroscope, Slack, SlackBot, Webhook};
 
 /// The host and the port of the proxy that posts to `url` take, if they take one.
 ///
@@ -81,6 +81,12 @@ pub enum Outcome {
         after: Option<Duration>,
         /// What happened, without secrets.
         reason: String,
+    },
+    /// Nothing has failed, and there is more to be done for it after a rest of at most a minute. It is the next one to be
+    /// delivered again.
+    Wait {
+        /// The rest.
+        after: Duration,
     },
     /// It will never arrive; trying again is no use.
     Drop {

@@ -160,6 +160,7 @@ mod tests {
         let mut alert = Alert::new("7f3a-1", State::Firing, "shop", "heap leak");
         alert.headline = "heap leak in orders: +2 MiB a minute".to_owned();
         alert.time_left = Some("OOM in ~26 min (19 to 41)".to_owned());
+        alert.runs_out_in = Some(Duration::from_secs(26 * 60));
         alert.at = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         alert
     }

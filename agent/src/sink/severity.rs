@@ -1,6 +1,9 @@
 //! How bad an alert is, in the four words that pagers and Alertmanager's receivers share.
 
 #[cfg(any(feature = "pagerduty", test))]
+use std::time::Duration;
+
+#[cfg(any(feature = "pagerduty", test))]
 use crate::sink::Alert;
 
 /// How bad a fault is.
@@ -31,20 +34,17 @@ impl Severity {
         }
     }
 
-    /// The same, and critical where memory lasts no more than minutes.
+    /// The same, and critical where memory lasts less than [`SOON`].
     #[cfg(any(feature = "pagerduty", test))]
     pub(super) fn of(alert: &Alert) -> Self {
-        let soon = alert.time_left.as_deref().is_some_and(is_soon);
+        let soon = alert.runs_out_in.is_some_and(|left| left < SOON);
         if soon { Self::Critical } else { Self::of_rule(&alert.rule) }
     }
 }
 
-/// Whether a time left is told in minutes or seconds, which is under 100 minutes: `OOM in ~26 min (19 to 41)`.
+/// With less left there is no time to look at it later.
 #[cfg(any(feature = "pagerduty", test))]
-fn is_soon(left: &str) -> bool {
-    let unit = left.split_once('~').and_then(|(_, rest)| rest.split(' ').nth(1));
-    matches!(unit, Some("min" | "s"))
-}
+const SOON: Duration = Duration::from_secs(100 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -52,25 +52,23 @@ mod tests {
     use crate::sink::State;
 
     #[track_caller]
-    fn check(rule: &str, left: &str, expected: &str) {
+    fn check(rule: &str, minutes_left: Option<u64>, expected: &str) {
         let mut alert = Alert::new("a1", State::Firing, "shop", rule);
-        alert.time_left = (!left.is_empty()).then(|| format!("OOM in {left}"));
-        assert_eq!(Severity::of(&alert).as_str(), expected, "{rule}, {left}");
+        alert.runs_out_in = minutes_left.map(|minutes| Duration::from_secs(60 * minutes));
+        assert_eq!(Severity::of(&alert).as_str(), expected, "{rule}, {minutes_left:?}");
     }
 
-    /// The times are as `watch::TimeLeft` says them.
     #[test]
     fn of_rules_and_of_what_is_left() {
-        check("rss.share high", "", "critical");
-        check("died", "", "critical");
-        check("heap leak", "", "error");
-        check("fds leak", "", "error");
-        check("heap.allocated growing", "", "warning");
-        check("rss.shared.pages high", "", "warning");
-        check("heap.allocated growing", "~26 min (19 to 41)", "critical");
-        check("heap.allocated growing", "~60 s (50 to 75)", "critical");
-        check("heap.allocated growing", "~0 s", "critical");
-        check("heap.allocated growing", "~10 h (8.3 to 12)", "warning");
-        check("heap leak", "~6.9 d (5.8 to over a week)", "error");
+        check("rss.share high", None, "critical");
+        check("died", None, "critical");
+        check("heap leak", None, "error");
+        check("fds leak", None, "error");
+        check("heap.allocated growing", None, "warning");
+        check("rss.shared.pages high", None, "warning");
+        check("heap.allocated growing", Some(26), "critical");
+        check("heap.allocated growing", Some(0), "critical");
+        check("heap.allocated growing", Some(600), "warning");
+        check("heap leak", Some(10_000), "error");
     }
 }

@@ -1,10 +1,13 @@
 //! Alerts to a Slack incoming webhook: one URL, text only, the five-minute start. The webhook's URL is a secret;
 //! it is in no error, log line or `Debug` output of ours (ureq shows paths at its TRACE level and nowhere else).
+//! The mode beside it, which has a token instead of a URL, is in `bot`.
 
 mod answer;
+mod bot;
 mod connector;
 mod escape;
 mod message;
+mod remedy;
 
 use std::fmt;
 use std::task::{Context, Poll, Waker};
@@ -12,13 +15,15 @@ use std::time::Instant;
 
 use slack_morphism::api::SlackApiPostWebhookMessageRequest;
 use slack_morphism::errors::SlackClientError;
-use slack_morphism::{ClientResult, SlackClient};
+use slack_morphism::{ClientResult, SlackClient, SlackMessageContent};
 use url::Url;
 
 use self::connector::Connector;
 use crate::sink::http::{self, is_loopback};
 use crate::sink::{Alert, Outcome, Sink};
 use crate::{Error, ErrorKind};
+
+pub use bot::SlackBot;
 
 /// The environment variable that holds the webhook's URL.
 const VARIABLE: &str = "FLAMEWATCH_SLACK_WEBHOOK";
@@ -71,9 +76,10 @@ impl Slack {
         self.webhook.host_str().unwrap_or_default()
     }
 
-    fn post(&self, message: &SlackApiPostWebhookMessageRequest, deadline: Instant) -> ClientResult<()> {
+    fn post(&self, message: SlackMessageContent, deadline: Instant) -> ClientResult<()> {
         let client = SlackClient::new(Connector::new(self.client.clone(), deadline));
-        ready(client.post_webhook_message(&self.webhook, message)).map(drop)
+        let message = SlackApiPostWebhookMessageRequest::new(message);
+        ready(client.post_webhook_message(&self.webhook, &message)).map(drop)
     }
 }
 
@@ -83,12 +89,12 @@ impl Sink for Slack {
     }
 
     fn deliver(&mut self, alert: &Alert, deadline: Instant) -> Outcome {
-        let mut result = self.post(&message::laid_out(alert), deadline);
+        let mut result = self.post(message::laid_out(alert), deadline);
         // Should Slack ever refuse our layout, the words alone are still worth sending.
         if result.as_ref().is_err_and(answer::refuses_layout) {
-            result = self.post(&message::words_only(alert), deadline);
+            result = self.post(message::words_only(alert), deadline);
         }
-        answer::outcome(result, self.host())
+        answer::of_webhook(result, self.host())
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,8 @@ struct Document {
     rule: String,
     headline: String,
     time_left: Option<String>,
+    #[serde(default)]
+    runs_out_in: Option<Duration>,
     details: Vec<String>,
     sites: Vec<Suspect>,
     snapshot_url: Option<String>,
@@ -142,6 +144,7 @@ impl Document {
             rule,
             headline,
             time_left,
+            runs_out_in,
             details,
             sites,
             snapshot_url,
@@ -158,6 +161,7 @@ impl Document {
             rule,
             headline,
             time_left,
+            runs_out_in,
             details,
             sites: sites.into_iter().map(Suspect::of).collect(),
             snapshot_url,
@@ -181,6 +185,7 @@ impl Document {
         alert.kind = kinds.into_iter().find(|kind| kind.as_str() == self.kind).unwrap_or(alert.kind);
         alert.headline = self.headline;
         alert.time_left = self.time_left;
+        alert.runs_out_in = self.runs_out_in;
         alert.details = self.details;
         alert.sites = self.sites.into_iter().map(Suspect::named).collect();
         alert.snapshot_url = self.snapshot_url;

@@ -37,14 +37,15 @@ const RESERVE: usize = 1024;
 const LOSSES: &str = "losses: ";
 const ERROR: &str = "sampling error: ";
 
-pub(super) fn write(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
+/// Writes `profile`, with fields of our own for our viewer if `owners`.
+pub(super) fn write(profile: &Profile, owners: bool, out: &mut dyn Write) -> io::Result<()> {
     let mut gzip = GzEncoder::new(out, Compression::default());
-    gzip.write_all(&encode(profile).encode_to_vec())?;
+    gzip.write_all(&encode(profile, owners).encode_to_vec())?;
     gzip.finish().map(drop)
 }
 
-fn encode(profile: &Profile) -> proto::Profile {
-    let mut writer = Writer::new(profile);
+fn encode(profile: &Profile, owners: bool) -> proto::Profile {
+    let mut writer = Writer::new(profile, owners);
     let mut stacks: Vec<Stack<'_>> = profile.iter().collect();
     stacks.sort_by_key(|stack| Reverse(stack.value(profile.default_value).unsigned_abs()));
     let room = if stacks.len() > MAX_SAMPLES { MAX_SAMPLES - 1 } else { MAX_SAMPLES };
@@ -69,8 +70,8 @@ struct Writer<'p> {
 }
 
 impl<'p> Writer<'p> {
-    fn new(profile: &'p Profile) -> Self {
-        let mut tables = Tables::new(&profile.mappings);
+    fn new(profile: &'p Profile, owners: bool) -> Self {
+        let mut tables = Tables::new(&profile.mappings, owners);
         let mut value = |value: &ValueType| proto::ValueType {
             name: tables.string(value.name()),
             unit: tables.string(value.unit().as_str()),

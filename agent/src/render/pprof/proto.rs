@@ -111,7 +111,7 @@ pub(super) struct Line {
     pub(super) line: i64,
 }
 
-/// A function.
+/// A function. The last two fields are ours, for our own viewer: others skip numbers they do not know.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 pub(super) struct Function {
     #[prost(uint64, tag = "1")]
@@ -122,4 +122,10 @@ pub(super) struct Function {
     pub(super) system_name: i64,
     #[prost(int64, tag = "4")]
     pub(super) filename: i64,
+    /// Whose code it is, as [`Owner`](crate::profile::Owner) counts; 0 when it is not said.
+    #[prost(uint32, tag = "100")]
+    pub(super) owner: u32,
+    /// The short name for drawings.
+    #[prost(int64, tag = "101")]
+    pub(super) short_name: i64,
 }

@@ -4,7 +4,8 @@ use indexmap::IndexSet;
 use prost::Message as _;
 
 use super::proto;
-use crate::profile::{Function, Mapping};
+use crate::profile::{Function, Mapping, Owner};
+use crate::render::plain::plain;
 
 /// The longest string written, in bytes: Pyroscope refuses a longer one.
 const MAX_STRING: usize = 65_535;
@@ -17,6 +18,8 @@ pub(super) struct Tables {
     locations: IndexSet<Place>,
     mappings: Vec<Mapping>,
     size: usize,
+    /// Whether functions say whose they are and what they are called in short.
+    owners: bool,
 }
 
 /// A state to go back to when a stack turns out not to fit.
@@ -33,6 +36,15 @@ struct Named {
     name: i64,
     system_name: i64,
     filename: i64,
+    owner: u32,
+    short_name: i64,
+}
+
+impl Named {
+    fn message(self, id: u64) -> proto::Function {
+        let Self { name, system_name, filename, owner, short_name } = self;
+        proto::Function { id, name, system_name, filename, owner, short_name }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,12 +55,12 @@ struct Place {
 
 impl Tables {
     /// Tables over `mappings`, the main executable's first.
-    pub(super) fn new(mappings: &[Mapping]) -> Self {
+    pub(super) fn new(mappings: &[Mapping], owners: bool) -> Self {
         let mut mappings = mappings.to_vec();
         let main = mappings.iter().find(|mapping| is_executable(&mapping.path)).map(|main| main.path.clone());
         mappings.sort_by_key(|mapping| Some(&mapping.path) != main.as_ref());
         let (functions, locations) = (IndexSet::new(), IndexSet::new());
-        let mut tables = Self { strings: IndexSet::new(), functions, locations, mappings, size: 0 };
+        let mut tables = Self { strings: IndexSet::new(), functions, locations, mappings, size: 0, owners };
         tables.string("");
         for mapping in tables.mappings.clone() {
             let [path, build_id] = [&mapping.path, &mapping.build_id].map(|text| tables.string(text));
@@ -90,10 +102,17 @@ impl Tables {
         let system_name = if function.system_name == function.name { "" } else { &function.system_name };
         let [name, system_name, filename] =
             [&function.name, system_name, &function.file].map(|text| self.string(text));
-        let (index, new) = self.functions.insert_full(Named { name, system_name, filename });
+        let (owner, short_name) = if self.owners {
+            let short = flamewatch_symbolizer::name::short(&function.name);
+            (number(function.owner), self.string(&plain(&short)))
+        } else {
+            (0, 0)
+        };
+        let named = Named { name, system_name, filename, owner, short_name };
+        let (index, new) = self.functions.insert_full(named);
         let id = id(index);
         if new {
-            self.size += field(proto::Function { id, name, system_name, filename }.encoded_len());
+            self.size += field(named.message(id).encoded_len());
         }
         proto::Line { function_id: id, line: i64::from(function.line) }
     }
@@ -120,13 +139,7 @@ impl Tables {
                 self.mapping(id, mapping, path, build_id)
             })
             .collect();
-        profile.function = (1..)
-            .zip(&self.functions)
-            .map(|(id, named)| {
-                let Named { name, system_name, filename } = *named;
-                proto::Function { id, name, system_name, filename }
-            })
-            .collect();
+        profile.function = (1..).zip(&self.functions).map(|(id, named)| named.message(id)).collect();
         profile.string_table = self.strings.into_iter().collect();
     }
 
@@ -168,6 +181,20 @@ impl Tables {
     fn has_file(&self, line: proto::Line) -> bool {
         let index = usize::try_from(line.function_id).unwrap_or(0).wrapping_sub(1);
         self.functions.get_index(index).is_some_and(|named| named.filename != 0)
+    }
+}
+
+/// How `owner` is written; the viewer has the same list.
+const fn number(owner: Owner) -> u32 {
+    match owner {
+        Owner::User => 1,
+        Owner::Dependency => 2,
+        Owner::Runtime => 3,
+        Owner::Std => 4,
+        Owner::Allocator => 5,
+        Owner::System => 6,
+        Owner::Flamewatch => 7,
+        _ => 0,
     }
 }
 

@@ -23,7 +23,7 @@ fn told(profile: &Profile) -> BTreeMap<String, Vec<i64>> {
 
 fn bytes(profile: &Profile) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write(profile, &mut bytes).expect("memory takes everything");
+    write(profile, false, &mut bytes).expect("memory takes everything");
     bytes
 }
 
@@ -128,15 +128,15 @@ proptest! {
 
     #[test]
     fn what_is_written_is_sound(profile in profiles()) {
-        let message = encode(&profile);
+        let message = encode(&profile, false);
         sound(&message);
-        let counted = Writer::new(&profile);
+        let counted = Writer::new(&profile, false);
         prop_assert!(counted.tables.size() > 0);
     }
 
     #[test]
     fn no_input_is_too_bad(profile in profiles(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let mut raw = encode(&profile).encode_to_vec();
+        let mut raw = encode(&profile, false).encode_to_vec();
         let at = at.index(raw.len());
         raw[at] = byte;
         let _ = decode(&raw);
@@ -148,9 +148,30 @@ proptest! {
 
 #[test]
 fn golden_message() {
-    let message = encode(&super::super::shown::of(&heap(), false));
+    let message = encode(&super::super::shown::of(&heap(), false), false);
     sound(&message);
     golden("heap.pprof.txt", &format!("{message:#?}\n"));
+}
+
+/// What our viewer is told beside what everybody is told: whose code a function is, and its short name.
+#[test]
+fn owners_are_said_to_who_asks_and_change_nothing_else() {
+    let mut profile = Profile::new("any", [ValueType::new("n", Unit::Count)]);
+    let frames = [("alloc::vec::Vec<T,A>::push", ""), ("shop::orders::place::{async fn}", "src/orders.rs")];
+    profile.add(frames.map(|(name, file)| Frame::named(Function::new(name, file, 1))), &[1], 1);
+    let message = encode(&profile, true);
+    sound(&message);
+    let text = |index: i64| message.string_table[usize::try_from(index).expect("an index")].as_str();
+    let said: Vec<_> =
+        message.function.iter().map(|function| (function.owner, text(function.short_name))).collect();
+    assert_eq!(said, [(4, "Vec::push"), (1, "orders::place")]);
+    assert_eq!(told(&decode(&message.encode_to_vec()).expect("our own bytes")), told(&profile));
+    assert!(
+        encode(&profile, false)
+            .function
+            .iter()
+            .all(|function| (function.owner, function.short_name) == (0, 0))
+    );
 }
 
 #[test]
@@ -158,7 +179,7 @@ fn the_main_executable_comes_first() {
     let again = back(&heap());
     let names: Vec<_> = again.mappings.iter().map(|mapping| &*mapping.path).collect();
     assert_eq!(names, ["/srv/shop", "/lib/libc.so.6"]);
-    let named: Vec<_> = encode(&heap()).mapping.iter().map(|mapping| mapping.has_functions).collect();
+    let named: Vec<_> = encode(&heap(), false).mapping.iter().map(|mapping| mapping.has_functions).collect();
     assert_eq!(named, [true, false]);
 }
 
@@ -168,7 +189,7 @@ fn a_key_counts_once_and_the_innermost_counts() {
     let leaf = Frame::named(Function::new("leaf", "", 0));
     let labels = [("route", "/inner"), ("", "no key"), ("empty", ""), ("route", "/outer")];
     profile.add([leaf].into_iter().chain(labels.map(|(key, value)| Frame::label(key, value))), &[1], 1);
-    sound(&encode(&profile));
+    sound(&encode(&profile, false));
     let labels: Vec<_> = back(&profile).frames().skip(1).map(|frame| frame.show().into_owned()).collect();
     assert_eq!(labels, ["route=/inner"]);
 }
@@ -186,7 +207,7 @@ fn large(count: i64, length: usize) -> Profile {
 
 #[track_caller]
 fn check_bounded(profile: &Profile, kept: std::ops::RangeInclusive<usize>) {
-    let message = encode(profile);
+    let message = encode(profile, false);
     sound(&message);
     let again = back(profile);
     assert!(kept.contains(&again.len()), "{} stacks kept", again.len());
@@ -229,7 +250,7 @@ fn bad_input_is_named() {
     check_bad(&whole[..whole.len() / 2], "not whole");
     check_bad(&vec![0; MAX_BYTES * 4 + 1], "larger than 16 MiB");
     let change = |change: fn(&mut proto::Profile)| {
-        let mut message = encode(&heap());
+        let mut message = encode(&heap(), false);
         change(&mut message);
         message.encode_to_vec()
     };
@@ -242,7 +263,7 @@ fn bad_input_is_named() {
 
 #[test]
 fn a_name_borne_by_many_lines_cannot_fill_the_memory() {
-    let mut message = encode(&large(1, 65_535));
+    let mut message = encode(&large(1, 65_535), false);
     let line = message.location[0].line[0];
     message.location = (1..999)
         .map(|id| proto::Location { id, line: vec![line; 4], ..proto::Location::default() })

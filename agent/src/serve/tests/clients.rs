@@ -61,6 +61,9 @@ fn pages_of_other_sites_get_nothing_but_links_to_snapshots_can_be_followed() {
     );
     assert_eq!(server.request("GET", "/debug/snapshots/a1?format=text", &followed, b"").status, 200);
     assert_eq!(server.request("GET", "/debug/snapshots/a1?format=text", &[cross], b"").status, 403);
+    assert_eq!(server.request("GET", "/debug/flame?snapshot=a1", &followed, b"").status, 200);
+    assert_eq!(server.request("GET", "/debug/flame?profile=heap", &followed, b"").status, 403);
+    assert_eq!(server.request("GET", "/debug/top?profile=heap", &followed, b"").status, 403);
 }
 
 #[test]
@@ -72,7 +75,9 @@ fn a_token_guards_everything() {
         "/debug/health",
         "/debug/pprof/heap",
         "/debug/pprof/symbol",
-        "/debug/style.css",
+        "/debug/viewer/style.css",
+        "/debug/flame?profile=heap",
+        "/debug/history",
         "/x",
     ] {
         let answer = server.get(path);

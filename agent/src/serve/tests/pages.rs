@@ -5,14 +5,24 @@ use super::{SCRIPT, Server};
 #[test]
 fn every_answer_bears_the_same_armor() {
     let server = Server::start();
-    for path in
-        ["/debug/", "/debug/pprof/heap", "/debug/snapshots", "/debug/health", "/debug/style.css", "/nothing"]
-    {
+    for path in [
+        "/debug/",
+        "/debug/pprof/heap",
+        "/debug/snapshots",
+        "/debug/health",
+        "/debug/history",
+        "/debug/flame?profile=heap",
+        "/nothing",
+    ] {
         let answer = server.get(path);
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("cache-control"), "no-store");
         assert_eq!(answer.header("referrer-policy"), "no-referrer");
-        assert!(answer.header("content-security-policy").starts_with("default-src 'none'; style-src 'self'"));
+        assert_eq!(
+            answer.header("content-security-policy"),
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+             form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        );
         assert_eq!(answer.header("access-control-allow-origin"), "");
     }
 }
@@ -20,7 +30,14 @@ fn every_answer_bears_the_same_armor() {
 #[test]
 fn no_name_becomes_markup() {
     let server = Server::start();
-    for path in ["/debug/", "/debug/pprof/", "/debug/snapshots"] {
+    for path in [
+        "/debug/",
+        "/debug/pprof/",
+        "/debug/snapshots",
+        "/debug/top?profile=heap",
+        "/debug/top?snapshot=b2&base=a1",
+        "/debug/flame?snapshot=b2&base=a1",
+    ] {
         let page = server.get(path);
         assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
         assert!(!page.text().contains(SCRIPT) && page.text().contains("&lt;script&gt;"), "{}", page.text());
@@ -40,6 +57,7 @@ fn the_index_tells_how_to_look_and_starts_nothing_long_by_a_click() {
     assert!(
         text.contains("<form action=\"/debug/pprof/profile\">")
             && !text.contains("<a href=\"/debug/pprof/profile")
+            && !text.contains("href=\"/debug/flame?profile=profile")
     );
     for (from, to) in [("/", "/debug/"), ("/debug", "/debug/"), ("/debug/pprof", "/debug/pprof/")] {
         let answer = server.get(from);
@@ -56,7 +74,9 @@ fn snapshots_are_listed_shown_and_subtracted() {
         (list[1]["id"].as_str(), list[1]["taken"].as_str()),
         (Some("b2"), Some("2023-11-14T22:13:20Z"))
     );
-    assert!(server.get("/debug/snapshots").text().contains("href=\"/debug/snapshots/b2?format=text\""));
+    let list = server.get("/debug/snapshots");
+    assert!(list.text().contains("href=\"/debug/snapshots/b2?format=text\""));
+    assert!(list.text().contains("<input type=\"radio\" name=\"base\" value=\"a1\" data-kind=\"heap\""));
     let whole = server.get("/debug/snapshots/b2");
     assert_eq!(whole.header("content-disposition"), "attachment; filename=\"heap-b2.pb.gz\"");
     assert_eq!(whole.profile().total(3), 5 << 20);

@@ -192,6 +192,7 @@ mod tests {
                 Outcome::Sent => String::from("sent"),
                 Outcome::Retry { reason, .. } => format!("retry: {reason}"),
                 Outcome::Drop { reason } => format!("drop: {reason}"),
+                Outcome::Wait { .. } => String::from("wait"),
             };
             assert!(shown.starts_with(expected), "{shown}");
         }

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::time::UNIX_EPOCH;
 
 use slack_morphism::SlackMessageContent;
-use slack_morphism::api::SlackApiPostWebhookMessageRequest;
 use slack_morphism::blocks::{
     SlackBlock, SlackBlockMarkDownText, SlackBlockPlainText, SlackContextBlock, SlackContextBlockElement,
     SlackHeaderBlock, SlackSectionBlock,
@@ -16,20 +15,20 @@ use crate::moment;
 use crate::sink::{Alert, Kind, Site, State};
 
 /// Slack's limits: characters of a header, characters of a section, blocks of a message.
-const MAX_HEADER: usize = 150;
+pub(super) const MAX_HEADER: usize = 150;
 const MAX_SECTION: usize = 3_000;
-const MAX_BLOCKS: usize = 50;
+pub(super) const MAX_BLOCKS: usize = 50;
 
 /// How many suspects a message names. The debug port has the rest.
 const MAX_SITES: usize = 3;
 
 /// The longest line of a verdict, and the longest of the small print.
-const MAX_LINE: usize = 600;
+pub(super) const MAX_LINE: usize = 600;
 const MAX_FUNCTION: usize = 160;
 const MAX_PLACE: usize = 120;
 
 /// The whole message.
-pub(super) fn laid_out(alert: &Alert) -> SlackApiPostWebhookMessageRequest {
+pub(super) fn laid_out(alert: &Alert) -> SlackMessageContent {
     let mut blocks = vec![header(alert), section(verdict(alert))];
     if !alert.sites.is_empty() {
         blocks.push(section(suspects(&alert.sites)));
@@ -39,24 +38,29 @@ pub(super) fn laid_out(alert: &Alert) -> SlackApiPostWebhookMessageRequest {
     }
     blocks.push(small_print(alert));
     blocks.truncate(MAX_BLOCKS);
-    let content = SlackMessageContent::new().with_text(summary(alert)).with_blocks(blocks);
-    SlackApiPostWebhookMessageRequest::new(content)
+    SlackMessageContent::new().with_text(summary(alert)).with_blocks(blocks)
 }
 
 /// The summary alone, for a Slack that does not take the layout.
-pub(super) fn words_only(alert: &Alert) -> SlackApiPostWebhookMessageRequest {
+pub(super) fn words_only(alert: &Alert) -> SlackMessageContent {
     let mut text = summary(alert);
     if let Some(link) = alert.snapshot_url.as_deref().and_then(|url| link(url, "open the flame graph")) {
         text = text + "\n" + &link;
     }
-    SlackApiPostWebhookMessageRequest::new(SlackMessageContent::new().with_text(text))
+    SlackMessageContent::new().with_text(text)
+}
+
+/// A message of one line, which is escaped.
+pub(super) fn one_line(line: String) -> SlackMessageContent {
+    SlackMessageContent::new().with_text(line.clone()).with_blocks(vec![section(vec![line])])
 }
 
 /// The push notification: the verdict and the first suspect on one line.
-fn summary(alert: &Alert) -> String {
+pub(super) fn summary(alert: &Alert) -> String {
     let left = alert.time_left.as_ref().map(|left| format!("{left}; ")).unwrap_or_default();
     let mut text = format!("{} {}: {left}{}", sign(alert), alert.service, headline(alert));
-    if let Some(site) = alert.sites.first() {
+    // The headline of a leak names it already.
+    if let Some(site) = alert.sites.first().filter(|site| !text.contains(&site.function)) {
         let _ = write!(text, "; suspect {}", site.function);
         if let Some(place) = &site.place {
             let _ = write!(text, " ({place})");
@@ -151,7 +155,7 @@ fn joined(parts: Vec<String>, between: &str, limit: usize) -> String {
     text
 }
 
-fn headline(alert: &Alert) -> &str {
+pub(super) fn headline(alert: &Alert) -> &str {
     if alert.headline.trim().is_empty() { &alert.rule } else { &alert.headline }
 }
 
@@ -173,160 +177,5 @@ fn percent(ratio: f64) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-    use std::time::Duration;
-
-    use serde_json::Value;
-
-    use super::*;
-    use crate::sink::Kind;
-
-    fn site(function: &str, place: &str, growth: &str, relative_error: f64, share: f64) -> Site {
-        Site { relative_error, share, ..Site::new(function, Some(place.into()), growth) }
-    }
-
-    fn heap_growing() -> Alert {
-        let mut alert = Alert::new("7f3a-1", State::Firing, "leaky-shop", "heap growing");
-        alert.headline = "heap grows by 41 MiB a minute since 14:02, now 1.4 GiB".into();
-        alert.time_left = Some("OOM in ~26 min (19 to 41)".into());
-        alert.details = vec![
-            "requests a minute did not change (1,210 → 1,198): load does not explain it".into(),
-            "RSS is 1.4 GiB of 2 GiB (the container's limit).".into(),
-        ];
-        alert.sites = vec![
-            site(
-                "leaky_shop::orders::remember",
-                "fixtures/src/bin/leaky_shop/orders.rs:31",
-                "+1.1 GiB",
-                0.04,
-                0.93,
-            ),
-            site(
-                "<alloc::vec::Vec<T, A> as Extend<&'a T>>::extend",
-                "vec/mod.rs:2944",
-                "+41 MiB",
-                0.19,
-                0.035,
-            ),
-            site("tokio::runtime::task::core::Cell<T, S>::new", "core.rs:88", "+9 MiB", 0.4, 0.004),
-            site("serde_json::de::from_str", "de.rs:2701", "+2 MiB", 0.7, 0.002),
-        ];
-        alert.snapshot_url =
-            Some("http://127.0.0.1:6060/debug/snapshots/7?format=svg&value=inuse_space".into());
-        alert.context =
-            vec!["host shop-7d9f".into(), "pid 4711".into(), "leaky-shop 0.1.0".into(), "up 3 h".into()];
-        alert.at = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
-        alert
-    }
-
-    fn tasks_growing() -> Alert {
-        let mut alert = Alert::new("7f3a-2", State::Firing, "leaky-shop", "tasks growing");
-        alert.headline = "+195 tasks in 60 s, now 4,711".into();
-        alert.sites = vec![site("leaky_shop::checkout::begin", "checkout.rs:19", "+195", 0.0, 1.0)];
-        alert.at = UNIX_EPOCH + Duration::from_secs(1_790_000_060);
-        alert
-    }
-
-    fn reminder() -> Alert {
-        let mut alert = Alert::new("7f3a-1", State::Firing, "leaky-shop", "heap growing");
-        alert.kind = Kind::Reminder;
-        alert.headline = "still firing after 4 h: heap.allocated is 1.9 GiB".into();
-        alert.context = vec!["host shop-7d9f".into()];
-        alert.at = UNIX_EPOCH + Duration::from_secs(1_790_014_400);
-        alert
-    }
-
-    fn resolved() -> Alert {
-        let mut alert = Alert::new("7f3a-1", State::Resolved, "leaky-shop", "heap growing");
-        alert.headline = "heap is level again at 310 MiB; it fired for 41 min".into();
-        alert.context = vec!["host shop-7d9f".into()];
-        alert.at = UNIX_EPOCH + Duration::from_secs(1_790_002_460);
-        alert
-    }
-
-    fn hostile() -> Alert {
-        let mut alert = Alert::new("<!here>", State::Firing, "<!channel>&co", "queue <a|b> growing");
-        alert.headline = "*const u8 & <!channel>\nsecond line".into();
-        alert.details = vec!["<@U123> <https://evil.example|click> `code`".into()];
-        alert.sites = vec![site("a`<!subteam^S1>`b", "x`.rs:1", "<!everyone>", f64::NAN, f64::INFINITY)];
-        alert.snapshot_url = Some("http://h/<!channel>".into());
-        alert.context = vec!["<!channel>".into()];
-        alert.at = UNIX_EPOCH;
-        alert
-    }
-
-    fn json(alert: &Alert) -> Value {
-        serde_json::to_value(laid_out(alert)).expect("json")
-    }
-
-    #[track_caller]
-    fn golden(name: &str, alert: &Alert) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/data/slack").join(name);
-        let actual = json(alert);
-        if std::env::var_os("BLESS").is_some() {
-            let text = serde_json::to_string_pretty(&actual).expect("json") + "\n";
-            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-            std::fs::write(&path, text).expect("blessed");
-        }
-        let expected = std::fs::read_to_string(&path).expect("a golden file; BLESS=1 makes it");
-        // Compared as values: whether keys keep their order is up to a feature that any crate may turn on.
-        let expected: Value = serde_json::from_str(&expected).expect("json");
-        assert_eq!(actual, expected, "{name} differs; BLESS=1 accepts it");
-    }
-
-    #[test]
-    fn as_blessed() {
-        golden("heap_growing.json", &heap_growing());
-        golden("tasks_growing.json", &tasks_growing());
-        golden("reminder.json", &reminder());
-        golden("resolved.json", &resolved());
-        golden("hostile.json", &hostile());
-    }
-
-    #[test]
-    fn a_summary_is_one_line() {
-        assert_eq!(
-            summary(&heap_growing()),
-            "🔴 leaky-shop: OOM in ~26 min (19 to 41); heap grows by 41 MiB a minute since 14:02, now 1.4 GiB; suspect \
-             leaky_shop::orders::remember (fixtures/src/bin/leaky_shop/orders.rs:31), 93 % of the growth"
-        );
-        assert!(!summary(&hostile()).contains('\n'));
-    }
-
-    #[test]
-    fn nothing_pings() {
-        let shown = json(&hostile()).to_string();
-        for ping in ["<!channel", "<!here", "<!everyone", "<!subteam", "<@", "<https://evil"] {
-            // A header is plain text, in which Slack reads no markup.
-            let in_header = usize::from(ping == "<!channel");
-            assert_eq!(shown.matches(ping).count(), in_header, "{ping} in {shown}");
-        }
-    }
-
-    #[test]
-    fn the_largest_alert_fits() {
-        let mut alert = heap_growing();
-        let long = "<&>🔥`".repeat(2_000);
-        alert.service = long.clone();
-        alert.rule = long.clone();
-        alert.headline = long.clone();
-        alert.id = long.clone();
-        alert.details = vec![long.clone(); 500];
-        alert.context = vec![long.clone(); 500];
-        alert.sites = vec![site(&long, &long, &long, 1e300, 1e300); 500];
-        let message = json(&alert);
-        let blocks = message["blocks"].as_array().expect("blocks");
-        assert!(blocks.len() <= MAX_BLOCKS);
-        for block in blocks {
-            let (text, limit) = match block["type"].as_str().expect("a type") {
-                "header" => (&block["text"]["text"], MAX_HEADER),
-                "section" => (&block["text"]["text"], MAX_SECTION),
-                _ => (&block["elements"][0]["text"], MAX_SECTION),
-            };
-            let length = units(text.as_str().expect("text"));
-            assert!((1..=limit).contains(&length), "{length} > {limit}");
-        }
-        assert!(message.to_string().contains("more"), "what was left out is said");
-    }
-}
+#[path = "message_tests.rs"]
+mod tests;
