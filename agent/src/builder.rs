@@ -30,6 +30,13 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_SLACK_CHANNEL` | the id of the channel that the bot posts to | none |
 /// | `FLAMEWATCH_SLACK_SPREAD` | how far replicas spread their messages, to share one; `0s` for one replica | `15s` |
 /// | `FLAMEWATCH_SLACK_API` | where Slack's Web API is, for GovSlack | `https://slack.com/api` |
+/// | `FLAMEWATCH_WEBHOOK` | the URL that gets alerts as Alertmanager's webhooks do | none |
+/// | `FLAMEWATCH_WEBHOOK_SECRET` | what signs them, see [`Webhook`](crate::sink::Webhook) | none |
+/// | `FLAMEWATCH_WEBHOOK_TEMPLATE` | the file with another body for them, see there | none |
+/// | `FLAMEWATCH_PAGERDUTY_KEY` | the integration key of the PagerDuty service that gets alerts | none |
+/// | `FLAMEWATCH_PAGERDUTY_URL` | where PagerDuty's Events API is | `https://events.pagerduty.com` |
+/// | `FLAMEWATCH_PYROSCOPE` | the Pyroscope that gets the profiles of alerts | none |
+/// | `FLAMEWATCH_PYROSCOPE_TENANT` | its tenant | none |
 /// | `FLAMEWATCH_INBOUND` | where profiles can be asked for, by the next three; `off` for nowhere | `off` |
 /// | `FLAMEWATCH_SLACK_SIGNING_SECRET` | what signs Slack's slash command, `POST /slack` | none |
 /// | `FLAMEWATCH_SLACK_CHANNELS` | the ids of the channels that it may come from | none |

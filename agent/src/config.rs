@@ -1,6 +1,8 @@
 //! What can be set, what it is when nobody sets it, and which environment variable overrides it.
 //! Reading the environment is a function of a look-up, so that every error is tested without touching the process.
 
+mod slack;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,11 +58,14 @@ pub(crate) struct Config {
     pub(crate) token: Option<Secret>,
     pub(crate) url: Option<String>,
     pub(crate) slack_webhook: Option<Secret>,
-    /// Together with a channel, or not at all.
-    pub(crate) slack_token: Option<Secret>,
-    pub(crate) slack_channel: Option<String>,
-    pub(crate) slack_api: Option<String>,
-    pub(crate) slack_spread: Option<Duration>,
+    pub(crate) slack_bot: slack::SlackBot,
+    pub(crate) webhook: Option<Secret>,
+    pub(crate) webhook_secret: Option<Secret>,
+    pub(crate) webhook_template: Option<PathBuf>,
+    pub(crate) pagerduty_key: Option<Secret>,
+    pub(crate) pagerduty_url: Option<String>,
+    pub(crate) pyroscope: Option<Secret>,
+    pub(crate) pyroscope_tenant: Option<String>,
     pub(crate) inbound: Option<SocketAddr>,
     pub(crate) slack_signing_secret: Option<Secret>,
     pub(crate) slack_channels: Vec<String>,
@@ -141,6 +146,13 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_LEAKS", "on or off"),
     ("FLAMEWATCH_LEAK_TIMESCALE", "a number from 1 to 3600"),
     ("FLAMEWATCH_MEMORY_LIMIT", "bytes of resident memory such as 512MiB, or off"),
+    ("FLAMEWATCH_PAGERDUTY_KEY", "an integration key for PagerDuty's Events API v2: 32 letters and digits"),
+    (
+        "FLAMEWATCH_PAGERDUTY_URL",
+        "the https URL of PagerDuty's Events API such as https://events.eu.pagerduty.com",
+    ),
+    ("FLAMEWATCH_PYROSCOPE", "a Pyroscope's http or https URL"),
+    ("FLAMEWATCH_PYROSCOPE_TENANT", "a tenant's name, in ASCII and without blanks"),
     ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
     ("FLAMEWATCH_SERVICE", "a name"),
     ("FLAMEWATCH_SLACK_API", "the https URL of Slack's Web API, such as https://slack-gov.com/api"),
@@ -159,6 +171,12 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_URL", "the http or https URL under which people reach the debug port"),
     ("FLAMEWATCH_VERSION", "the service's version"),
     ("FLAMEWATCH_WARM_UP", "a duration such as 2m"),
+    ("FLAMEWATCH_WEBHOOK", "the http or https URL of what takes Alertmanager's webhooks"),
+    ("FLAMEWATCH_WEBHOOK_SECRET", "at least 16 bytes, or such bytes in base64 behind whsec_"),
+    (
+        "FLAMEWATCH_WEBHOOK_TEMPLATE",
+        "a file with a JSON document that has {{headline}} and its like in its strings",
+    ),
     ("FLAMEWATCH_WORKER_BLOCKED", "a duration from 50ms to 1m such as 500ms, or off"),
 ];
 
@@ -172,10 +190,14 @@ impl Default for Config {
             token: None,
             url: None,
             slack_webhook: None,
-            slack_token: None,
-            slack_channel: None,
-            slack_api: None,
-            slack_spread: None,
+            slack_bot: slack::SlackBot::default(),
+            webhook: None,
+            webhook_secret: None,
+            webhook_template: None,
+            pagerduty_key: None,
+            pagerduty_url: None,
+            pyroscope: None,
+            pyroscope_tenant: None,
             inbound: None,
             slack_signing_secret: None,
             slack_channels: Vec::new(),
@@ -229,12 +251,25 @@ impl Config {
         env.read_secret("FLAMEWATCH_SLACK_WEBHOOK", &mut self.slack_webhook, |text| {
             http_url(text).is_some()
         })?;
-        self.apply_slack_bot(&env)?;
+        self.slack_bot.apply(&env)?;
+        env.read_secret("FLAMEWATCH_WEBHOOK", &mut self.webhook, |text| http_url(text).is_some())?;
+        env.read_secret("FLAMEWATCH_WEBHOOK_SECRET", &mut self.webhook_secret, |text| text.len() >= 16)?;
+        env.read("FLAMEWATCH_WEBHOOK_TEMPLATE", &mut self.webhook_template, |text| {
+            Some(Some(PathBuf::from(text)))
+        })?;
+        env.read_secret("FLAMEWATCH_PAGERDUTY_KEY", &mut self.pagerduty_key, |text| {
+            text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })?;
+        env.read("FLAMEWATCH_PAGERDUTY_URL", &mut self.pagerduty_url, |text| http_url(text).map(Some))?;
+        env.read_secret("FLAMEWATCH_PYROSCOPE", &mut self.pyroscope, |text| http_url(text).is_some())?;
+        env.read("FLAMEWATCH_PYROSCOPE_TENANT", &mut self.pyroscope_tenant, |text| {
+            text.bytes().all(|byte| byte.is_ascii_graphic()).then(|| Some(text.to_owned()))
+        })?;
         env.read("FLAMEWATCH_INBOUND", &mut self.inbound, |text| or_off(text, |text| text.parse().ok()))?;
         env.read_secret("FLAMEWATCH_SLACK_SIGNING_SECRET", &mut self.slack_signing_secret, |text| {
             text.len() >= 16
         })?;
-        env.read("FLAMEWATCH_SLACK_CHANNELS", &mut self.slack_channels, channels)?;
+        env.read("FLAMEWATCH_SLACK_CHANNELS", &mut self.slack_channels, slack::channels)?;
         env.read_secret("FLAMEWATCH_TRIGGER_TOKEN", &mut self.trigger_token, |text| text.len() >= 16)?;
         env.read("FLAMEWATCH_DIR", &mut self.dir, |text| Some(Some(PathBuf::from(text))))?;
         env.read("FLAMEWATCH_DEBUG_DIR", &mut self.debug_dir, |text| Some(Some(PathBuf::from(text))))?;
@@ -281,22 +316,6 @@ impl Config {
         env.read("FLAMEWATCH_CPU_KEEP", &mut self.cpu_keep, |text| {
             duration(text, Duration::from_secs(10), 60 * minute)
         })
-    }
-
-    fn apply_slack_bot(&mut self, env: &Environment<'_>) -> Result<(), Error> {
-        env.read_secret("FLAMEWATCH_SLACK_TOKEN", &mut self.slack_token, |text| text.starts_with("xoxb-"))?;
-        env.read("FLAMEWATCH_SLACK_CHANNEL", &mut self.slack_channel, |text| channel_id(text).map(Some))?;
-        env.read("FLAMEWATCH_SLACK_API", &mut self.slack_api, |text| http_url(text).map(Some))?;
-        env.read("FLAMEWATCH_SLACK_SPREAD", &mut self.slack_spread, |text| {
-            duration(text, Duration::ZERO, Duration::from_secs(60)).map(Some)
-        })?;
-        let (set, missing) = match (&self.slack_token, &self.slack_channel) {
-            (Some(_), None) => ("FLAMEWATCH_SLACK_TOKEN", "FLAMEWATCH_SLACK_CHANNEL"),
-            (None, Some(_)) => ("FLAMEWATCH_SLACK_CHANNEL", "FLAMEWATCH_SLACK_TOKEN"),
-            _ => return Ok(()),
-        };
-        let problem = format!("{set} is set, but {missing} is not: a Slack bot needs both");
-        Err(Error::new(ErrorKind::Invalid, problem))
     }
 
     /// Names among `names` that begin like ours but are none: most likely misspelt.
@@ -382,17 +401,6 @@ fn http_url(text: &str) -> Option<String> {
     (!rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
 }
 
-/// Ids, since names change and can be taken by others.
-fn channels(text: &str) -> Option<Vec<String>> {
-    text.split(',').map(str::trim).map(channel_id).collect()
-}
-
-fn channel_id(text: &str) -> Option<String> {
-    let is_id =
-        text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    is_id.then(|| text.to_owned())
-}
-
 fn program_name() -> String {
     let path = std::env::current_exe().unwrap_or_default();
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -469,31 +477,6 @@ mod tests {
         );
         let config = with("FLAMEWATCH_TOKEN", "correct-horse-battery").expect("good");
         assert!(!format!("{config:?}").contains("correct-horse"));
-    }
-
-    #[test]
-    fn a_bot_needs_a_token_and_a_channel() {
-        let half = "is set, but FLAMEWATCH_SLACK_CHANNEL is not: a Slack bot needs both";
-        refused("FLAMEWATCH_SLACK_TOKEN", "xoxb-1", &format!("FLAMEWATCH_SLACK_TOKEN {half}"));
-        let half = "is set, but FLAMEWATCH_SLACK_TOKEN is not: a Slack bot needs both";
-        refused("FLAMEWATCH_SLACK_CHANNEL", "C012", &format!("FLAMEWATCH_SLACK_CHANNEL {half}"));
-        refused(
-            "FLAMEWATCH_SLACK_CHANNEL",
-            "#alerts",
-            "FLAMEWATCH_SLACK_CHANNEL is \"#alerts\", but must be a channel's id such as C0123456789, not its name",
-        );
-        refused(
-            "FLAMEWATCH_SLACK_TOKEN",
-            "hunter2",
-            "FLAMEWATCH_SLACK_TOKEN is a value of 7 characters (not shown), but must be a bot token, which begins with \
-             xoxb-",
-        );
-        let mut config = Config::default();
-        let set = [("FLAMEWATCH_SLACK_TOKEN", "xoxb-hunter2"), ("FLAMEWATCH_SLACK_CHANNEL", "C012")];
-        let look_up =
-            |wanted: &str| set.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
-        config.apply(look_up).expect("both");
-        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where profiles are asked for: by the debug port, and by the agent itself when a rule fires.
 //! Collecting and naming run on the agent's worker threads, so that its own loop never waits for them.
 
+mod alerts;
 mod memory;
 
 use std::path::Path;
@@ -21,6 +22,8 @@ use crate::{Error, ErrorKind, Unit, gauge, sys};
 
 use memory::Ledger;
 
+pub(crate) use alerts::{Board, Outlet};
+
 /// Everything that can be asked for.
 pub(crate) struct Desk {
     sources: Vec<Arc<dyn Source>>,
@@ -31,6 +34,8 @@ pub(crate) struct Desk {
     figures: Mutex<Vec<Family>>,
     meters: Mutex<Meters>,
     leaks: Mutex<Arc<Report>>,
+    outlets: Mutex<Vec<Outlet>>,
+    suppressed: Mutex<Vec<(&'static str, u64)>>,
     ledger: Arc<Ledger>,
     runtime: Option<Handle>,
     on_jemalloc: bool,
@@ -69,6 +74,8 @@ impl Desk {
             figures: Mutex::default(),
             meters: Mutex::default(),
             leaks: Mutex::default(),
+            outlets: Mutex::default(),
+            suppressed: Mutex::default(),
             ledger: Arc::default(),
             runtime: None,
             on_jemalloc: false,
@@ -277,6 +284,11 @@ impl Desk {
             Family::gauge("flamewatch_names_remembered_bytes", "What they take.").of(names.bytes as f64),
             Family::counter("flamewatch_names_forgotten_total", "Names that made room for others.")
                 .of(names.forgotten as f64),
+            Family::gauge("flamewatch_alerts_open", "Alerts that were told and are not over.").of(self
+                .store
+                .open_now()
+                .len()
+                as f64),
             Family::gauge("flamewatch_snapshots", "Profiles of alerts that are kept.")
                 .of(self.snapshots().len() as f64),
         ]);
@@ -296,6 +308,21 @@ impl Desk {
     /// Sets what [`Desk::leaks`] tells; the loop does after every look.
     pub(crate) fn set_leaks(&self, report: Report) {
         *self.leaks.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(report);
+    }
+
+    /// What is open, what was not told, and how the sinks do.
+    pub(crate) fn board(&self) -> Board {
+        Board {
+            open: self.store.open_now(),
+            suppressed: self.suppressed.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            outlets: self.outlets.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Sets what [`Desk::board`] tells of sinks and of what was not told; the loop does after every round.
+    pub(crate) fn set_board(&self, outlets: Vec<Outlet>, suppressed: Vec<(&'static str, u64)>) {
+        *self.outlets.lock().unwrap_or_else(PoisonError::into_inner) = outlets;
+        *self.suppressed.lock().unwrap_or_else(PoisonError::into_inner) = suppressed;
     }
 
     /// How fast routes and segments go.

@@ -11,6 +11,7 @@ mod inert;
 mod leak_zoo;
 mod leaks;
 mod memory;
+mod outlets;
 mod pprof;
 mod saved;
 mod settings;

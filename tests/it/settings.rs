@@ -22,6 +22,21 @@ fn a_value_that_is_not_allowed_is_refused_by_name() {
 }
 
 #[test]
+fn a_sink_that_cannot_work_is_refused_by_name_and_shows_no_secret() {
+    let template = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong-template.json");
+    std::fs::write(&template, r#"{"blocks": [{"text": "{{headlin}}"}]}"#).expect("a file");
+    let template = template.display().to_string();
+    let webhook = ("FLAMEWATCH_WEBHOOK", "http://user:hunter2@receiver.invalid/hunter2");
+    let error = refusal(&[("FLAMEWATCH_BIND", "off"), webhook, ("FLAMEWATCH_WEBHOOK_TEMPLATE", &template)]);
+    for part in ["FLAMEWATCH_WEBHOOK_TEMPLATE", "wrong-template.json", "{{headlin}} at /blocks/0/text"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let key = refusal(&[("FLAMEWATCH_BIND", "off"), ("FLAMEWATCH_PAGERDUTY_KEY", "hunter2")]);
+    assert!(key.contains("FLAMEWATCH_PAGERDUTY_KEY is a value of 7 characters (not shown)"), "{key}");
+    assert!(!error.contains("hunter2") && !key.contains("hunter2"), "{error}{key}");
+}
+
+#[test]
 fn a_port_that_strangers_can_reach_needs_a_token() {
     let error = refusal(&[("FLAMEWATCH_BIND", "0.0.0.0:0")]);
     assert!(error.contains("0.0.0.0:0") && error.contains("FLAMEWATCH_TOKEN"), "{error}");

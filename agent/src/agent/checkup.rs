@@ -38,6 +38,7 @@ pub fn doctor() -> Report {
     report.checks.push(memory_limit());
     report.checks.push(tasks_of_others());
     report.checks.push(slack(&config));
+    report.checks.extend(outlets(&config));
     report
 }
 
@@ -134,21 +135,61 @@ fn slack(config: &Config) -> Check {
             "set FLAMEWATCH_SLACK_WEBHOOK, or look into the log",
         );
     };
+    reach("slack", &webhook.0)
+}
+
+/// Whether what stands at `url` takes a connection.
+#[cfg(feature = "__http")]
+fn reach(name: &'static str, url: &str) -> Check {
+    use std::net::ToSocketAddrs as _;
     // The host alone: the path is the secret.
-    let url = url::Url::parse(&webhook.0).ok();
-    let addresses = url.as_ref().and_then(|url| url.socket_addrs(|| None).ok()).unwrap_or_default();
+    let url = url::Url::parse(url).ok();
     let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("(no host)");
-    let patience = std::time::Duration::from_secs(3);
-    let reached =
-        addresses.iter().any(|address| std::net::TcpStream::connect_timeout(address, patience).is_ok());
-    if reached {
-        return Check::ok("slack", format!("{host} takes connections"));
+    let remedy = "check DNS, proxy and egress rules of this host";
+    let proxy = match url.as_ref().map(crate::sink::proxy).transpose() {
+        Ok(proxy) => proxy.flatten(),
+        Err(error) => return Check::problem(name, error, remedy),
+    };
+    if let Some((proxy, port)) = proxy {
+        return if takes_connection((proxy.as_str(), port).to_socket_addrs().into_iter().flatten()) {
+            Check::ok(name, format!("the proxy {proxy}, which leads to {host}, takes connections"))
+        } else {
+            Check::problem(name, format!("the proxy {proxy} cannot be reached"), remedy)
+        };
     }
-    Check::problem(
-        "slack",
-        format!("{host} cannot be reached"),
-        "check DNS, proxy and egress rules of this host",
-    )
+    let addresses = url.as_ref().and_then(|url| url.socket_addrs(|| None).ok()).unwrap_or_default();
+    if takes_connection(addresses) {
+        return Check::ok(name, format!("{host} takes connections"));
+    }
+    Check::problem(name, format!("{host} cannot be reached"), remedy)
+}
+
+#[cfg(feature = "__http")]
+fn takes_connection(addresses: impl IntoIterator<Item = std::net::SocketAddr>) -> bool {
+    let patience = std::time::Duration::from_secs(3);
+    addresses.into_iter().any(|address| std::net::TcpStream::connect_timeout(&address, patience).is_ok())
+}
+
+/// The other sinks, where they are asked for.
+fn outlets(config: &Config) -> Vec<Check> {
+    let pagerduty = config.pagerduty_url.as_deref().unwrap_or("https://events.pagerduty.com");
+    let asked = [
+        ("webhook", cfg!(feature = "webhook"), config.webhook.as_ref().map(|url| url.0.as_str())),
+        ("pagerduty", cfg!(feature = "pagerduty"), config.pagerduty_key.as_ref().map(|_| pagerduty)),
+        ("pyroscope", cfg!(feature = "pyroscope"), config.pyroscope.as_ref().map(|url| url.0.as_str())),
+    ];
+    let check = |(name, built, url)| if built { reach(name, url) } else { unbuilt(name) };
+    asked.into_iter().filter_map(|(name, built, url)| Some((name, built, url?))).map(check).collect()
+}
+
+/// No sink in this build connects to anything.
+#[cfg(not(feature = "__http"))]
+fn reach(name: &'static str, _url: &str) -> Check {
+    unbuilt(name)
+}
+
+fn unbuilt(name: &'static str) -> Check {
+    Check::problem(name, format!("built without the `{name}` feature"), "enable `flamewatch/full`")
 }
 
 #[cfg(not(feature = "slack"))]

@@ -1,5 +1,7 @@
 //! The agent's own numbers for scrapers: what the index page says in words of gauges, rules, sinks and tables.
 
+use std::time::UNIX_EPOCH;
+
 use crate::context;
 use crate::figure::Family;
 use crate::meter::{Count, Subject};
@@ -95,7 +97,7 @@ fn suppressed(telling: &Telling) -> Family {
     })
 }
 
-fn deliveries(sinks: &[Status]) -> [Family; 5] {
+fn deliveries(sinks: &[Status]) -> [Family; 7] {
     let each = |family: Family, number: fn(&Status) -> u64| {
         sinks.iter().fold(family, |family, sink| family.with([("sink", &sink.name)], number(sink) as f64))
     };
@@ -115,7 +117,25 @@ fn deliveries(sinks: &[Status]) -> [Family; 5] {
         each(Family::gauge("flamewatch_alerts_waiting", "Alerts that wait to be delivered."), |sink| {
             sink.waiting as u64
         }),
+        each(
+            Family::gauge("flamewatch_alert_sink_down", "1 while what was tried last did not arrive."),
+            |sink| u64::from(sink.down_since.is_some()),
+        ),
+        arrivals(sinks),
     ]
+}
+
+/// When the last alert arrived, where one has.
+fn arrivals(sinks: &[Status]) -> Family {
+    let family =
+        Family::gauge("flamewatch_alert_last_delivered_timestamp_seconds", "When an alert arrived last.");
+    sinks.iter().fold(family, |family, sink| match sink.last_sent {
+        Some(at) => {
+            let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+            family.with([("sink", &sink.name)], since.as_secs_f64())
+        }
+        None => family,
+    })
 }
 
 fn labels(summary: context::Summary) -> [Family; 4] {
@@ -177,6 +197,8 @@ mod tests {
             files_left_out: 0,
             waiting: 2,
             last_error: None,
+            last_sent: None,
+            down_since: None,
         };
         let lookout = Lookout::new(
             Vec::new(),

@@ -15,6 +15,7 @@ mod leak_alert;
 mod leaks;
 mod lookout;
 mod memory;
+mod outlets;
 mod plateaus;
 mod port;
 mod restraint;

@@ -35,6 +35,7 @@ use super::ladder::MemoryLadder;
 use super::leak_alert::{self, About};
 use super::leaks::{Leaks, Looked, Looker, News};
 use super::lookout::{Lookout, Reading};
+use super::outlets;
 use super::plateaus::Known;
 use super::port::Port;
 use super::restraint::{self, Care, Restraint};
@@ -429,6 +430,8 @@ impl Watchroom {
         let mut figures = figures::families(lookout, &sinks, &self.telling, counts);
         figures.extend(self.equipment.figures());
         self.desk.set_figures(figures);
+        let suppressed = self.telling.suppressed().map(|(why, count)| (why.as_str(), count));
+        self.desk.set_board(outlets::shown(sinks), suppressed.collect());
     }
 
     #[cfg(feature = "inbound")]
@@ -438,6 +441,8 @@ impl Watchroom {
     }
 
     fn announce(&self) {
+        self.desk
+            .set_board(outlets::shown(self.deliveries.iter().map(Delivery::status).collect()), Vec::new());
         let port = self
             .url
             .as_deref()

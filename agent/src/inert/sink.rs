@@ -1,6 +1,6 @@
 //! The sinks in a build without flamewatch's features: they can be named and built, and deliver nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::Error;
@@ -26,6 +26,9 @@ macro_rules! inert_sink {
 
 inert_sink!(Slack, "Posts nothing: flamewatch was built without its features.");
 inert_sink!(SlackBot, "Posts nothing: flamewatch was built without its features.");
+inert_sink!(Webhook, "Posts nothing: flamewatch was built without its features.");
+inert_sink!(PagerDuty, "Sends nothing: flamewatch was built without its features.");
+inert_sink!(Pyroscope, "Pushes nothing: flamewatch was built without its features.");
 inert_sink!(Log, "Logs nothing: flamewatch was built without its features.");
 inert_sink!(Dir, "Writes nothing: flamewatch was built without its features.");
 
@@ -44,6 +47,76 @@ impl Slack {
     /// Never in this build.
     pub fn from_env() -> Result<Option<Self>, Error> {
         Ok(None)
+    }
+}
+
+impl Webhook {
+    /// A sink that posts nothing; `url` is not looked at.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn new(_url: &str) -> Result<Self, Error> {
+        Ok(Self(()))
+    }
+
+    /// Does nothing in this build.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn signed(self, _secret: &str) -> Result<Self, Error> {
+        Ok(self)
+    }
+
+    /// Does nothing in this build.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn template(self, _template: &str) -> Result<Self, Error> {
+        Ok(self)
+    }
+
+    /// Does nothing in this build; the file is not looked at.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn template_file(self, _path: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(self)
+    }
+}
+
+impl PagerDuty {
+    /// A sink that sends nothing; `key` is not looked at.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn new(_key: &str) -> Result<Self, Error> {
+        Ok(Self(()))
+    }
+
+    /// Does nothing in this build.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn at(self, _url: &str) -> Result<Self, Error> {
+        Ok(self)
+    }
+}
+
+impl Pyroscope {
+    /// A sink that pushes nothing; `url` is not looked at.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn new(_url: &str) -> Result<Self, Error> {
+        Ok(Self(()))
+    }
+
+    /// Does nothing in this build.
+    ///
+    /// # Errors
+    /// Never in this build.
+    pub fn tenant(self, _tenant: &str) -> Result<Self, Error> {
+        Ok(self)
     }
 }
 

@@ -49,6 +49,8 @@ pub use dump::dump;
 pub use folded::Omitted;
 #[cfg(feature = "serve")]
 pub(crate) use goroutine::goroutine;
+#[cfg(feature = "serve")]
+pub(crate) use plain::plain;
 
 /// The forms a profile can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

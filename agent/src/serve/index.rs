@@ -21,6 +21,7 @@ const OFFERED_SECONDS: u64 = 10;
 
 /// What is counted and not sampled, each with what it says.
 const TABLES: &str = "<h2>tables</h2><ul><li><a href=\"/debug/leaks\">leaks</a>: what grows and is never freed, by name\
+    <li><a href=\"/debug/alerts\">alerts</a>: what is open, what was not told, and whether alerts arrive\
     <li><a href=\"/debug/tasks\">tasks</a>: every task alive, the oldest first\
     <li><a href=\"/debug/memory\">memory</a>: what it consists of, which part grows, when it runs out\
     <li><a href=\"/debug/routes\">routes</a>: requests by route, how long they take, how many are in flight\

@@ -32,7 +32,7 @@ pub(super) fn page(title: &str, body: &str) -> String {
          <title>{title} - flamewatch</title><link rel=\"stylesheet\" href=\"/debug/style.css\">\
          <link rel=\"icon\" href=\"data:,\"></head>\n<body><nav><a href=\"/debug/\">profiles</a> \
          <a href=\"/debug/snapshots\">snapshots</a> \
-         <a href=\"/debug/leaks\">leaks</a></nav>\n<h1>{title}</h1>\n{body}\n</body></html>\n"
+         <a href=\"/debug/alerts\">alerts</a> <a href=\"/debug/leaks\">leaks</a></nav>\n<h1>{title}</h1>\n{body}\n</body></html>\n"
     )
 }
 

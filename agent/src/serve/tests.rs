@@ -1,5 +1,6 @@
 //! The port asked over TCP, as its clients ask: whole requests in, whole answers out.
 
+mod alerts;
 mod clients;
 mod limits;
 mod lists;
@@ -102,10 +103,20 @@ impl Server {
     }
 
     fn with_token(token: Option<&str>) -> Self {
+        Self::with(token, |_| ())
+    }
+
+    /// One whose desk has been filled by `fill`.
+    fn showing(fill: impl FnOnce(&Desk)) -> Self {
+        Self::with(None, fill)
+    }
+
+    fn with(token: Option<&str>, fill: impl FnOnce(&Desk)) -> Self {
         let fake = |name, windowed| Arc::new(Fake { name, windowed, ..Fake::default() });
         let sources =
             vec![fake("profile", true), fake("heap", false), fake("tasks", false), fake("broken", false)];
         let desk = Arc::new(desk(&sources));
+        fill(&desk);
         let token = token.map(str::to_owned);
         let (stop, stopped) = oneshot::channel();
         let (bound, address) = mpsc::channel();

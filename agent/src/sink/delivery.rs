@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::backoff::Backoff;
 use super::queue::{Queue, Ticket};
@@ -68,6 +68,10 @@ pub struct Status {
     pub waiting: usize,
     /// What went wrong last; none after a success.
     pub last_error: Option<String>,
+    /// When an alert arrived last.
+    pub last_sent: Option<SystemTime>,
+    /// Since when none has arrived, though at least one was tried; none after a success.
+    pub down_since: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -85,6 +89,8 @@ struct State {
     retried: u64,
     refused: u64,
     last_error: Option<String>,
+    last_sent: Option<SystemTime>,
+    down_since: Option<SystemTime>,
     /// When the attempt under way began.
     began: Option<Instant>,
     stopping: bool,
@@ -140,6 +146,7 @@ impl Delivery {
             .began
             .map(|began| began.elapsed())
             .filter(|busy| *busy > self.shared.attempt.saturating_mul(2));
+        let stuck_since = overdue.and_then(|busy| SystemTime::now().checked_sub(busy));
         let stuck = overdue.map(|busy| format!("has not come back for {} s", busy.as_secs()));
         Status {
             name: self.shared.name.clone(),
@@ -149,6 +156,8 @@ impl Delivery {
             files_left_out: state.queue.files_left_out(),
             waiting: state.queue.len(),
             last_error: stuck.or_else(|| state.last_error.clone()),
+            last_sent: state.last_sent,
+            down_since: state.down_since.or(stuck_since),
         }
     }
 
@@ -205,19 +214,28 @@ impl Shared {
             Outcome::Sent => {
                 state.sent = state.sent.saturating_add(1);
                 state.last_error = None;
+                state.last_sent = Some(SystemTime::now());
+                state.down_since = None;
                 state.queue.done(ticket);
             }
             Outcome::Wait { .. } => {}
             Outcome::Retry { reason, .. } => {
                 state.retried = state.retried.saturating_add(1);
-                state.last_error = Some(reason.clone());
+                state.fail(reason);
             }
             Outcome::Drop { reason } => {
                 state.refused = state.refused.saturating_add(1);
-                state.last_error = Some(reason.clone());
+                state.fail(reason);
                 state.queue.done(ticket);
             }
         }
+    }
+}
+
+impl State {
+    fn fail(&mut self, reason: &str) {
+        self.last_error = Some(reason.to_owned());
+        self.down_since.get_or_insert_with(SystemTime::now);
     }
 }
 

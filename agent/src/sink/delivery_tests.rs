@@ -114,6 +114,27 @@ fn arrives_when_the_sink_is_back() {
 }
 
 #[test]
+fn a_sink_is_down_from_its_first_failure_to_its_next_success() {
+    let stage = stage(quick());
+    let status = stage.delivery.status();
+    assert_eq!((status.last_sent, status.down_since), (None, None));
+    stage.send("first");
+    assert_eq!(stage.next(), "first");
+    stage.retry("500", None);
+    assert_eq!(stage.next(), "first");
+    let began = stage.delivery.status().down_since;
+    assert!(began.is_some());
+    stage.act(Act::Answer(Outcome::Drop { reason: "404".into() }));
+    let status = stage.until(|status| status.dropped == 1);
+    assert_eq!((status.last_sent, status.down_since), (None, began));
+    stage.send("second");
+    assert_eq!(stage.next(), "second");
+    stage.act(Act::Answer(Outcome::Sent));
+    let status = stage.until(|status| status.sent == 1);
+    assert!(status.last_sent >= began && status.down_since.is_none(), "{status:?}");
+}
+
+#[test]
 fn a_refusal_is_counted_and_the_next_goes_on() {
     let stage = stage(quick());
     stage.send("refused");
@@ -150,6 +171,7 @@ fn a_hanging_sink_grows_nothing_and_is_told() {
     (0..1_000).for_each(|id| stage.send(&id.to_string()));
     let status = stage.until(|status| status.last_error.is_some());
     assert_eq!((status.waiting, status.dropped), (64, 937));
+    assert!(status.down_since.is_some());
     assert!(status.last_error.expect("told").contains("has not come back"));
     release.send(()).expect("a sink");
     assert_eq!(stage.next(), "936", "the oldest of the newest 64");

@@ -7,14 +7,26 @@ mod backoff;
 mod delivery;
 #[cfg(feature = "__agent")]
 mod dir;
-#[cfg(feature = "slack")]
+#[cfg(any(feature = "webhook", feature = "pagerduty", feature = "pyroscope"))]
+mod host;
+#[cfg(feature = "__http")]
 mod http;
 #[cfg(feature = "__agent")]
 mod log;
+#[cfg(feature = "pagerduty")]
+mod pagerduty;
+#[cfg(feature = "pyroscope")]
+mod pyroscope;
 #[cfg(feature = "__agent")]
 mod queue;
+#[cfg(any(feature = "webhook", feature = "pagerduty"))]
+mod severity;
 #[cfg(feature = "slack")]
 mod slack;
+#[cfg(feature = "webhook")]
+mod webhook;
+#[cfg(any(feature = "webhook", feature = "pagerduty"))]
+mod words;
 
 use std::time::{Duration, Instant};
 
@@ -25,11 +37,26 @@ pub use delivery::{Delivery, Options, Status};
 pub use dir::Dir;
 #[cfg(feature = "__agent")]
 pub use log::Log;
+#[cfg(feature = "pagerduty")]
+pub use pagerduty::PagerDuty;
+#[cfg(feature = "pyroscope")]
+pub use pyroscope::Pyroscope;
 #[cfg(feature = "slack")]
 pub use slack::{Slack, SlackBot};
+#[cfg(feature = "webhook")]
+pub use webhook::Webhook;
 
 #[cfg(not(feature = "__agent"))]
-pub use crate::inert::sink::{Dir, Log, Slack, SlackBot};
+pub use crate::inert::sink::{Dir, Log, PagerDuty, Pyroscope, Slack, SlackBot, Webhook};
+
+/// The host and the port of the proxy that posts to `url` take, if they take one.
+///
+/// # Errors
+/// Which variable of the environment is wrong.
+#[cfg(feature = "__http")]
+pub(crate) fn proxy(url: &url::Url) -> Result<Option<(String, u16)>, String> {
+    http::proxy(url)
+}
 
 /// Delivers alerts to one place. Each sink has its own thread, so a sink that hangs holds up nobody else.
 pub trait Sink: Send {

@@ -53,7 +53,7 @@ impl Slack {
         if webhook.host_str().is_none_or(str::is_empty) {
             return Err(invalid("the Slack webhook names no host"));
         }
-        let client = http::client(is_loopback(&webhook));
+        let client = http::client();
         Ok(Self { webhook, client })
     }
 

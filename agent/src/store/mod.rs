@@ -28,6 +28,8 @@ pub(crate) use snapshot::{About, Kept, Snapshot};
 
 /// How many snapshots are kept in memory.
 pub(crate) const MAX_SNAPSHOTS: usize = 32;
+/// Of how many incidents the messages are counted; more are open only where that many leak.
+const MAX_COUNTED: usize = 256;
 /// How many bytes they may take together. One is at most a few hundred KiB: a profile is capped at 4 MiB before gzip.
 pub(crate) const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -46,6 +48,8 @@ pub(crate) struct Store {
 struct Memory {
     snapshots: VecDeque<Arc<Kept>>,
     open: Vec<Open>,
+    /// How many messages there were of what is open, by the incident's id. Those of others go when there are too many.
+    messages: HashMap<String, u32>,
     /// How many incidents each rule has had. Bounded by the rules and the leaks there are.
     episodes: HashMap<String, u32>,
 }
@@ -148,6 +152,7 @@ impl Store {
         self.change(|memory| {
             if let Some(open) = memory.open.iter_mut().find(|open| open.id == id) {
                 headline.clone_into(&mut open.headline);
+                memory.count_message(id);
             }
         });
     }
@@ -158,6 +163,13 @@ impl Store {
             memory.open.retain(|open| open.rule != rule);
             *memory.episodes.entry(rule.to_owned()).or_default() += 1;
         });
+    }
+
+    /// What is open, in the order in which it opened, with the number of messages that this run has sent of it.
+    pub(crate) fn open_now(&self) -> Vec<(Open, u32)> {
+        let memory = self.memory();
+        let messages = |open: &Open| memory.messages.get(&open.id).copied().unwrap_or(0);
+        memory.open.iter().map(|open| (open.clone(), messages(open))).collect()
     }
 
     fn change(&self, change: impl FnOnce(&mut Memory)) {
@@ -204,6 +216,17 @@ impl Store {
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn count_message(&mut self, id: &str) {
+        if self.messages.len() >= MAX_COUNTED {
+            self.messages.retain(|id, _| self.open.iter().any(|open| open.id == *id));
+        }
+        if self.messages.len() < MAX_COUNTED || self.messages.contains_key(id) {
+            *self.messages.entry(id.to_owned()).or_default() += 1;
+        }
     }
 }
 

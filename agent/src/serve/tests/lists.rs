@@ -82,7 +82,9 @@ fn tasks_come_as_go_prints_goroutines() {
 fn the_index_links_to_every_table_and_a_head_costs_nothing() {
     let server = Server::start();
     let index = server.get("/debug/");
-    for path in ["/debug/tasks", "/debug/routes", "/debug/segments", "/debug/stats", "/metrics"] {
+    for path in
+        ["/debug/alerts", "/debug/tasks", "/debug/routes", "/debug/segments", "/debug/stats", "/metrics"]
+    {
         assert!(index.text().contains(&format!("<a href=\"{path}\">")), "{path}");
         let head = server.request("HEAD", path, &[], b"");
         assert_eq!((head.status, head.body.len(), head.header("content-length")), (200, 0, "0"), "{path}");

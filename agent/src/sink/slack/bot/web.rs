@@ -20,7 +20,7 @@ use url::Url;
 use super::super::connector::Connector;
 use super::super::ready;
 use super::mark::{Message, PassedOver};
-use crate::sink::http::{self, is_loopback};
+use crate::sink::http;
 
 /// How many messages a page of history has at most, and a thread. A page is read up to 2 MiB.
 const PAGE: &str = "100";
@@ -74,15 +74,14 @@ struct Update<'a> {
 
 impl Web {
     pub(super) fn new(api: Url, token: String, channel: String) -> Self {
-        let client = http::client(is_loopback(&api));
+        let client = http::client();
         let token = SlackApiToken::new(SlackApiTokenValue(token));
         Self { client, api, token, channel: SlackChannelId(channel) }
     }
 
     /// The same bot, with its Web API elsewhere.
     pub(super) fn at(&self, api: Url) -> Self {
-        let client = http::client(is_loopback(&api));
-        Self { client, api, token: self.token.clone(), channel: self.channel.clone() }
+        Self { client: self.client.clone(), api, token: self.token.clone(), channel: self.channel.clone() }
     }
 
     pub(super) fn host(&self) -> &str {
