@@ -1,6 +1,8 @@
 //! What can be set, what it is when nobody sets it, and which environment variable overrides it.
 //! Reading the environment is a function of a look-up, so that every error is tested without touching the process.
 
+mod slack;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) token: Option<Secret>,
     pub(crate) url: Option<String>,
     pub(crate) slack_webhook: Option<Secret>,
+    pub(crate) slack_bot: slack::SlackBot,
     pub(crate) webhook: Option<Secret>,
     pub(crate) webhook_secret: Option<Secret>,
     pub(crate) webhook_template: Option<PathBuf>,
@@ -63,11 +66,6 @@ pub(crate) struct Config {
     pub(crate) pagerduty_url: Option<String>,
     pub(crate) pyroscope: Option<Secret>,
     pub(crate) pyroscope_tenant: Option<String>,
-    /// Together with a channel, or not at all.
-    pub(crate) slack_token: Option<Secret>,
-    pub(crate) slack_channel: Option<String>,
-    pub(crate) slack_api: Option<String>,
-    pub(crate) slack_spread: Option<Duration>,
     pub(crate) inbound: Option<SocketAddr>,
     pub(crate) slack_signing_secret: Option<Secret>,
     pub(crate) slack_channels: Vec<String>,
@@ -136,7 +134,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_CPU_KEEP", "a duration from 10s to 1h"),
     ("FLAMEWATCH_CPU_SHARE", "a share of the CPU time there is, from 0.05 to 1, or off"),
     ("FLAMEWATCH_DEBUG_DIR", "a folder with separate debug files"),
-    ("FLAMEWATCH_DIR", "a folder for alerts, their profiles and what was told; replicas may share it"),
+    ("FLAMEWATCH_DIR", "a folder for alerts, their profiles and what is open; replicas may share it"),
     ("FLAMEWATCH_EXPORT_EVERY", "a duration from 1s to 1h"),
     ("FLAMEWATCH_FD_GROWTH", "file descriptors a minute such as 30, or off"),
     ("FLAMEWATCH_GROWTH_WINDOW", "a duration from 10s to 1day"),
@@ -192,6 +190,7 @@ impl Default for Config {
             token: None,
             url: None,
             slack_webhook: None,
+            slack_bot: slack::SlackBot::default(),
             webhook: None,
             webhook_secret: None,
             webhook_template: None,
@@ -199,10 +198,6 @@ impl Default for Config {
             pagerduty_url: None,
             pyroscope: None,
             pyroscope_tenant: None,
-            slack_token: None,
-            slack_channel: None,
-            slack_api: None,
-            slack_spread: None,
             inbound: None,
             slack_signing_secret: None,
             slack_channels: Vec::new(),
@@ -256,6 +251,7 @@ impl Config {
         env.read_secret("FLAMEWATCH_SLACK_WEBHOOK", &mut self.slack_webhook, |text| {
             http_url(text).is_some()
         })?;
+        self.slack_bot.apply(&env)?;
         env.read_secret("FLAMEWATCH_WEBHOOK", &mut self.webhook, |text| http_url(text).is_some())?;
         env.read_secret("FLAMEWATCH_WEBHOOK_SECRET", &mut self.webhook_secret, |text| text.len() >= 16)?;
         env.read("FLAMEWATCH_WEBHOOK_TEMPLATE", &mut self.webhook_template, |text| {
@@ -269,12 +265,11 @@ impl Config {
         env.read("FLAMEWATCH_PYROSCOPE_TENANT", &mut self.pyroscope_tenant, |text| {
             text.bytes().all(|byte| byte.is_ascii_graphic()).then(|| Some(text.to_owned()))
         })?;
-        self.apply_slack_bot(&env)?;
         env.read("FLAMEWATCH_INBOUND", &mut self.inbound, |text| or_off(text, |text| text.parse().ok()))?;
         env.read_secret("FLAMEWATCH_SLACK_SIGNING_SECRET", &mut self.slack_signing_secret, |text| {
             text.len() >= 16
         })?;
-        env.read("FLAMEWATCH_SLACK_CHANNELS", &mut self.slack_channels, channels)?;
+        env.read("FLAMEWATCH_SLACK_CHANNELS", &mut self.slack_channels, slack::channels)?;
         env.read_secret("FLAMEWATCH_TRIGGER_TOKEN", &mut self.trigger_token, |text| text.len() >= 16)?;
         env.read("FLAMEWATCH_DIR", &mut self.dir, |text| Some(Some(PathBuf::from(text))))?;
         env.read("FLAMEWATCH_DEBUG_DIR", &mut self.debug_dir, |text| Some(Some(PathBuf::from(text))))?;
@@ -321,22 +316,6 @@ impl Config {
         env.read("FLAMEWATCH_CPU_KEEP", &mut self.cpu_keep, |text| {
             duration(text, Duration::from_secs(10), 60 * minute)
         })
-    }
-
-    fn apply_slack_bot(&mut self, env: &Environment<'_>) -> Result<(), Error> {
-        env.read_secret("FLAMEWATCH_SLACK_TOKEN", &mut self.slack_token, |text| text.starts_with("xoxb-"))?;
-        env.read("FLAMEWATCH_SLACK_CHANNEL", &mut self.slack_channel, |text| channel_id(text).map(Some))?;
-        env.read("FLAMEWATCH_SLACK_API", &mut self.slack_api, |text| http_url(text).map(Some))?;
-        env.read("FLAMEWATCH_SLACK_SPREAD", &mut self.slack_spread, |text| {
-            duration(text, Duration::ZERO, Duration::from_secs(60)).map(Some)
-        })?;
-        let (set, missing) = match (&self.slack_token, &self.slack_channel) {
-            (Some(_), None) => ("FLAMEWATCH_SLACK_TOKEN", "FLAMEWATCH_SLACK_CHANNEL"),
-            (None, Some(_)) => ("FLAMEWATCH_SLACK_CHANNEL", "FLAMEWATCH_SLACK_TOKEN"),
-            _ => return Ok(()),
-        };
-        let problem = format!("{set} is set, but {missing} is not: a Slack bot needs both");
-        Err(Error::new(ErrorKind::Invalid, problem))
     }
 
     /// Names among `names` that begin like ours but are none: most likely misspelt.
@@ -422,17 +401,6 @@ fn http_url(text: &str) -> Option<String> {
     (!rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
 }
 
-/// Ids, since names change and can be taken by others.
-fn channels(text: &str) -> Option<Vec<String>> {
-    text.split(',').map(str::trim).map(channel_id).collect()
-}
-
-fn channel_id(text: &str) -> Option<String> {
-    let is_id =
-        text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    is_id.then(|| text.to_owned())
-}
-
 fn program_name() -> String {
     let path = std::env::current_exe().unwrap_or_default();
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -509,31 +477,6 @@ mod tests {
         );
         let config = with("FLAMEWATCH_TOKEN", "correct-horse-battery").expect("good");
         assert!(!format!("{config:?}").contains("correct-horse"));
-    }
-
-    #[test]
-    fn a_bot_needs_a_token_and_a_channel() {
-        let half = "is set, but FLAMEWATCH_SLACK_CHANNEL is not: a Slack bot needs both";
-        refused("FLAMEWATCH_SLACK_TOKEN", "xoxb-1", &format!("FLAMEWATCH_SLACK_TOKEN {half}"));
-        let half = "is set, but FLAMEWATCH_SLACK_TOKEN is not: a Slack bot needs both";
-        refused("FLAMEWATCH_SLACK_CHANNEL", "C012", &format!("FLAMEWATCH_SLACK_CHANNEL {half}"));
-        refused(
-            "FLAMEWATCH_SLACK_CHANNEL",
-            "#alerts",
-            "FLAMEWATCH_SLACK_CHANNEL is \"#alerts\", but must be a channel's id such as C0123456789, not its name",
-        );
-        refused(
-            "FLAMEWATCH_SLACK_TOKEN",
-            "hunter2",
-            "FLAMEWATCH_SLACK_TOKEN is a value of 7 characters (not shown), but must be a bot token, which begins with \
-             xoxb-",
-        );
-        let mut config = Config::default();
-        let set = [("FLAMEWATCH_SLACK_TOKEN", "xoxb-hunter2"), ("FLAMEWATCH_SLACK_CHANNEL", "C012")];
-        let look_up =
-            |wanted: &str| set.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
-        config.apply(look_up).expect("both");
-        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

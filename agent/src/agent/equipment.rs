@@ -233,7 +233,7 @@ pub(super) fn deliveries(config: &Config, own: Vec<Box<dyn Sink>>) -> Result<Vec
     #[cfg(feature = "slack")]
     sinks.extend(slack(config)?);
     #[cfg(not(feature = "slack"))]
-    if config.slack_webhook.is_some() || config.slack_token.is_some() {
+    if config.slack_webhook.is_some() || config.slack_bot.token.is_some() {
         tracing::warn!("flamewatch: Slack is set, but this build has no `slack` feature");
     }
     sinks.extend(outlets::of(config)?);
@@ -249,15 +249,15 @@ pub(super) fn deliveries(config: &Config, own: Vec<Box<dyn Sink>>) -> Result<Vec
 /// The Slack that the settings ask for: with a token as a bot, else by webhook.
 #[cfg(feature = "slack")]
 fn slack(config: &Config) -> Result<Option<Box<dyn Sink>>, Error> {
-    if let (Some(token), Some(channel)) = (&config.slack_token, &config.slack_channel) {
+    if let (Some(token), Some(channel)) = (&config.slack_bot.token, &config.slack_bot.channel) {
         if config.slack_webhook.is_some() {
             tracing::warn!("flamewatch: Slack has a token and a webhook; the webhook is left unused");
         }
         let mut bot = sink::SlackBot::new(&token.0, channel)?;
-        if let Some(url) = &config.slack_api {
+        if let Some(url) = &config.slack_bot.api {
             bot = bot.api(url)?;
         }
-        if let Some(spread) = config.slack_spread {
+        if let Some(spread) = config.slack_bot.spread {
             bot = bot.spread(spread);
         }
         return Ok(Some(Box::new(bot)));

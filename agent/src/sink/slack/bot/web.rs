@@ -81,8 +81,7 @@ impl Web {
 
     /// The same bot, with its Web API elsewhere.
     pub(super) fn at(&self, api: Url) -> Self {
-        let client = http::client();
-        Self { client, api, token: self.token.clone(), channel: self.channel.clone() }
+        Self { client: self.client.clone(), api, token: self.token.clone(), channel: self.channel.clone() }
     }
 
     pub(super) fn host(&self) -> &str {
