@@ -134,7 +134,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_CPU_KEEP", "a duration from 10s to 1h"),
     ("FLAMEWATCH_CPU_SHARE", "a share of the CPU time there is, from 0.05 to 1, or off"),
     ("FLAMEWATCH_DEBUG_DIR", "a folder with separate debug files"),
-    ("FLAMEWATCH_DIR", "a folder for alerts, their profiles and what is open; replicas may share it"),
+    ("FLAMEWATCH_DIR", "a folder for alerts, their profiles and what was told; replicas may share it"),
     ("FLAMEWATCH_EXPORT_EVERY", "a duration from 1s to 1h"),
     ("FLAMEWATCH_FD_GROWTH", "file descriptors a minute such as 30, or off"),
     ("FLAMEWATCH_GROWTH_WINDOW", "a duration from 10s to 1day"),
