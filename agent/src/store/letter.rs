@@ -186,6 +186,7 @@ impl Document {
         alert.headline = self.headline;
         alert.time_left = self.time_left;
         alert.runs_out_in = self.runs_out_in;
+        alert.runs_out_in = self.runs_out_in;
         alert.details = self.details;
         alert.sites = self.sites.into_iter().map(Suspect::named).collect();
         alert.snapshot_url = self.snapshot_url;
