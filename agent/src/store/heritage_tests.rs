@@ -17,6 +17,7 @@ fn alert(id: &str) -> Arc<Alert> {
     alert.at = std::time::UNIX_EPOCH + Duration::from_millis(1_700_000_000_007);
     alert.headline = "heap grows".to_owned();
     alert.time_left = Some("OOM in ~26 min".to_owned());
+    alert.runs_out_in = Some(Duration::from_secs(26 * 60));
     alert.details = vec!["load is level".to_owned()];
     let site = Site::new("orders::remember", Some("orders.rs:31".to_owned()), "+1.1 GiB");
     alert.sites = vec![Site { relative_error: 0.04, share: 0.93, share_of: "the total", ..site }];
