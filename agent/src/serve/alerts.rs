@@ -132,8 +132,7 @@ fn html(board: &Board, now: SystemTime, has_snapshot: impl Fn(&str) -> bool) -> 
 fn row(open: &Open, messages: u32, now: SystemTime, has_snapshot: &impl Fn(&str) -> bool) -> String {
     let id = Escaped(&open.id);
     let id = if has_snapshot(&open.id) {
-        let form = if cfg!(feature = "flamegraph") { "svg" } else { "text" };
-        format!("<a href=\"/debug/snapshots/{id}?format={form}\">{id}</a>")
+        format!("<a href=\"/debug/flame?snapshot={id}\">{id}</a>")
     } else {
         id.to_string()
     };

@@ -63,7 +63,7 @@ fn it_says_what_is_open_what_was_not_told_and_who_is_down() {
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     let page = page.text();
     assert!(page.contains(summary) && page.contains("<td>down for 24 h<td>0<td>2<td>7<td>0"), "{page}");
-    assert!(page.contains("<a href=\"/debug/snapshots/a1?format="), "{page}");
+    assert!(page.contains("<a href=\"/debug/flame?snapshot=a1\""), "{page}");
     assert!(page.contains("<td>nothing-kept</tr>") && !page.contains(SCRIPT), "{page}");
 }
 
