@@ -51,6 +51,7 @@ pub use folded::Omitted;
 pub(crate) use goroutine::goroutine;
 #[cfg(feature = "serve")]
 pub(crate) use plain::plain;
+#[cfg(feature = "serve")]
 pub(crate) use text::Report;
 
 /// The forms a profile can take.
