@@ -20,7 +20,7 @@ pub(super) async fn dispatch(alert: Alert, note: Option<u64>, desk: &Desk, deliv
     if let Some(note) = note {
         let _ = tokio::time::timeout(PATIENCE, desk.store().noted(note)).await;
     }
-    desk.store().retitled(&alert.id, &alert.headline);
+    desk.store().retitled(&alert.id, &alert.rule, &alert.headline);
     let alert = Arc::new(alert);
     let sinks = deliveries.iter().map(|delivery| delivery.name().to_owned()).collect();
     let Some((parcel, is_written)) = desk.store().dispatch(&alert, sinks) else {

@@ -199,9 +199,12 @@ fn headline(case: &Case) -> String {
             format!("{gauge}: {rate} more every minute{error} for {lasted}, now {}", show(*value))
         }
         None => {
-            let limit =
-                case.finding.limit.map(|limit| format!(", above {}", show(limit))).unwrap_or_default();
-            format!("{gauge}: {}{limit} for {lasted}", show(*value))
+            // Of a fault at once, and of one where any is too many, there is nothing to add.
+            let limit = case.finding.limit.filter(|limit| *limit > 0.0);
+            let limit = limit.map(|limit| format!(", above {}", show(limit))).unwrap_or_default();
+            let lasted = Some(lasted).filter(|_| case.finding.lasted() >= Duration::from_secs(1));
+            let lasted = lasted.map(|lasted| format!(" for {lasted}")).unwrap_or_default();
+            format!("{gauge}: {}{limit}{lasted}", show(*value))
         }
     }
 }

@@ -47,7 +47,8 @@ impl Leak {
         }
         reasons.push(format!(
             "Half of what lives is older than {}, the oldest {}.",
-            spoken(self.median),
+            // It is known to the class of a histogram, which may end beyond the oldest.
+            spoken(self.median.min(self.oldest)),
             spoken(self.oldest)
         ));
         if self.low_confidence {

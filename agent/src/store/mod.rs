@@ -160,12 +160,16 @@ impl Store {
         });
     }
 
-    /// The alert called `id` says more by now, unless it is closed already.
-    pub(crate) fn retitled(&self, id: &str, headline: &str) {
+    /// The alert called `id` says more by now of `rule`, unless that is closed already.
+    pub(crate) fn retitled(&self, id: &str, rule: &str, headline: &str) {
         self.change(|memory| {
-            if let Some(open) = memory.open.iter_mut().find(|open| open.id == id) {
-                headline.clone_into(&mut open.headline);
+            if memory.open.iter().any(|open| open.id == id) {
                 memory.count_message(id);
+            }
+            // Of several rules of one incident each keeps its own words. A leak's place follows its rule.
+            let is_it = |open: &&mut Open| open.id == id && open.rule.starts_with(rule);
+            if let Some(open) = memory.open.iter_mut().find(is_it) {
+                headline.clone_into(&mut open.headline);
             }
         });
     }

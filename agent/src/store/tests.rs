@@ -250,7 +250,8 @@ fn a_death_is_told_once_with_what_was_open() {
     first.add(snapshot("a1", "rss.share high", 1, vec![7]));
     first.opened(open("rss.share high"));
     first.opened(open("fds growing"));
-    first.retitled("a1", "RSS is 461 MiB");
+    first.retitled("a1", "rss.share high", "RSS is 461 MiB");
+    first.retitled("a1", "fds growing", "another rule of the incident");
     first.closed("fds growing");
     let (run, before) = (first.run.id.clone(), SystemTime::now());
     die(&home, first);

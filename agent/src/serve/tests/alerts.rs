@@ -22,7 +22,7 @@ fn fill(desk: &Desk) {
         });
     }
     for id in ["a1", "a1", "nobody"] {
-        desk.store().retitled(id, HOSTILE);
+        desk.store().retitled(id, "rss.share high", HOSTILE);
     }
     let day = Duration::from_secs(24 * 60 * 60);
     let down = Outlet {
