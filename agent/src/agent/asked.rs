@@ -9,13 +9,10 @@ use crate::sink::{Alert, Delivery, Kind, State};
 use crate::source::Window;
 use crate::suspect::Growth;
 
-use super::investigation;
+use super::investigation::{self, SITES};
 
 /// The rule in alerts that bring what was asked for.
 const RULE: &str = "profile asked for";
-
-/// How many places such an alert names.
-const SITES: usize = 3;
 
 /// Whom the profiles are of, and where they go.
 pub(super) struct Asked {

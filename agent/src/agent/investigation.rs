@@ -20,7 +20,7 @@ use super::memory;
 use super::restraint::Care;
 
 /// How many places an alert names.
-const SITES: usize = 3;
+pub(super) const SITES: usize = 3;
 
 /// How long a CPU profile for an alert takes.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -129,7 +129,8 @@ pub(super) async fn spare(
     }
 }
 
-fn pprof(profile: &Profile) -> Result<Vec<u8>, Error> {
+/// The bytes that a snapshot keeps of `profile`.
+pub(super) fn pprof(profile: &Profile) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     Format::Pprof.render(profile, &Options::default(), &mut bytes)?;
     Ok(bytes)

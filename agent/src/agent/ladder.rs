@@ -5,12 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::desk::Desk;
 use crate::profile::Profile;
-use crate::render::{Format, Options};
 use crate::store::Snapshot;
 use crate::watch::Ladder;
 use crate::watch::memory::{Account, Level};
 use crate::{Error, Unit};
 
+use super::investigation;
 use super::lookout::Lookout;
 
 /// The profile that explains memory.
@@ -55,8 +55,7 @@ fn trigger(rung: f64, level: Level, rule: &str) -> String {
 
 /// Not named: that would read debug info, into memory that is not there.
 fn snapshot(profile: &Profile, rung: f64, trigger: String, rule: String) -> Result<Snapshot, Error> {
-    let mut pprof = Vec::new();
-    Format::Pprof.render(profile, &Options::default(), &mut pprof)?;
+    let pprof = investigation::pprof(profile)?;
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Ok(Snapshot {
         id: format!("{seconds:x}-{:x}-{:.0}", std::process::id(), rung * 100.0),

@@ -38,16 +38,6 @@ pub(super) async fn show(State(port): State<Arc<Port>>, uri: Uri) -> Result<Resp
     }
 }
 
-/// The same checks, no work.
-pub(super) async fn head(uri: Uri) -> Result<Response, Refusal> {
-    let media_type = match Ask::of(&uri)?.format {
-        None => HTML,
-        Some(Format::Json) => Format::Json.media_type(),
-        Some(_) => TEXT,
-    };
-    Ok(answer::ok(media_type, Vec::new()))
-}
-
 /// `2 open; 3 not told (came back: 3); 1 of 4 sinks is down.`
 fn summary(board: &Board) -> String {
     let mut text = match board.open.len() {

@@ -38,7 +38,7 @@ pub(super) async fn show(State(port): State<Arc<Port>>, uri: Uri) -> Result<Resp
     Ok(answer::ok(media_type, out))
 }
 
-/// The same checks, no work.
+/// The head of a page that comes as text and JSON, too: nothing is counted for it.
 pub(super) async fn head(uri: Uri) -> Result<Response, Refusal> {
     let media_type = match Ask::of(&uri)?.format {
         None => HTML,

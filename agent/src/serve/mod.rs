@@ -88,7 +88,7 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
         .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
         .route("/metrics", get(metrics::show).head(metrics::head))
         .route("/debug/threads", get(threads::show))
-        .route("/debug/alerts", get(alerts::show).head(alerts::head))
+        .route("/debug/alerts", get(alerts::show).head(leaks::head))
         .route("/debug/leaks", get(leaks::show).head(leaks::head))
         .route("/debug/tasks", get(lists::tasks).head(lists::head))
         .route("/debug/routes", get(lists::routes).head(lists::head))
