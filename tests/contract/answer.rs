@@ -1,6 +1,6 @@
 //! An answer of the debug port: its head as Go's clients, browsers and scrapers need it, and the profile in it.
 
-use crate::terms::Terms;
+use crate::terms::{Origin, Terms};
 
 /// An answer, and what was asked.
 #[derive(Clone, Copy, Debug)]
@@ -16,13 +16,13 @@ pub struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// What is wrong with it, as [`complaints`](crate::complaints).
+    /// What is wrong with it, as [`complaints`](crate::complaints), when profiles are of `origin`.
     #[must_use]
-    pub fn complaints(&self) -> Vec<String> {
+    pub fn complaints(&self, origin: Origin) -> Vec<String> {
         let mut found = self.everywhere();
         match self.status {
             200 => {
-                let terms = Terms::asked(self.target);
+                let terms = Terms::asked(self.target).map(|terms| Terms { origin, ..terms });
                 found.extend(self.of_success(terms.is_some()));
                 found.extend(terms.iter().flat_map(|terms| crate::complaints(self.body, terms)));
             }

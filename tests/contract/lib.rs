@@ -58,13 +58,13 @@ pub fn check(what: &str, bytes: &[u8], terms: &Terms) {
     accept(what, &complaints(bytes, terms), bytes);
 }
 
-/// Holds an answer of the debug port to the contract: its head, and the profile in it if it is one.
+/// Holds an answer of the debug port to the contract: its head, and the profile in it, of `origin`, if it is one.
 ///
 /// # Panics
 /// As [`check`].
 #[track_caller]
-pub fn check_answer(answer: &Answer<'_>) {
-    accept(answer.target, &answer.complaints(), answer.body);
+pub fn check_answer(answer: &Answer<'_>, origin: Origin) {
+    accept(answer.target, &answer.complaints(origin), answer.body);
 }
 
 #[track_caller]

@@ -65,7 +65,7 @@ fn sound() -> (Profile, Terms) {
     profile.time_nanos = i64::try_from(now.as_nanos()).expect("this century");
     for text in [
         "shop 1.4.2 (1f3a9c2), process 4711, up 3h 12m 5s",
-        "one sample every 512 KiB",
+        "sampled: 1 object in 512 KiB",
         "losses: nothing known to be lost",
         "trigger: asked for",
     ] {
@@ -323,7 +323,7 @@ fn answered(target: &str, status: u16, body: &[u8], changed: &[(&str, &str)]) ->
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| ((*name).to_owned(), value.replace("LENGTH", &body.len().to_string())))
         .collect();
-    Answer { target, status, headers: &headers, body }.complaints()
+    Answer { target, status, headers: &headers, body }.complaints(Origin::Agent)
 }
 
 #[test]

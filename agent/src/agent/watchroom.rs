@@ -101,7 +101,8 @@ impl Watchroom {
                 "flamewatch: the rule `{rule}` is on a gauge that nobody reads; it will never fire"
             );
         }
-        let identity = Identity::of(&config.service, config.version.as_deref());
+        let identity =
+            Identity::of(&config.service, config.version.as_deref()).built_from(config.revision.as_deref());
         let window = rules::growth_window(&config);
         let baselines =
             ["heap", "goroutine", "lasting", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();

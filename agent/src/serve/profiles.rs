@@ -33,6 +33,9 @@ const NEEDED: [&str; 5] = ["heap", "allocs", "profile", "threads", "wall"];
 /// The names of the profile that Go prints in a text of its own.
 const TASKS: [&str; 2] = ["goroutine", "tasks"];
 
+/// Why a profile was taken that somebody asked us for. Not the whole of what was asked: a query can hold a secret.
+const TRIGGER: &str = "trigger: asked for at the debug port";
+
 /// How many stacks [`Format::Folded`] leaves out.
 const OMITTED: HeaderName = HeaderName::from_static("x-flamewatch-omitted");
 
@@ -82,7 +85,7 @@ impl Wanted {
     async fn collect(&self, desk: &Desk, window: Window) -> Result<Profile, Error> {
         match self {
             Self::Source { name, .. } => desk.collect(name, window).await,
-            Self::Nothing(name) => Ok(nothing(name)),
+            Self::Nothing(name) => Ok(desk.signed(nothing(name))),
         }
     }
 }
@@ -105,7 +108,8 @@ pub(super) async fn show(
     if TASKS.contains(&&*name) && ask.debug == 1 && ask.format() == Format::Text {
         return as_goroutines(profile, permit).await;
     }
-    let profile = as_asked(profile, &name);
+    let mut profile = as_asked(profile, &name);
+    profile.comments.push(TRIGGER.to_owned());
     let file = file_name(&name, &wanted, &ask);
     drawn(profile, &ask, None, &file, permit).await
 }

@@ -168,8 +168,19 @@ impl Server {
         Answer::read(self.send(method, path, headers, body))
     }
 
+    /// What a reader is answered, which must be fit for all of them.
+    #[track_caller]
     fn get(&self, path: &str) -> Answer {
-        self.request("GET", path, &[], b"")
+        let answer = self.request("GET", path, &[], b"");
+        if answer.status != 0 {
+            let lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+            let headers: Vec<_> =
+                lines.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+            let (status, body) = (answer.status, &*answer.body);
+            let held = flamewatch_contract::Answer { target: path, status, headers: &headers, body };
+            flamewatch_contract::check_answer(&held, flamewatch_contract::Origin::Test);
+        }
+        answer
     }
 
     fn stop(&mut self) {

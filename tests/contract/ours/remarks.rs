@@ -30,7 +30,9 @@ fn rate(case: &Case<'_>) -> Vec<String> {
     let sampled =
         matches!(case.period_type().as_deref(), Some("cpu/nanoseconds" | "wall/nanoseconds" | "space/bytes"));
     let told = |comment: &str| {
-        comment.contains(" Hz") || comment.contains("times a second") || comment.contains("one sample every")
+        comment.contains(" Hz")
+            || comment.contains("times a second")
+            || comment.starts_with("sampled: 1 object in ")
     };
     (sampled && !case.comments().any(told))
         .then(|| format!("no remark tells the rate: {:?}", case.comments().collect::<Vec<_>>()))
