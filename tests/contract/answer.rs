@@ -22,7 +22,9 @@ impl Answer<'_> {
         let mut found = self.everywhere();
         match self.status {
             200 => {
-                let terms = Terms::asked(self.target).map(|terms| Terms { origin, ..terms });
+                let terms = Terms::asked(self.target);
+                let terms =
+                    terms.map(|terms| Terms { origin, kind: terms.kind.or_else(|| self.kind()), ..terms });
                 found.extend(self.of_success(terms.is_some()));
                 found.extend(terms.iter().flat_map(|terms| crate::complaints(self.body, terms)));
             }
@@ -88,6 +90,12 @@ impl Answer<'_> {
             self.expect("x-go-pprof", |found| found.is_none()),
         ];
         checks.into_iter().flatten().collect()
+    }
+
+    /// The kind of a snapshot, which its file's name begins with.
+    fn kind(&self) -> Option<String> {
+        let file = self.header("content-disposition")?.split_once("filename=\"")?.1;
+        Some(file.split('-').next()?.to_owned())
     }
 
     /// Go's name for the file: `heap`, `heap-delta`. Snapshots have names of their own.
