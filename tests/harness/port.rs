@@ -46,7 +46,17 @@ impl Answer {
 #[must_use]
 #[track_caller]
 pub fn get(url: &str) -> Option<Answer> {
-    let answer = fetched(url)?;
+    get_with(url, &[])
+}
+
+/// The same with `headers`.
+///
+/// # Panics
+/// As [`get`].
+#[must_use]
+#[track_caller]
+pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Option<Answer> {
+    let answer = fetched(url, headers)?;
     let target = url.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
     if target.starts_with("/debug") || target.starts_with("/metrics") {
         let Answer { status, headers, body } = &answer;
@@ -56,13 +66,14 @@ pub fn get(url: &str) -> Option<Answer> {
     Some(answer)
 }
 
-fn fetched(url: &str) -> Option<Answer> {
+fn fetched(url: &str, headers: &[(&str, &str)]) -> Option<Answer> {
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(60)))
         .http_status_as_error(false)
         .build()
         .new_agent();
-    let mut response = agent.get(url).call().ok()?;
+    let request = headers.iter().fold(agent.get(url), |request, (name, value)| request.header(*name, *value));
+    let mut response = request.call().ok()?;
     let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers =
         response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();

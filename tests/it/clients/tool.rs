@@ -20,7 +20,10 @@ pub(super) fn lists_the_source(go: &Go, file: &str) {
     assert!(listing.contains(&format!("ROUTINE ======================== {REMEMBER} in ")), "{listing}");
     let line = listing.lines().find(|line| line.contains("vec![0; ORDER_BYTES]"));
     let line = line.unwrap_or_else(|| panic!("no source in\n{listing}"));
-    assert!(line.trim_start().starts_with(|digit: char| digit.is_ascii_digit()) && line.contains("MB"), "{line}");
+    assert!(
+        line.trim_start().starts_with(|digit: char| digit.is_ascii_digit()) && line.contains("MB"),
+        "{line}"
+    );
 }
 
 /// Of the heap in `file`: the pages of `pprof -http`, each naming the function.
@@ -47,10 +50,15 @@ pub(super) fn answers_commands(go: &Go, url: &str) {
     assert!(!complaints.contains("unrecognized") && !complaints.contains("rror"), "{complaints}");
 }
 
+/// The URL of `path` with `token` in it, for whoever can send no header.
+pub(super) fn with_token(service: &Service, path: &str, token: &str) -> String {
+    service.debug_url(path).replacen("http://", &format!("http://any:{token}@"), 1)
+}
+
 /// What Go's own servers get wrong, on a service with `token`.
 #[track_caller]
 pub(super) fn does_better_than_go(go: &Go, service: &Service, token: &str) {
-    let url = |path: &str| service.debug_url(path).replacen("http://", &format!("http://any:{token}@"), 1);
+    let url = |path: &str| with_token(service, path, token);
     // Go's differences open with another value than what they are differences of.
     let (allocs, _) = go.pprof(&["-top", "-seconds=1", &url("/debug/pprof/allocs")]);
     assert!(allocs.contains("Type: alloc_space\n") && allocs.contains("Duration: "), "{allocs}");
