@@ -83,7 +83,7 @@ fn text(profile: &proto::Profile, index: i64) -> &str {
 fn names_are_filled_in_and_the_rest_stays() {
     let raw = raw();
     let ran = symbolize(&["-"], &raw.encode_to_vec());
-    let named = ran.profile();
+    let named = ran.profile_as_it_came();
     let function = &named.function[0];
     assert_eq!(text(&named, function.name), "cli::pprof::landmark");
     assert!(text(&named, function.system_name).contains("landmark"), "mangled");
@@ -113,12 +113,12 @@ fn what_has_names_keeps_them() {
     half.location[1].line.push(proto::Line { function_id: 40, line: 12, ..Default::default() });
     let ran = symbolize(&[], &half.encode_to_vec());
     assert_eq!(ran.err, "");
-    let named = ran.profile();
+    let named = ran.profile_as_it_came();
     assert_eq!(named.location[1], half.location[1]);
     assert_eq!(named.location[0].line[0].function_id, 41, "an id that nobody has");
 
     let again = symbolize(&["-"], &ran.out);
-    assert_eq!(again.profile(), named, "naming twice is naming once");
+    assert_eq!(again.profile_as_it_came(), named, "naming twice is naming once");
     let folded = symbolize(&["--to", "folded"], &ran.out);
     assert_eq!(folded.text(), "cli::pprof::landmark;told before;cli::pprof::landmark 10007\n");
 }
@@ -140,8 +140,8 @@ fn a_place_in_the_form_of_a_function_gets_a_name() {
 
     profile.string_table[6] = format!("/srv/gone/{name}");
     let unnamed = symbolize(&[], &profile.encode_to_vec());
-    assert_eq!(unnamed.profile().location, profile.location);
-    assert!(!unnamed.profile().mapping[0].has_functions, "that was not true");
+    assert_eq!(unnamed.profile_as_it_came().location, profile.location);
+    assert!(!unnamed.profile_as_it_came().mapping[0].has_functions, "that was not true");
     assert!(unnamed.err.contains("warning: 2 of 2 addresses have no name"), "{}", unnamed.err);
 }
 
@@ -165,7 +165,7 @@ fn functions_that_are_inlined_are_lines_of_one_location() {
     profile.mapping[0].file_offset = 0;
     profile.location[0].address = address_of(&program, "outer");
     let ran = symbolize(&["--trust-paths"], &profile.encode_to_vec());
-    let named = ran.profile();
+    let named = ran.profile_as_it_came();
     let shown = named.location[0].line.iter().map(|line| {
         let function = named.function.iter().find(|function| function.id == line.function_id);
         (text(&named, function.expect("the function").name), line.line)
@@ -174,7 +174,7 @@ fn functions_that_are_inlined_are_lines_of_one_location() {
     assert!(named.mapping[0].has_inline_frames);
     // Nobody vouches for the file.
     let ran = symbolize(&[], &profile.encode_to_vec());
-    assert!(ran.profile().function.is_empty());
+    assert!(ran.profile_as_it_came().function.is_empty());
     assert!(ran.err.contains("the input does not say which build it was"), "{}", ran.err);
 }
 
@@ -190,7 +190,7 @@ fn a_build_that_is_missing_is_told_and_found_in_a_folder() {
     }
     let [empty, full] = [&empty, &full].map(|path| path.to_str().expect("UTF-8"));
     let ran = symbolize(&["--debug-dir", empty], &profile.encode_to_vec());
-    assert_eq!((ran.status, ran.profile().function.len()), (0, 0));
+    assert_eq!((ran.status, ran.profile_as_it_came().function.len()), (0, 0));
     let by_name = format!("{empty}/shop");
     let by_id = format!("{empty}/.build-id/{}/{}.debug", &build_id[..2], &build_id[2..]);
     for expected in
@@ -201,7 +201,7 @@ fn a_build_that_is_missing_is_told_and_found_in_a_folder() {
 
     fs::copy(own_path(), format!("{full}/shop")).expect("a copy");
     let ran = symbolize(&["--debug-dir", empty, "--debug-dir", full], &profile.encode_to_vec());
-    assert_eq!(ran.profile().function.len(), 1, "{}", ran.err);
+    assert_eq!(ran.profile_as_it_came().function.len(), 1, "{}", ran.err);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn another_build_gives_no_names() {
     let mut profile = raw();
     profile.string_table[6].clone_from(&other);
     let ran = symbolize(&["--trust-paths"], &profile.encode_to_vec());
-    assert!(ran.profile().function.is_empty());
+    assert!(ran.profile_as_it_came().function.is_empty());
     assert!(ran.err.contains("the file was replaced by another build"), "{}", ran.err);
 }
 

@@ -48,9 +48,18 @@ impl Ran {
         std::str::from_utf8(&self.out).expect("UTF-8")
     }
 
-    /// The output as a profile.
+    /// The output as a profile that we have written, fit for every reader.
     #[track_caller]
     pub(crate) fn profile(&self) -> proto::Profile {
+        assert_eq!(self.status, 0, "{}", self.err);
+        flamewatch_contract::check("the output", &self.out, &flamewatch_contract::Terms::made());
+        self.profile_as_it_came()
+    }
+
+    /// The output as a profile that somebody else has written, and that we have only named: what readers refuse in it is
+    /// kept like everything else.
+    #[track_caller]
+    pub(crate) fn profile_as_it_came(&self) -> proto::Profile {
         assert_eq!(self.status, 0, "{}", self.err);
         let mut bytes = Vec::new();
         GzDecoder::new(&*self.out).read_to_end(&mut bytes).expect("gzip");

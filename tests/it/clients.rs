@@ -115,7 +115,10 @@ fn the_heap_in_go_tool_pprof() {
 
 #[test]
 fn a_window_of_the_heap_and_of_the_cpu_in_go_tool_pprof() {
-    let shop = Shop::open_with("cart=2,orders=2,recommend=1", &[("FLAMEWATCH_TOKEN", TOKEN)]);
+    let shop = Shop::open_with(
+        "cart=2,orders=2,recommend=1",
+        &[("FLAMEWATCH_TOKEN", TOKEN), ("FLAMEWATCH_VERSION", "1.4.2"), ("FLAMEWATCH_REVISION", "1f3a9c2")],
+    );
     scrapers::are_served(&shop.0, TOKEN);
     for go in go() {
         tool::does_better_than_go(&go, &shop.0, TOKEN);

@@ -259,7 +259,8 @@ fn module_of(src: &Path, path: &Path) -> String {
 }
 
 fn all_sources() -> impl Iterator<Item = (String, String)> {
-    let folders = ["agent/src", "symbolizer/src", "fixtures/src", "tests/it", "tests/harness"];
+    let folders =
+        ["agent/src", "symbolizer/src", "fixtures/src", "tests/it", "tests/harness", "tests/contract"];
     folders.into_iter().flat_map(|folder| sources(&root().join(folder))).map(|path| {
         let text = fs::read_to_string(&path).expect("a readable source");
         (path.strip_prefix(root()).expect("a path below the root").display().to_string(), text)

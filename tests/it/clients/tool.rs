@@ -66,6 +66,7 @@ pub(super) fn does_better_than_go(go: &Go, service: &Service, token: &str) {
     // Go's differences open with another value than what they are differences of.
     let (allocs, _) = go.pprof(&["-top", "-seconds=1", &url("/debug/pprof/allocs")]);
     assert!(allocs.contains("Type: alloc_space\n") && allocs.contains("Duration: "), "{allocs}");
+    assert!(allocs.contains("leaky_shop 1.4.2 (1f3a9c2), process "), "{allocs}");
     // Two at a time: Go refuses the second. Both are fetched at once and added up.
     let cpu = url("/debug/pprof/profile");
     let (both, complaints) = go.pprof(&["-top", "-seconds=1", &cpu, &cpu]);

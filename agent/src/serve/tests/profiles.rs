@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use super::{SCRIPT, Server};
-use crate::profile::Profile;
+use crate::Unit;
+use crate::profile::{Addr, Frame, Profile, ValueType};
+use crate::render::{Format, Options, pprof};
 
 fn opens_with(profile: &Profile) -> &str {
     profile.values()[profile.default_value].name()
@@ -45,6 +47,28 @@ fn what_scrapers_ask_for_is_there_even_if_empty() {
         let said = |words: &str| profile.comments.iter().any(|comment| comment.contains(words));
         assert!(said("not collected") && said(", process "), "{:?}", profile.comments);
     }
+}
+
+/// As bytes and back.
+fn kept(profile: &Profile) -> Profile {
+    let mut bytes = Vec::new();
+    Format::Pprof.render(profile, &Options::default(), &mut bytes).expect("rendering into memory");
+    pprof::decode(&bytes).expect("our own bytes")
+}
+
+/// Two snapshots of one run can be compared, whether they were named when they were taken or when they are opened.
+#[tokio::test]
+async fn named_at_once_or_later_a_profile_has_the_same_stacks() {
+    let here = |function: fn(&Profile) -> Profile| function as usize as u64;
+    let mut raw = Profile::new("heap", [ValueType::new("inuse_space", Unit::Bytes)]);
+    raw.add([Addr::Pc(here(kept)), Addr::Return(here(kept) + 5)].map(Frame::Address), &[7], 1);
+    let desk = super::desk(&[]);
+    let at_once = kept(&desk.name_kept(raw.clone()).await.expect("names"));
+    let later = desk.name_kept(kept(&raw)).await.expect("names");
+    let grown = later.since(&at_once);
+    assert!(grown.is_empty(), "{grown:#?}");
+    let own = |frame: &Frame| frame.show().contains("serve::tests::profiles::kept");
+    assert!(at_once.frames().all(own), "{at_once:#?}");
 }
 
 #[test]
