@@ -99,6 +99,8 @@ fn go_reads_the_profile() {
     let named = named.to_str().expect("UTF-8");
     let ran = symbolize(&arguments(&["--to", "pprof", "--output", named]), b"");
     assert_eq!((ran.status, ran.out.len()), (0, 0), "{}", ran.err);
+    let bytes = fs::read(named).expect("a file");
+    flamewatch_contract::check(named, &bytes, &flamewatch_contract::Terms::made());
     let text = crate::pprof::go(&["-top", "-cum", "-sample_index=inuse_space", "-symbolize=none", named]);
     let row = text.lines().find(|line| line.ends_with("cli::heap::leak_here")).expect("a row");
     assert!(row.contains("3MB"), "{text}");
