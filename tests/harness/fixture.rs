@@ -147,6 +147,15 @@ impl Running {
         self.child.id()
     }
 
+    /// Sends it SIGTERM, as whoever runs services does.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn ask_to_end(&self) {
+        let command = format!("kill -TERM {}", self.id());
+        assert!(Command::new("sh").args(["-c", &command]).status().expect("a shell").success());
+    }
+
     /// Its resident memory in bytes.
     ///
     /// # Panics

@@ -11,13 +11,18 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-/// How long a client may take over a request's head, and how long an idle connection is kept.
+use super::listener::{Caller, Listener};
+
+/// How long a client may take over a request's head, with the handshake of TLS before the first one, and how long an idle
+/// connection is kept.
 const HEAD_TIME: Duration = Duration::from_secs(5);
+
+/// What a head has at least, however long the handshake took.
+const LEAST_HEAD_TIME: Duration = Duration::from_secs(1);
 
 /// The largest head; hyper answers a larger one with 431.
 const HEAD_BYTES: usize = 16 << 10;
@@ -38,7 +43,7 @@ const STOP_TIME: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `stop`, then lets running requests end, but not for long.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub(crate) async fn serve(listener: Listener, router: Router, stop: impl Future<Output = ()>) {
     let seats = Arc::new(Semaphore::new(CONNECTIONS));
     let (stopped, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -50,8 +55,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
         };
         match first(accepted, stop.as_mut()).await {
             Err(()) => break,
-            Ok((Ok((stream, _)), seat)) => {
-                let served = connection(stream, router.clone(), stopping.clone());
+            Ok((Ok(caller), seat)) => {
+                let served = connection(caller, router.clone(), stopping.clone());
                 connections.spawn(async move {
                     served.await;
                     drop(seat);
@@ -70,10 +75,12 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
 }
 
 /// One connection. A client that leaves ends the request it was waiting for: hyper drops its future.
-async fn connection(stream: TcpStream, router: Router, mut stopping: watch::Receiver<bool>) {
-    let _ = stream.set_nodelay(true);
+async fn connection(caller: Caller, router: Router, mut stopping: watch::Receiver<bool>) {
+    let begun = Instant::now();
+    let Some(stream) = caller.greeted(HEAD_TIME).await else { return };
+    let head_time = HEAD_TIME.saturating_sub(begun.elapsed()).max(LEAST_HEAD_TIME);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES);
+    builder.timer(TokioTimer::new()).header_read_timeout(head_time).max_buf_size(HEAD_BYTES);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
     let ending = async {

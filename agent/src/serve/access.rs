@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::hint::black_box;
-use std::net::SocketAddr;
 
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -10,6 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 
 use super::answer::Refusal;
+use crate::config::Place;
 use crate::{Error, ErrorKind};
 
 /// The names that always mean this machine.
@@ -35,35 +35,39 @@ impl std::fmt::Debug for Access {
 }
 
 impl Access {
-    /// Access to a port bound to `bound`: with `token` where there is one, under the loopback names, the bound
-    /// address and `hosts`. Bound to every address, the port answers to any address, but to no name it was not
-    /// told: a name is what an attacker's page can point here, an address is not.
-    pub(crate) fn new(
-        bound: SocketAddr,
-        token: Option<String>,
-        hosts: impl IntoIterator<Item = String>,
-    ) -> Self {
-        let own = SocketAddr::new(bound.ip(), 0).to_string();
-        let own = own.strip_suffix(":0").unwrap_or(&own).to_owned();
-        let known = LOOPBACK.map(str::to_owned).into_iter().chain([own]).chain(hosts);
+    /// Access to a port at `bound`: with `token` where there is one, under the loopback names, the bound address and
+    /// `hosts`. Bound to every address, the port answers to any address, but to no name it was not told: a name is
+    /// what an attacker's page can point here, an address is not.
+    pub(crate) fn new(bound: &Place, token: Option<String>, hosts: impl IntoIterator<Item = String>) -> Self {
+        let own = match bound {
+            Place::Tcp(address) => Some(address.ip()),
+            Place::Unix(_) => None,
+        };
+        let shown = own.map(|ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
+        let known = LOOPBACK.map(str::to_owned).into_iter().chain(shown).chain(hosts);
         let hosts = known.map(|host| host.to_ascii_lowercase()).collect();
         Self {
             token: token.filter(|token| !token.is_empty()),
             hosts,
-            any_address: bound.ip().is_unspecified(),
+            any_address: own.is_some_and(|ip| ip.is_unspecified()),
         }
     }
 
-    /// Refuses an address that others can reach when there is no token to keep them out.
-    pub(crate) fn check(address: SocketAddr, token: Option<&str>) -> Result<(), Error> {
-        if address.ip().to_canonical().is_loopback() || token.is_some_and(|token| !token.is_empty()) {
+    /// Refuses a place that others can reach when there is no token to keep them out. Who may open a unix socket its
+    /// mode says.
+    pub(crate) fn check(place: &Place, token: Option<&str>) -> Result<(), Error> {
+        let is_ours = match place {
+            Place::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Place::Unix(_) => true,
+        };
+        if is_ours || token.is_some_and(|token| !token.is_empty()) {
             return Ok(());
         }
         let advice =
             "profiles tell a lot about a service; set FLAMEWATCH_TOKEN, or bind 127.0.0.1 (FLAMEWATCH_BIND)";
         Err(Error::new(
             ErrorKind::Invalid,
-            format!("cannot open the debug port on {address} without a token: {advice}"),
+            format!("cannot open the debug port on {place} without a token: {advice}"),
         ))
     }
 
@@ -161,12 +165,15 @@ mod tests {
 
     const TOKEN: &str = "correct horse";
 
+    fn place(text: &str) -> Place {
+        match text.strip_prefix("unix:") {
+            Some(path) => Place::Unix(path.into()),
+            None => Place::Tcp(text.parse().expect("an address")),
+        }
+    }
+
     fn access(bound: &str, token: Option<&str>) -> Access {
-        Access::new(
-            bound.parse().expect("an address"),
-            token.map(str::to_owned),
-            ["Shop.internal".to_owned()],
-        )
+        Access::new(&place(bound), token.map(str::to_owned), ["Shop.internal".to_owned()])
     }
 
     #[track_caller]
@@ -199,6 +206,12 @@ mod tests {
         check(&access("0.0.0.0:6060", Some(TOKEN)), &[("host", "10.9.9.9:6060")], 401);
         check(&access("[::]:6060", Some(TOKEN)), &[("host", "[fd00::1]:6060")], 401);
         check(&access("0.0.0.0:6060", Some(TOKEN)), &[("host", "evil.example")], 421);
+        let file = access("unix:/run/debug.sock", None);
+        check(&file, &[("host", "localhost")], 200);
+        check(&file, &[("host", "shop.internal")], 200);
+        check(&file, &[("host", "10.9.9.9")], 421);
+        check(&file, &[("host", "evil.example")], 421);
+        check(&access("unix:/run/debug.sock", Some(TOKEN)), &[("host", "localhost")], 401);
     }
 
     #[test]
@@ -247,8 +260,10 @@ mod tests {
 
     #[test]
     fn a_port_that_others_can_reach_needs_a_token() {
-        let check = |address: &str, token| Access::check(address.parse().expect("an address"), token);
-        for open in ["127.0.0.1:6060", "127.8.8.8:1", "[::1]:6060", "[::ffff:127.0.0.1]:6060"] {
+        let check = |address: &str, token| Access::check(&place(address), token);
+        for open in
+            ["127.0.0.1:6060", "127.8.8.8:1", "[::1]:6060", "[::ffff:127.0.0.1]:6060", "unix:/run/debug.sock"]
+        {
             assert!(check(open, None).is_ok(), "{open}");
         }
         for closed in ["0.0.0.0:6060", "10.0.0.1:6060", "[::]:6060"] {

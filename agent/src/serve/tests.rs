@@ -2,6 +2,7 @@
 
 mod alerts;
 mod clients;
+mod doors;
 mod limits;
 mod lists;
 mod pages;
@@ -18,7 +19,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::Access;
+use super::{Access, Listener};
+use crate::config::Place;
 use crate::desk::{Chart, Desk, Identity, Mark};
 use crate::profile::{Frame, Function, Profile, ValueType};
 use crate::render::{Format, Options};
@@ -91,11 +93,71 @@ fn snapshot(id: &str, kind: &str, mib: i64) -> Snapshot {
 }
 
 /// A port of its own, on a thread with a runtime of one thread, as the agent runs it.
-struct Server {
-    address: SocketAddr,
+struct Running {
+    place: Place,
     sources: Vec<Arc<Fake>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// One that listens where `open` says, which is called in its runtime.
+    fn start(token: Option<&str>, open: impl FnOnce() -> (Listener, Place) + Send + 'static) -> Self {
+        Self::filled(token, |_| (), open)
+    }
+
+    fn filled(
+        token: Option<&str>,
+        fill: impl FnOnce(&Desk),
+        open: impl FnOnce() -> (Listener, Place) + Send + 'static,
+    ) -> Self {
+        let fake = |name, windowed| Arc::new(Fake { name, windowed, ..Fake::default() });
+        let sources =
+            vec![fake("profile", true), fake("heap", false), fake("tasks", false), fake("broken", false)];
+        let desk = Arc::new(desk(&sources));
+        fill(&desk);
+        let token = token.map(str::to_owned);
+        let (stop, stopped) = oneshot::channel();
+        let (bound, place) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let (listener, place) = open();
+                bound.send(place.clone()).expect("the test waits");
+                let stop = async { drop(stopped.await) };
+                super::run(listener, desk, Access::new(&place, token, []), stop).await;
+            });
+        });
+        let place = place.recv().expect("the port is bound");
+        Self { place, sources, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let Place::Tcp(address) = self.place else { panic!("{} is no address", self.place) };
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+        stream
+    }
+
+    fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the port ends well");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// One on a free TCP port.
+struct Server {
+    running: Running,
+    address: SocketAddr,
 }
 
 impl Server {
@@ -113,37 +175,20 @@ impl Server {
     }
 
     fn with(token: Option<&str>, fill: impl FnOnce(&Desk)) -> Self {
-        let fake = |name, windowed| Arc::new(Fake { name, windowed, ..Fake::default() });
-        let sources =
-            vec![fake("profile", true), fake("heap", false), fake("tasks", false), fake("broken", false)];
-        let desk = Arc::new(desk(&sources));
-        fill(&desk);
-        let token = token.map(str::to_owned);
-        let (stop, stopped) = oneshot::channel();
-        let (bound, address) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-                let address = listener.local_addr().expect("an address");
-                bound.send(address).expect("the test waits");
-                let stop = async { drop(stopped.await) };
-                super::run(listener, desk, Access::new(address, token, []), stop).await;
-            });
-        });
-        let address = address.recv().expect("the port is bound");
-        Self { address, sources, stop: Some(stop), thread: Some(thread) }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("a flag");
+        let address = listener.local_addr().expect("an address");
+        let open =
+            move || (Listener::Tcp(TcpListener::from_std(listener).expect("a runtime")), Place::Tcp(address));
+        Self { running: Running::filled(token, fill, open), address }
     }
 
     fn source(&self, name: &str) -> &Fake {
-        self.sources.iter().find(|source| source.name == name).expect("a source")
+        self.running.sources.iter().find(|source| source.name == name).expect("a source")
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
-        stream
+        self.running.connect()
     }
 
     /// Sends the head of a request and leaves the answer to be read.
@@ -173,16 +218,7 @@ impl Server {
     }
 
     fn stop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("the port ends well");
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
+        self.running.stop();
     }
 }
 
@@ -221,7 +257,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn read(mut stream: TcpStream) -> Self {
+    fn read(mut stream: impl Read) -> Self {
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(bytes.len());

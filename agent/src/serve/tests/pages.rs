@@ -49,7 +49,10 @@ fn the_index_tells_how_to_look_and_starts_nothing_long_by_a_click() {
     let server = Server::start();
     let page = server.get("/debug/pprof/");
     let text = page.text();
-    assert!(text.contains(&format!("go tool pprof 'http://{}/debug/pprof/heap'", server.address)), "{text}");
+    assert!(
+        text.contains(&format!("go tool pprof &#39;http://{}/debug/pprof/heap&#39;", server.address)),
+        "{text}"
+    );
     assert!(
         text.contains("<a href=\"/debug/pprof/heap?debug=1\">text</a>")
             && text.contains("<small>4,711</small>")

@@ -138,5 +138,5 @@ fn a_head_costs_nothing() {
         assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}");
     }
     assert_eq!(server.request("HEAD", "/debug/pprof/nonsense", &[], b"").status, 404);
-    assert!(server.sources.iter().all(|source| source.asked.load(Ordering::SeqCst) == 0));
+    assert!(server.running.sources.iter().all(|source| source.asked.load(Ordering::SeqCst) == 0));
 }
