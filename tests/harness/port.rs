@@ -38,12 +38,22 @@ impl Answer {
 /// Asks for `url`; `None` when nobody answers within a minute.
 #[must_use]
 pub fn get(url: &str) -> Option<Answer> {
+    get_as(None, url)
+}
+
+/// The same for a bearer of `token`.
+#[must_use]
+pub fn get_as(token: Option<&str>, url: &str) -> Option<Answer> {
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(60)))
         .http_status_as_error(false)
         .build()
         .new_agent();
-    let mut response = agent.get(url).call().ok()?;
+    let mut request = agent.get(url);
+    if let Some(token) = token {
+        request = request.header("Authorization", format!("Bearer {token}"));
+    }
+    let mut response = request.call().ok()?;
     let body = response.body_mut().with_config().limit(64 << 20).read_to_vec().ok()?;
     Some(Answer { status: response.status().as_u16(), body })
 }

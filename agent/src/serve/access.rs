@@ -15,6 +15,9 @@ use crate::{Error, ErrorKind};
 /// The names that always mean this machine.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
+/// A shorter token can be guessed.
+const LEAST_TOKEN: usize = 16;
+
 /// Who is let in.
 #[derive(Clone, Default)]
 pub(crate) struct Access {
@@ -60,7 +63,12 @@ impl Access {
             Place::Tcp(address) => address.ip().to_canonical().is_loopback(),
             Place::Unix(_) => true,
         };
-        if is_ours || token.is_some_and(|token| !token.is_empty()) {
+        let token = token.filter(|token| !token.is_empty());
+        if token.is_some_and(|token| token.len() < LEAST_TOKEN) {
+            let problem = format!("the debug port's token has less than {LEAST_TOKEN} characters");
+            return Err(Error::new(ErrorKind::Invalid, problem));
+        }
+        if is_ours || token.is_some() {
             return Ok(());
         }
         let advice =
@@ -163,7 +171,7 @@ pub(crate) fn same(shown: &[u8], token: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const TOKEN: &str = "correct horse";
+    const TOKEN: &str = "correct horse of battery";
 
     fn place(text: &str) -> Place {
         match text.strip_prefix("unix:") {
@@ -241,21 +249,55 @@ mod tests {
         let host = ("host", "localhost");
         let basic = |pair: &str| format!("Basic {}", BASE64.encode(pair.as_bytes()));
         check(&guarded, &[host], 401);
-        check(&guarded, &[host, ("authorization", "Bearer correct horse")], 200);
-        check(&guarded, &[host, ("authorization", &basic("any:correct horse"))], 200);
-        check(&guarded, &[host, ("authorization", &basic(":correct horse"))], 200);
+        check(&guarded, &[host, ("authorization", "Bearer correct horse of battery")], 200);
+        check(&guarded, &[host, ("authorization", &basic("any:correct horse of battery"))], 200);
+        check(&guarded, &[host, ("authorization", &basic(":correct horse of battery"))], 200);
         for wrong in [
             "Bearer ",
             "Bearer correct",
-            "Bearer correct horsecorrect horse",
+            "Bearer correct horse of batterycorrect horse of battery",
             "Basic !!!",
-            "Digest correct horse",
+            "Digest correct horse of battery",
         ] {
             check(&guarded, &[host, ("authorization", wrong)], 401);
         }
-        check(&guarded, &[host, ("authorization", &basic("correct horse"))], 401);
+        check(&guarded, &[host, ("authorization", &basic("correct horse of battery"))], 401);
         check(&guarded, &[host, ("authorization", &basic("any:wrong"))], 401);
         assert!(!format!("{guarded:?}").contains("horse"));
+    }
+
+    /// Many tries of each, and the fastest counts: what else runs can only make one slower.
+    #[test]
+    fn a_guess_takes_as_long_wherever_it_is_wrong() {
+        let token = vec![b'x'; 1 << 16];
+        let wrong_at = |at: usize| {
+            let mut guess = token.clone();
+            guess[at] = b'y';
+            guess
+        };
+        let [first, last] = [wrong_at(0), wrong_at(token.len() - 1)].map(|guess| {
+            let time = |_| {
+                let begun = std::time::Instant::now();
+                assert!(!same(black_box(&guess), black_box(&token)));
+                begun.elapsed()
+            };
+            (0..200).map(time).min().expect("a time")
+        });
+        let ratio = first.as_secs_f64() / last.as_secs_f64();
+        assert!((0.67..1.5).contains(&ratio), "{first:?} and {last:?}");
+        assert!(same(&token, &token) && !same(&token[1..], &token) && !same(b"", &token));
+    }
+
+    #[test]
+    fn a_short_token_is_none() {
+        for (token, is_one) in
+            [("", true), ("hunter2", false), ("fifteen-letters", false), ("correct-horse-battery", true)]
+        {
+            let error = Access::check(&place("127.0.0.1:6060"), Some(token));
+            assert_eq!(error.is_ok(), is_one, "{token}");
+            let text = error.map_or_else(|error| error.to_string(), |()| String::new());
+            assert!(!text.contains("hunter2"), "{text}");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -94,7 +95,7 @@ fn router(desk: Arc<Desk>, access: Access, way: Way) -> Router {
         .route("/debug/history", get(history::show).head(lists::head))
         .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
         .route("/metrics", get(metrics::show).head(metrics::head))
-        .route("/debug/threads", get(threads::show))
+        .route("/debug/threads", get(threads::show).head(threads::head))
         .route("/debug/alerts", get(alerts::show).head(leaks::head))
         .route("/debug/leaks", get(leaks::show).head(leaks::head))
         .route("/debug/tasks", get(lists::tasks).head(lists::head))
@@ -123,7 +124,8 @@ async fn gate(State(port): State<Arc<Port>>, request: Request, next: Next) -> Re
     let browsed = page::Browsed::of(&request);
     let response = match port.access.admit(&request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        // The connection ends, too: who may not ask keeps no seat.
+        Err(refusal) => ([(CONNECTION, "close")], refusal).into_response(),
     };
     answer::dressed(browsed.framed(response).await)
 }

@@ -7,6 +7,7 @@ mod limits;
 mod lists;
 mod pages;
 mod profiles;
+mod security;
 mod viewer;
 
 use std::io::{Read, Write};
@@ -37,6 +38,14 @@ struct Fake {
     windowed: bool,
     asked: AtomicUsize,
     left: AtomicUsize,
+    crowd: Arc<Crowd>,
+}
+
+/// How many sources are asked what is there now, at this moment and at most.
+#[derive(Default)]
+struct Crowd {
+    now: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl Source for Fake {
@@ -60,6 +69,12 @@ impl Source for Fake {
         let asked = self.asked.fetch_add(1, Ordering::SeqCst);
         if self.name == "broken" {
             return Err(Error::new(ErrorKind::Unsupported, "cannot profile").because("no allocator"));
+        }
+        if !self.windowed {
+            let now = self.crowd.now.fetch_add(1, Ordering::SeqCst) + 1;
+            self.crowd.most.fetch_max(now, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(20));
+            self.crowd.now.fetch_sub(1, Ordering::SeqCst);
         }
         if !window.wait() {
             self.left.fetch_add(1, Ordering::SeqCst);
@@ -111,9 +126,14 @@ impl Running {
         fill: impl FnOnce(&Desk),
         open: impl FnOnce() -> (Listener, Place) + Send + 'static,
     ) -> Self {
-        let fake = |name, windowed| Arc::new(Fake { name, windowed, ..Fake::default() });
-        let sources =
-            vec![fake("profile", true), fake("heap", false), fake("tasks", false), fake("broken", false)];
+        let crowd = Arc::<Crowd>::default();
+        let fake =
+            |name, windowed| Arc::new(Fake { name, windowed, crowd: crowd.clone(), ..Fake::default() });
+        let sources = ["heap", "tasks", "threads", "broken"]
+            .map(|name| fake(name, false))
+            .into_iter()
+            .chain([fake("profile", true)])
+            .collect::<Vec<_>>();
         let desk = Arc::new(desk(&sources));
         fill(&desk);
         let token = token.map(str::to_owned);
@@ -131,6 +151,11 @@ impl Running {
         });
         let place = place.recv().expect("the port is bound");
         Self { place, sources, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// How many sources were asked what is there now at the same time, at most.
+    fn at_once(&self) -> usize {
+        self.sources.iter().map(|source| source.crowd.most.load(Ordering::SeqCst)).max().unwrap_or(0)
     }
 
     fn connect(&self) -> TcpStream {
