@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::figure::Family;
@@ -33,6 +34,7 @@ pub(crate) use alerts::{Board, Outlet};
 pub(crate) struct Desk {
     sources: Vec<Arc<dyn Source>>,
     resolver: Arc<Resolver>,
+    dumps: Arc<Semaphore>,
     store: Store,
     identity: Identity,
     status: Mutex<Vec<(String, String)>>,
@@ -83,6 +85,7 @@ impl Desk {
         Self {
             sources,
             resolver: Arc::default(),
+            dumps: Arc::new(Semaphore::new(1)),
             store: Store::new(Run::now(&identity.service, identity.version.as_deref())),
             identity,
             status: Mutex::default(),
@@ -132,13 +135,26 @@ impl Desk {
         let raw = if source.windowed() {
             collect_raw(source.clone(), window).await?
         } else if length.is_zero() {
-            collect_raw(source.clone(), Window::now()).await?
+            self.dump(source.clone()).await?
         } else {
-            let before = collect_raw(source.clone(), Window::now()).await?;
+            let before = self.dump(source.clone()).await?;
             tokio::time::sleep(length).await;
-            collect_raw(source.clone(), Window::now()).await?.since(&before)
+            self.dump(source.clone()).await?.since(&before)
         };
         Ok(source.refine(self.name(raw).await?))
+    }
+
+    /// What is there now. One at a time: each goes over a whole table of the process, or asks all of its threads.
+    async fn dump(&self, source: Arc<dyn Source>) -> Result<Profile, Error> {
+        let turn = self.dumps.clone().acquire_owned().await.ok();
+        let collected = on_worker(move || {
+            let raw = source.collect(&Window::now());
+            drop(turn);
+            raw
+        });
+        let raw = collected.await??;
+        tracing::debug!(profile = raw.kind(), "profile collected");
+        Ok(raw)
     }
 
     /// What is there now as it was collected, for comparing with a later one.

@@ -46,7 +46,17 @@ impl Answer {
 #[must_use]
 #[track_caller]
 pub fn get(url: &str) -> Option<Answer> {
-    let answer = fetched(url)?;
+    get_as(None, url)
+}
+
+/// The same for a bearer of `token`.
+///
+/// # Panics
+/// When the answer breaks the contract.
+#[must_use]
+#[track_caller]
+pub fn get_as(token: Option<&str>, url: &str) -> Option<Answer> {
+    let answer = fetched(token, url)?;
     let target = url.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
     if target.starts_with("/debug") || target.starts_with("/metrics") {
         let Answer { status, headers, body } = &answer;
@@ -56,13 +66,17 @@ pub fn get(url: &str) -> Option<Answer> {
     Some(answer)
 }
 
-fn fetched(url: &str) -> Option<Answer> {
+fn fetched(token: Option<&str>, url: &str) -> Option<Answer> {
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(60)))
         .http_status_as_error(false)
         .build()
         .new_agent();
-    let mut response = agent.get(url).call().ok()?;
+    let mut request = agent.get(url);
+    if let Some(token) = token {
+        request = request.header("Authorization", format!("Bearer {token}"));
+    }
+    let mut response = request.call().ok()?;
     let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers =
         response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();

@@ -53,7 +53,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "serve",
         &[
             "error", "unit", "moment", "profile", "source", "render", "desk", "store", "config", "http",
-            "leak", "segment",
+            "leak", "segment", "sys",
         ],
     ),
     ("config", &["error"]),

@@ -108,9 +108,7 @@ impl Watchroom {
             ["heap", "goroutine", "lasting", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
         let looker = config.leaks.then(|| Looker::new(equipment.ledger(config.leak_timescale)));
         // Without a port of ours a link would lead to somebody else's.
-        let url = port
-            .as_ref()
-            .map(|port| config.url.clone().unwrap_or_else(|| format!("http://{}", port.address())));
+        let url = port.as_ref().and_then(|port| config.url.clone().or_else(|| port.url()));
         let desk = Desk::new(equipment.sources(), identity)
             .looking_in(config.debug_dir.as_deref())
             .serving(equipment.runtime(), equipment.on_jemalloc())
@@ -313,10 +311,11 @@ impl Watchroom {
     fn announce(&self) {
         self.desk
             .set_board(outlets::shown(self.deliveries.iter().map(Delivery::status).collect()), Vec::new());
-        let port = self
-            .url
-            .as_deref()
-            .map_or_else(|| "no debug port".to_owned(), |url| format!("{url}/debug/pprof/"));
+        let port = match (&self.url, &self.port) {
+            (Some(url), _) => format!("{url}/debug/pprof/"),
+            (None, Some(port)) => format!("debug port at {port}"),
+            (None, None) => "no debug port".to_owned(),
+        };
         let sinks: Vec<String> = self.deliveries.iter().map(|delivery| delivery.status().name).collect();
         let sinks = if sinks.is_empty() { "nowhere".to_owned() } else { sinks.join(", ") };
         tracing::info!("flamewatch: watching {}; {port}; alerts go to {sinks}", self.config.service);

@@ -10,7 +10,9 @@ mod flame;
 mod history;
 mod index;
 mod leaks;
+pub(crate) mod listener;
 mod lists;
+pub(crate) mod local;
 mod memory;
 mod metrics;
 mod overview;
@@ -19,6 +21,8 @@ mod profiles;
 mod snapshots;
 mod symbol;
 mod threads;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 mod viewer;
 
 use std::future::Future;
@@ -27,14 +31,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 pub(crate) use access::Access;
 use answer::{Refusal, TEXT};
+use listener::{Listener, Way};
 
 use crate::desk::Desk;
 
@@ -45,33 +50,36 @@ const COLLECTIONS: usize = 4;
 struct Port {
     desk: Arc<Desk>,
     access: Access,
+    way: Way,
     collections: Arc<Semaphore>,
     /// One at a time: scrapers wait for each other.
     scrapes: Arc<Semaphore>,
 }
 
 /// Serves the debug port on `listener` until `stop`. Whoever bound it has asked [`Access::check`] first.
-pub(crate) async fn run(
-    listener: TcpListener,
-    desk: Arc<Desk>,
-    access: Access,
-    stop: impl Future<Output = ()>,
-) {
-    accept::serve(listener, router(desk, access), stop).await;
+pub(crate) async fn run(listener: Listener, desk: Arc<Desk>, access: Access, stop: impl Future<Output = ()>) {
+    let router = router(desk, access, listener.way());
+    accept::serve(listener, router, stop).await;
 }
 
 impl Port {
-    /// Where the port is asked, as a command would say it: with the token's place where one is needed.
-    fn base(&self, host: &str) -> String {
+    /// The command that asks the port, up to the path, which a quote ends: with the token's place where one is needed.
+    fn command(&self, host: &str) -> String {
         let user = if self.access.is_guarded() { "x:$TOKEN@" } else { "" };
-        format!("http://{user}{host}")
+        match &self.way {
+            Way::Http => format!("go tool pprof 'http://{user}{host}"),
+            Way::Https => format!("go tool pprof 'https://{user}{host}"),
+            // It speaks to no unix socket.
+            Way::File(path) => format!("curl -OJ --unix-socket '{}' 'http://{user}{host}", path.display()),
+        }
     }
 }
 
-fn router(desk: Arc<Desk>, access: Access) -> Router {
+fn router(desk: Arc<Desk>, access: Access, way: Way) -> Router {
     let port = Arc::new(Port {
         desk,
         access,
+        way,
         collections: Arc::new(Semaphore::new(COLLECTIONS)),
         scrapes: Arc::new(Semaphore::new(1)),
     });
@@ -87,7 +95,7 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
         .route("/debug/history", get(history::show).head(lists::head))
         .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
         .route("/metrics", get(metrics::show).head(metrics::head))
-        .route("/debug/threads", get(threads::show))
+        .route("/debug/threads", get(threads::show).head(threads::head))
         .route("/debug/alerts", get(alerts::show).head(leaks::head))
         .route("/debug/leaks", get(leaks::show).head(leaks::head))
         .route("/debug/tasks", get(lists::tasks).head(lists::head))
@@ -116,7 +124,8 @@ async fn gate(State(port): State<Arc<Port>>, request: Request, next: Next) -> Re
     let browsed = page::Browsed::of(&request);
     let response = match port.access.admit(&request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        // The connection ends, too: who may not ask keeps no seat.
+        Err(refusal) => ([(CONNECTION, "close")], refusal).into_response(),
     };
     answer::dressed(browsed.framed(response).await)
 }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use super::Port;
 use super::answer::{self, Refusal, TEXT};
 use super::ask::Ask;
-use super::profiles::drawn;
+use super::profiles::{bare, drawn};
 use crate::desk::on_quiet_thread;
 use crate::render;
 use crate::source::Window;
@@ -25,6 +25,13 @@ pub(super) async fn show(State(port): State<Arc<Port>>, uri: Uri) -> Result<Resp
     let permit = port.permit()?;
     let profile = port.desk.collect(THREADS, Window::now()).await?;
     drawn(profile, &ask, None, THREADS, permit).await
+}
+
+/// The same checks, no work.
+pub(super) async fn head(uri: Uri) -> Result<Response, Refusal> {
+    let ask = Ask::of(&uri)?;
+    let format = ask.format.filter(|_| ask.debug == 0);
+    Ok(format.map_or_else(|| answer::ok(TEXT, Vec::new()), |format| bare(format, THREADS, Vec::new())))
 }
 
 /// As text, the way Go prints its goroutines.
