@@ -1,6 +1,7 @@
 //! The program `flamewatch`: names, shows and compares what profilers and people have written down.
 //! Everything that reads and names stands in the modules; this file turns an end into an exit status.
 
+mod address;
 mod addresses;
 mod amount;
 mod belief;
@@ -13,6 +14,7 @@ mod fill;
 mod finder;
 mod folded;
 mod heap;
+mod help;
 mod index;
 mod input;
 mod json;
