@@ -11,7 +11,7 @@ use crate::finder::Finder;
 use crate::input::Input;
 use crate::options::{Diff, Drawn, Flame, Look, Size, Top};
 use crate::unnamed::Account;
-use crate::{address, output, read};
+use crate::{address, fill, output, read};
 
 /// A table of the functions.
 pub(crate) fn top(options: &Top) -> Result<(), Failure> {
@@ -74,7 +74,8 @@ fn one(path: &str, finder: &Finder<'_>, account: &mut Account) -> Result<Profile
     let input = Input::read(path)?;
     let mut named = || {
         let format = input.format().ok_or_else(|| Failure::new(read::UNKNOWN))?;
-        let named = read::named(&input, format, finder, account)?;
+        let mut named = read::named(&input, format, finder, account)?;
+        fill::fill_places(&mut named);
         let bytes = named.encode().map_err(|error| Failure::new(format!("cannot zip: {error}")))?;
         render::pprof::decode(&bytes).map_err(|error| Failure::new(format!("{error:#}")))
     };

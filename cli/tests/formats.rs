@@ -34,7 +34,7 @@ fn pprof_heap_v2_and_folded_are_read_by_all() {
     let folder = folder("formats");
     let (before, after) = (files(&folder, 3), files(&folder, 8));
     for (before, after) in before.iter().zip(&after) {
-        let name = if before.ends_with("folded") { "fill" } else { "0x100f" };
+        let name = if before.ends_with("folded") { "fill" } else { "shop+0xf" };
         let top = well(&flamewatch("top", &["-q", before], b""));
         assert!(top.contains(name), "{before}: {top}");
         let flame = well(&flamewatch("flame", &["-q", before], b""));
