@@ -116,6 +116,8 @@ pub use error::{Error, ErrorKind};
 pub use inert::{Agent, Builder, Scope, Segment, doctor, scope, segment, start};
 #[cfg(feature = "__agent")]
 pub use segment::{Segment, segment};
+#[cfg(feature = "serve")]
+pub use serve::Pages;
 #[cfg(feature = "spans")]
 pub use spans::{SpanLayer, span_layer};
 pub use spawn::{

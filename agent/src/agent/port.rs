@@ -9,6 +9,7 @@ mod open {
 
     use crate::config::{Bind, Config, DEFAULT_BIND};
     use crate::desk::Desk;
+    pub(in crate::agent) use crate::serve::Limits;
     use crate::serve::{self, Access};
     use crate::{Error, ErrorKind};
 
@@ -72,10 +73,11 @@ mod open {
         }
 
         /// Answers requests until `stop`.
-        pub(in crate::agent) async fn answer(self, desk: Arc<Desk>, stop: Arc<Notify>) {
+        pub(in crate::agent) async fn answer(self, desk: Arc<Desk>, limits: Limits, stop: Arc<Notify>) {
             match tokio::net::TcpListener::from_std(self.listener) {
                 Ok(listener) => {
-                    serve::run(listener, desk, self.access, async move { stop.notified().await }).await
+                    serve::run(listener, desk, self.access, limits, async move { stop.notified().await })
+                        .await
                 }
                 Err(error) => tracing::error!("flamewatch: the debug port cannot be served: {error}"),
             }
@@ -108,6 +110,10 @@ mod open {
     use crate::config::{Bind, Config};
     use crate::desk::Desk;
 
+    /// Nothing to limit.
+    #[derive(Clone, Debug, Default)]
+    pub(in crate::agent) struct Limits(());
+
     /// No port: this build has no `serve` feature.
     #[derive(Debug)]
     pub(in crate::agent) enum Port {}
@@ -125,10 +131,10 @@ mod open {
             match *self {}
         }
 
-        pub(in crate::agent) async fn answer(self, _desk: Arc<Desk>, _stop: Arc<Notify>) {
+        pub(in crate::agent) async fn answer(self, _desk: Arc<Desk>, _limits: Limits, _stop: Arc<Notify>) {
             match self {}
         }
     }
 }
 
-pub(super) use open::{Port, open};
+pub(super) use open::{Limits, Port, open};

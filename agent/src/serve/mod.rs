@@ -15,6 +15,7 @@ mod memory;
 mod metrics;
 mod overview;
 mod page;
+mod pages;
 mod profiles;
 mod snapshots;
 mod symbol;
@@ -35,6 +36,8 @@ use tokio::sync::Semaphore;
 
 pub(crate) use access::Access;
 use answer::{Refusal, TEXT};
+pub use pages::Pages;
+pub(crate) use pages::{Mount, mount};
 
 use crate::desk::Desk;
 
@@ -50,14 +53,39 @@ struct Port {
     scrapes: Arc<Semaphore>,
 }
 
+/// What is asked for at a time, over all ways in.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    collections: Arc<Semaphore>,
+    scrapes: Arc<Semaphore>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { collections: Arc::new(Semaphore::new(COLLECTIONS)), scrapes: Arc::new(Semaphore::new(1)) }
+    }
+}
+
 /// Serves the debug port on `listener` until `stop`. Whoever bound it has asked [`Access::check`] first.
 pub(crate) async fn run(
     listener: TcpListener,
     desk: Arc<Desk>,
     access: Access,
+    limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    accept::serve(listener, router(desk, access), stop).await;
+    accept::serve(listener, router(desk, access, limits), stop).await;
+}
+
+/// Answers what comes by [`Pages`] until `stop`: under any name, and to those alone who know `token`.
+pub(crate) async fn run_mounted(
+    mount: Mount,
+    desk: Arc<Desk>,
+    token: Option<String>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    mount.answer(router(desk, Access::mounted(token), limits), stop).await;
 }
 
 impl Port {
@@ -68,13 +96,9 @@ impl Port {
     }
 }
 
-fn router(desk: Arc<Desk>, access: Access) -> Router {
-    let port = Arc::new(Port {
-        desk,
-        access,
-        collections: Arc::new(Semaphore::new(COLLECTIONS)),
-        scrapes: Arc::new(Semaphore::new(1)),
-    });
+fn router(desk: Arc<Desk>, access: Access, limits: Limits) -> Router {
+    let Limits { collections, scrapes } = limits;
+    let port = Arc::new(Port { desk, access, collections, scrapes });
     let temporary = |to: &'static str| get(move || async move { Redirect::temporary(to) });
     Router::new()
         .route("/", temporary("/debug/"))

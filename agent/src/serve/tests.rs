@@ -4,6 +4,7 @@ mod alerts;
 mod clients;
 mod limits;
 mod lists;
+mod mounted;
 mod pages;
 mod profiles;
 mod viewer;
@@ -18,7 +19,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::Access;
+use super::{Access, Limits};
 use crate::desk::{Chart, Desk, Identity, Mark};
 use crate::profile::{Frame, Function, Profile, ValueType};
 use crate::render::{Format, Options};
@@ -129,7 +130,7 @@ impl Server {
                 let address = listener.local_addr().expect("an address");
                 bound.send(address).expect("the test waits");
                 let stop = async { drop(stopped.await) };
-                super::run(listener, desk, Access::new(address, token, []), stop).await;
+                super::run(listener, desk, Access::new(address, token, []), Limits::default(), stop).await;
             });
         });
         let address = address.recv().expect("the port is bound");
