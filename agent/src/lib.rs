@@ -28,6 +28,8 @@ mod export;
 #[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows figures"))]
 mod figure;
+#[cfg(all(test, feature = "full"))]
+mod fuzz;
 pub mod gauge;
 #[cfg(feature = "http")]
 pub mod http;

@@ -79,5 +79,6 @@ fn summary(answer: &[u8]) -> Result<String, String> {
         .enumerate()
         .map(|(index, value)| format!("{} {}", value.name(), value.unit().show(profile.total(index) as f64)))
         .collect();
-    Ok(format!("{} stacks; {}; {}", profile.len(), values.join(", "), profile.losses.summary()))
+    let idle = if profile.is_empty() { "; it is empty: was there load while it was taken?" } else { "" };
+    Ok(format!("{} stacks; {}; {}{idle}", profile.len(), values.join(", "), profile.losses.summary()))
 }

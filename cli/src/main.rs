@@ -13,6 +13,8 @@ mod fetch;
 mod fill;
 mod finder;
 mod folded;
+#[cfg(test)]
+mod fuzz;
 mod heap;
 mod help;
 mod index;

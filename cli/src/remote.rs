@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The variable that has the port's token, where the URL has no password.
 const TOKEN: &str = "FLAMEWATCH_TOKEN";
 
+/// What to do where two sides do not understand each other.
+const OTHER_SCHEME: &str = ". Is it http where https was asked for, or the other way round?";
+
 /// A debug port.
 pub(crate) struct Remote {
     address: Address,
@@ -68,7 +71,8 @@ impl Remote {
             return Ok(body);
         }
         let (said, advice) = (first_line(&body), self.advice(status));
-        Err(Failure::new(format!("{shown}{path} answered {status}: {said}{advice}")))
+        let said = if said.is_empty() { said } else { format!(": {said}") };
+        Err(Failure::new(format!("{shown}{path} answered {status}{said}{advice}")))
     }
 
     /// `http://127.0.0.1:6060`, without anything that is secret.
@@ -90,9 +94,8 @@ impl Remote {
             }
             ureq::Error::Timeout(_) => ". It is busy or cannot be reached from here",
             ureq::Error::HostNotFound => ". There is no host of that name, seen from here",
-            ureq::Error::Protocol(_) | ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
-                ". Is it http where https was asked for, or the other way round?"
-            }
+            ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => OTHER_SCHEME,
+            ureq::Error::Protocol(_) | ureq::Error::Tls(_) | ureq::Error::Rustls(_) => OTHER_SCHEME,
             _ => "",
         }
     }

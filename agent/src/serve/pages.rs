@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -110,7 +110,7 @@ where
         let asked = seat
             .map_err(|_| Refusal::busy("too many ask at a time; try again in a few seconds"))
             .and_then(|seat| {
-                let asked = Asked { request: request.map(Body::new), answer, seat };
+                let asked = Asked { request: ours(request), answer, seat };
                 self.asked.send(asked).map_err(|_| gone())
             });
         Box::pin(async move {
@@ -120,6 +120,18 @@ where
             })
         })
     }
+}
+
+/// The request as it came over the wire. What the routers above have found out about it is theirs: a parameter that one of
+/// them took from the path would be taken for one of ours.
+fn ours<B>(request: Request<B>) -> Request
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (mut parts, body) = request.into_parts();
+    parts.extensions = Extensions::new();
+    Request::from_parts(parts, Body::new(body))
 }
 
 fn gone() -> Refusal {

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod clients;
+mod fuzz;
 mod limits;
 mod lists;
 mod mounted;

@@ -61,6 +61,10 @@ async fn who_knows_the_token_sees_the_pages_and_nobody_else() {
         pages.clone().oneshot(request("/debug/pprof/heap", &[any_name, known])).await.expect("one");
     let bytes = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
     assert!(crate::render::pprof::decode(&bytes).is_ok_and(|profile| !profile.is_empty()));
+    // As a service mounts it: that router takes a parameter from the path, which is not ours.
+    let outer: axum::Router = axum::Router::new().route_service("/debug/{*page}", pages.clone());
+    let inside = outer.oneshot(request("/debug/snapshots/a1", &[any_name, known])).await.expect("infallible");
+    assert_eq!(inside.status().as_u16(), 200);
     drop(stop);
     thread.join().expect("it ends well");
     assert_eq!(status(&pages, "/debug/", &[any_name, known]).await, 503, "nobody is left to answer");
