@@ -37,7 +37,7 @@ pub(crate) fn go(arguments: &[&str]) -> String {
 }
 
 /// A profile of this process without names: one stack of the address twice, and of one that lies nowhere.
-fn raw() -> proto::Profile {
+pub(crate) fn raw() -> proto::Profile {
     let map = ModuleMap::current().expect("a map");
     let (module, segment) = map.lookup(here()).expect("our own module");
     let strings = ["", "cpu", "nanoseconds", "route", "/orders", "a remark", &module.path, &module.build_id];

@@ -10,13 +10,15 @@ use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::builder::Extras;
-use crate::config::Config;
+use crate::config::{Bind, Config};
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
 #[cfg(feature = "inbound")]
 use crate::inbound::{Gate, Inbound};
 use crate::meter;
 use crate::profile::Profile;
+#[cfg(feature = "serve")]
+use crate::serve;
 use crate::sink::{self, Delivery};
 use crate::watch::Verdict;
 
@@ -33,7 +35,7 @@ use super::lookout::{Lookout, Reading};
 use super::newsroom::Newsroom;
 use super::outlets;
 use super::plateaus::Known;
-use super::port::Port;
+use super::port::{Limits, Port};
 use super::restraint;
 use super::rules;
 
@@ -55,6 +57,8 @@ pub(super) struct Watchroom {
     desk: Arc<Desk>,
     deliveries: Arc<Vec<Delivery>>,
     port: Option<Port>,
+    #[cfg(feature = "serve")]
+    mount: Option<serve::Mount>,
     #[cfg(feature = "inbound")]
     inbound: Option<Inbound>,
     #[cfg(feature = "inbound")]
@@ -107,8 +111,13 @@ impl Watchroom {
         let baselines =
             ["heap", "goroutine", "lasting", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
         let looker = config.leaks.then(|| Looker::new(equipment.ledger(config.leak_timescale)));
-        // Without a port of ours a link would lead to somebody else's.
-        let url = port.as_ref().and_then(|port| config.url.clone().or_else(|| port.url()));
+        let url = match &port {
+            Some(port) => config.url.clone().or_else(|| port.url()),
+            // The pages are in a server of the service's own.
+            None if matches!(config.bind, Bind::Off) => config.url.clone(),
+            // The port could not be had: a link would lead to somebody else's.
+            None => None,
+        };
         let desk = Desk::new(equipment.sources(), identity)
             .looking_in(config.debug_dir.as_deref())
             .serving(equipment.runtime(), equipment.on_jemalloc())
@@ -130,6 +139,8 @@ impl Watchroom {
             late: 0,
             deliveries,
             port,
+            #[cfg(feature = "serve")]
+            mount: None,
             #[cfg(feature = "inbound")]
             inbound: None,
             #[cfg(feature = "inbound")]
@@ -141,6 +152,12 @@ impl Watchroom {
             panics: 0,
             config,
         })
+    }
+
+    /// The same with the pages in a server of the service's own.
+    #[cfg(feature = "serve")]
+    pub(super) fn mounted(self, mount: serve::Mount) -> Self {
+        Self { mount: Some(mount), ..self }
     }
 
     /// The same with a socket through which profiles can be asked for.
@@ -159,7 +176,19 @@ impl Watchroom {
             any(target_arch = "x86_64", target_arch = "aarch64")
         ))]
         let _watchdog = self.equipment.watch_workers(&self.config, &self.desk);
-        let port = self.port.take().map(|port| tokio::spawn(port.answer(self.desk.clone(), closing.clone())));
+        let limits = Limits::default();
+        #[cfg(feature = "serve")]
+        if let Some(mount) = self.mount.take() {
+            let (desk, token) =
+                (self.desk.clone(), self.config.token.as_ref().map(|secret| secret.0.clone()));
+            let (limits, closing) = (limits.clone(), closing.clone());
+            let stop = async move { closing.notified().await };
+            tokio::spawn(serve::run_mounted(mount, desk, token, limits, stop));
+        }
+        let port = self
+            .port
+            .take()
+            .map(|port| tokio::spawn(port.answer(self.desk.clone(), limits, closing.clone())));
         let desk = self.desk.clone();
         let mut legacy = std::pin::pin!(desk.store().legacy());
         let mut inherited = false;
@@ -191,6 +220,7 @@ impl Watchroom {
             }
         }
         self.newsroom.close().await;
+        closing.notify_waiters();
         closing.notify_one();
         let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
         let written = tokio::task::spawn_blocking(move || {

@@ -17,6 +17,7 @@ mod memory;
 mod metrics;
 mod overview;
 mod page;
+mod pages;
 mod profiles;
 mod snapshots;
 mod symbol;
@@ -40,6 +41,8 @@ use tokio::sync::Semaphore;
 pub(crate) use access::Access;
 use answer::{Refusal, TEXT};
 use listener::{Listener, Way};
+pub use pages::Pages;
+pub(crate) use pages::{Mount, mount};
 
 use crate::desk::Desk;
 
@@ -56,10 +59,40 @@ struct Port {
     scrapes: Arc<Semaphore>,
 }
 
+/// What is asked for at a time, over all ways in.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    collections: Arc<Semaphore>,
+    scrapes: Arc<Semaphore>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { collections: Arc::new(Semaphore::new(COLLECTIONS)), scrapes: Arc::new(Semaphore::new(1)) }
+    }
+}
+
 /// Serves the debug port on `listener` until `stop`. Whoever bound it has asked [`Access::check`] first.
-pub(crate) async fn run(listener: Listener, desk: Arc<Desk>, access: Access, stop: impl Future<Output = ()>) {
-    let router = router(desk, access, listener.way());
+pub(crate) async fn run(
+    listener: Listener,
+    desk: Arc<Desk>,
+    access: Access,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    let router = router(desk, access, limits, listener.way());
     accept::serve(listener, router, stop).await;
+}
+
+/// Answers what comes by [`Pages`] until `stop`: under any name, and to those alone who know `token`.
+pub(crate) async fn run_mounted(
+    mount: Mount,
+    desk: Arc<Desk>,
+    token: Option<String>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    mount.answer(router(desk, Access::mounted(token), limits, Way::Http), stop).await;
 }
 
 impl Port {
@@ -75,14 +108,9 @@ impl Port {
     }
 }
 
-fn router(desk: Arc<Desk>, access: Access, way: Way) -> Router {
-    let port = Arc::new(Port {
-        desk,
-        access,
-        way,
-        collections: Arc::new(Semaphore::new(COLLECTIONS)),
-        scrapes: Arc::new(Semaphore::new(1)),
-    });
+fn router(desk: Arc<Desk>, access: Access, limits: Limits, way: Way) -> Router {
+    let Limits { collections, scrapes } = limits;
+    let port = Arc::new(Port { desk, access, way, collections, scrapes });
     let temporary = |to: &'static str| get(move || async move { Redirect::temporary(to) });
     Router::new()
         .route("/", temporary("/debug/"))

@@ -3,8 +3,10 @@
 mod alerts;
 mod clients;
 mod doors;
+mod fuzz;
 mod limits;
 mod lists;
+mod mounted;
 mod pages;
 mod profiles;
 mod security;
@@ -20,7 +22,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::{Access, Listener};
+use super::{Access, Limits, Listener};
 use crate::config::Place;
 use crate::desk::{Chart, Desk, Identity, Mark};
 use crate::profile::{Frame, Function, Profile, ValueType};
@@ -146,7 +148,7 @@ impl Running {
                 let (listener, place) = open();
                 bound.send(place.clone()).expect("the test waits");
                 let stop = async { drop(stopped.await) };
-                super::run(listener, desk, Access::new(&place, token, []), stop).await;
+                super::run(listener, desk, Access::new(&place, token, []), Limits::default(), stop).await;
             });
         });
         let place = place.recv().expect("the port is bound");
