@@ -10,12 +10,12 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::Port;
-use super::answer::{self, HTML, Refusal, TEXT};
-use super::ask::Ask;
+use super::answer::{self, Refusal};
+use super::ask::{Ask, Form};
 use super::page::{Escaped, page};
 use crate::desk::{Board, Outlet};
 use crate::moment::{readable, spoken};
-use crate::render::{Format, plain};
+use crate::render::plain;
 use crate::store::Open;
 
 const FORMS: &str = "<p>Also as <a href=\"/debug/alerts?format=text\">text</a> and \
@@ -30,12 +30,13 @@ const SINKS: &str =
 pub(super) async fn show(State(port): State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
     let (board, now) = (port.desk.board(), SystemTime::now());
     let has_snapshot = |id: &str| port.desk.snapshot(id).is_some();
-    match Ask::of(&uri)?.format {
-        None => Ok(answer::ok(HTML, html(&board, now, has_snapshot))),
-        Some(Format::Text) => Ok(answer::ok(TEXT, text(&board, now))),
-        Some(Format::Json) => Ok(answer::ok(Format::Json.media_type(), format!("{}\n", document(&board)))),
-        Some(_) => Err(Refusal::invalid("alerts come as a page, as ?format=text or as ?format=json")),
-    }
+    let form = Ask::of(&uri)?.form(Form::Page)?;
+    let body = match form {
+        Form::Page => html(&board, now, has_snapshot),
+        Form::Text => text(&board, now),
+        Form::Json => format!("{}\n", document(&board)),
+    };
+    Ok(answer::ok(form.media_type(), body))
 }
 
 /// `2 open; 3 not told (came back: 3); 1 of 4 sinks is down.`

@@ -1,6 +1,7 @@
 //! `/debug/leaks`: what leaks, as a page, as text or as JSON.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use axum::http::Uri;
 use axum::response::Response;
 
 use super::Port;
-use super::answer::{self, HTML, Refusal, TEXT};
-use super::ask::Ask;
+use super::answer::{self, Refusal};
+use super::ask::{Ask, Form};
 use super::page::{Escaped, page};
 use crate::leak::{Leak, Report, level};
 use crate::moment::spoken;
-use crate::render::{self, Format};
+use crate::render;
 use crate::{Error, ErrorKind};
 
 /// What each leak is told with.
@@ -27,25 +28,15 @@ const FORMS: &str = "<p>Also as <a href=\"/debug/leaks?format=text\">text</a> an
 
 pub(super) async fn show(State(port): State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
     let (report, now) = (port.desk.leaks(), port.desk.identity().started.elapsed());
+    let form = Ask::of(&uri)?.form(Form::Page)?;
     let mut out = Vec::new();
-    let (written, media_type) = match Ask::of(&uri)?.format {
-        None => return Ok(answer::ok(HTML, html(&report, now))),
-        Some(Format::Text) => (render::leaks::text(&report, now, &mut out), TEXT),
-        Some(Format::Json) => (render::leaks::json(&report, now, &mut out), Format::Json.media_type()),
-        Some(_) => return Err(Refusal::invalid("leaks come as a page, as ?format=text or as ?format=json")),
+    let written = match form {
+        Form::Page => out.write_all(html(&report, now).as_bytes()),
+        Form::Text => render::leaks::text(&report, now, &mut out),
+        Form::Json => render::leaks::json(&report, now, &mut out),
     };
     written.map_err(|error| Error::new(ErrorKind::Io, "cannot write the leaks").because(error))?;
-    Ok(answer::ok(media_type, out))
-}
-
-/// The head of a page that comes as text and JSON, too: nothing is counted for it.
-pub(super) async fn head(uri: Uri) -> Result<Response, Refusal> {
-    let media_type = match Ask::of(&uri)?.format {
-        None => HTML,
-        Some(Format::Json) => Format::Json.media_type(),
-        Some(_) => TEXT,
-    };
-    Ok(answer::ok(media_type, Vec::new()))
+    Ok(answer::ok(form.media_type(), out))
 }
 
 fn html(report: &Report, now: Duration) -> String {

@@ -27,6 +27,7 @@ const TABLES: &str = "<h2>tables</h2><ul class=\"tables\"><li><a href=\"/debug/l
     <li><a href=\"/debug/stats\">stats</a> rates of both over 1, 5 and 15 minutes, and all gauges, as JSON\
     <li><a href=\"/debug/history?format=json\">history</a> the last hour of every gauge, as JSON\
     <li><a href=\"/debug/threads\">threads</a> every thread with its stack\
+    <li><a href=\"/debug/doctor\">doctor</a> what of flamewatch works here, and what does not\
     <li><a href=\"/metrics\">metrics</a> every number, for Prometheus</ul>\
     <p class=\"quiet\">To <code>curl</code> the tables are text; <code>?format=json</code> is for programs, \
     <code>?page=</code> and <code>?size=</code> turn the pages of the tasks.</p>";

@@ -2,8 +2,10 @@
 
 mod alerts;
 mod clients;
+mod doctor;
 mod limits;
 mod lists;
+mod modules;
 mod pages;
 mod profiles;
 mod viewer;
@@ -20,6 +22,7 @@ use tokio::sync::oneshot;
 
 use super::Access;
 use crate::desk::{Chart, Desk, Identity, Mark};
+use crate::doctor::Report;
 use crate::profile::{Frame, Function, Profile, ValueType};
 use crate::render::{Format, Options};
 use crate::source::{Source, Window};
@@ -27,6 +30,9 @@ use crate::store::Snapshot;
 use crate::{Error, ErrorKind, Unit};
 
 const SCRIPT: &str = "<script>alert(1)</script>";
+
+/// What a browser takes.
+const BROWSER: (&str, &str) = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 
 /// A source that counts how often it is asked, and how often it was left before its window ended.
 #[derive(Default)]
@@ -112,12 +118,22 @@ impl Server {
         Self::with(None, fill)
     }
 
+    /// One of a process for which `examine` makes check-ups.
+    fn examined(examine: impl Fn() -> Report + Send + Sync + 'static) -> Self {
+        let sources = Vec::new();
+        Self::of(Arc::new(desk(&sources).examined_by(examine)), sources, None)
+    }
+
     fn with(token: Option<&str>, fill: impl FnOnce(&Desk)) -> Self {
         let fake = |name, windowed| Arc::new(Fake { name, windowed, ..Fake::default() });
         let sources =
             vec![fake("profile", true), fake("heap", false), fake("tasks", false), fake("broken", false)];
         let desk = Arc::new(desk(&sources));
         fill(&desk);
+        Self::of(desk, sources, token)
+    }
+
+    fn of(desk: Arc<Desk>, sources: Vec<Arc<Fake>>, token: Option<&str>) -> Self {
         let token = token.map(str::to_owned);
         let (stop, stopped) = oneshot::channel();
         let (bound, address) = mpsc::channel();
