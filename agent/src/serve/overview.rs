@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -14,7 +14,7 @@ use super::page::{Escaped, scripted};
 use super::{Port, index};
 use crate::desk::{Board, Chart, Charts, Mark};
 use crate::leak::{Leak, level};
-use crate::moment::readable;
+use crate::moment::spoken;
 use crate::store::Open;
 
 /// What is counted and not sampled, each with what it says.
@@ -34,24 +34,23 @@ const TABLES: &str = "<h2>tables</h2><ul class=\"tables\"><li><a href=\"/debug/l
 
 pub(super) async fn show(State(port): State<Arc<Port>>, headers: HeaderMap) -> Response {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let (charts, leaks) = (port.desk.charts(), port.desk.leaks());
-    let mut body = state(&port.desk.board(), &charts, &leaks.leaks);
+    let (charts, leaks, about) = (port.desk.charts(), port.desk.leaks(), port.desk.about());
+    let has_snapshot = |id: &str| port.desk.snapshot(id).is_some();
+    let now = SystemTime::now();
+    let mut wrongs: Vec<String> = running_out(&about).into_iter().collect();
+    wrongs.extend(told(&port.desk.board(), now, has_snapshot));
+    wrongs.extend(untold(&port.desk.board(), &charts, &leaks.leaks));
+    let mut body = state(&wrongs);
     body += &cards(&charts);
     body += "<h2>profiles</h2>";
     body += &index::profiles(port.desk.sources(), &port.base(host));
     body += TABLES;
-    body += &about(&port.desk.about(), &charts);
+    body += &process(&about, &charts);
     answer::ok(HTML, scripted("overview", &body, &["charts.js"]))
 }
 
-/// What is wrong, or that nothing is.
-fn state(board: &Board, charts: &Charts, leaks: &[Leak]) -> String {
-    let is_told = |rule: &str| board.open.iter().any(|(open, _)| open.rule == rule);
-    let fired = charts.charts.iter().flat_map(|chart| chart.marks.iter().map(move |mark| (chart, mark)));
-    let mut wrongs: Vec<String> = board.open.iter().map(|(open, _)| told(open)).collect();
-    let silent = fired.filter(|(_, mark)| mark.fires && !is_told(&mark.rule));
-    wrongs.extend(silent.map(|(chart, mark)| alert(chart, mark)));
-    wrongs.extend(leaks.iter().map(leak));
+/// What is wrong, the most urgent first, or that nothing is.
+fn state(wrongs: &[String]) -> String {
     if wrongs.is_empty() {
         return "<p id=\"state\" class=\"state well\">No rule is broken, and nothing is known to leak. \
                 <a href=\"/debug/alerts\">alerts</a></p>"
@@ -60,13 +59,45 @@ fn state(board: &Board, charts: &Charts, leaks: &[Leak]) -> String {
     format!("<ul id=\"state\" class=\"state wrong\">{}</ul>", wrongs.concat())
 }
 
-fn told(open: &Open) -> String {
-    format!(
-        "<li><a href=\"/debug/alerts\"><b>{}</b></a> {} <small>since {}</small></li>",
-        Escaped(&open.rule),
-        Escaped(&open.headline),
-        readable(open.since)
-    )
+/// That memory ends, which is more urgent than anything.
+fn running_out(about: &[(String, String)]) -> Option<String> {
+    let (_, left) = about.iter().find(|(name, _)| name == "memory left")?;
+    let (left, when) = left.split_once("; OOM in ")?;
+    Some(format!(
+        "<li><a href=\"/debug/memory\"><b>OOM in {}</b></a> {} left</li>",
+        Escaped(when),
+        Escaped(left)
+    ))
+}
+
+/// What was told and is not over.
+fn told(board: &Board, now: SystemTime, has_snapshot: impl Fn(&str) -> bool) -> Vec<String> {
+    let told = |open: &Open| {
+        // A leak's headline begins with its name, which is the rule's.
+        let says = open.headline.strip_prefix(&open.rule).unwrap_or(&open.headline);
+        let flame = if has_snapshot(&open.id) {
+            format!(" <a href=\"/debug/flame?snapshot={}\">flame graph</a>", Escaped(&open.id))
+        } else {
+            String::new()
+        };
+        format!(
+            "<li><a href=\"/debug/alerts\"><b>{}</b></a> {} <small>for {}</small>{flame}</li>",
+            Escaped(&open.rule),
+            Escaped(says.trim_start_matches([',', ' '])),
+            spoken(now.duration_since(open.since).unwrap_or_default())
+        )
+    };
+    board.open.iter().map(|(open, _)| told(open)).collect()
+}
+
+/// What is wrong and was not told: rules that fire, and what leaks.
+fn untold(board: &Board, charts: &Charts, leaks: &[Leak]) -> Vec<String> {
+    let is_told = |rule: &str| board.open.iter().any(|(open, _)| open.rule == rule);
+    let fired = charts.charts.iter().flat_map(|chart| chart.marks.iter().map(move |mark| (chart, mark)));
+    let silent = fired.filter(|(_, mark)| mark.fires && !is_told(&mark.rule));
+    let told_of = |leak: &&Leak| board.open.iter().any(|(open, _)| open.rule.ends_with(&leak.name));
+    let leaking = leaks.iter().filter(|leak| !told_of(leak));
+    silent.map(|(chart, mark)| alert(chart, mark)).chain(leaking.map(leak)).collect()
 }
 
 fn alert(chart: &Chart, mark: &Mark) -> String {
@@ -97,7 +128,9 @@ fn cards(charts: &Charts) -> String {
         let into = if chart.marks.iter().any(|mark| mark.fires) { &mut first } else { &mut rest };
         into.push_str(&card(chart, charts.now));
     }
-    format!("<section id=\"gauges\" class=\"cards\" aria-label=\"gauges\">{first}{rest}</section>")
+    format!(
+        "<section id=\"gauges\" class=\"cards\" aria-labelledby=\"of-gauges\"><h2 class=\"unseen\" id=\"of-gauges\">gauges</h2>{first}{rest}</section>"
+    )
 }
 
 fn card(chart: &Chart, now: Duration) -> String {
@@ -143,7 +176,7 @@ fn rule(chart: &Chart, mark: &Mark) -> String {
 }
 
 /// Who this process is, and how it fares with what no card shows.
-fn about(lines: &[(String, String)], charts: &Charts) -> String {
+fn process(lines: &[(String, String)], charts: &Charts) -> String {
     let on_a_card = |name: &str| {
         charts.charts.iter().any(|chart| {
             chart.gauge == name

@@ -33,12 +33,7 @@ const ROOMS: [(&str, &str); 10] = [
     ("/debug/doctor", "doctor"),
 ];
 
-/// A page called `title` around `body`, which is HTML already.
-pub(super) fn page(title: &str, body: &str) -> String {
-    scripted(title, body, &[])
-}
-
-/// The same with `scripts`, which are modules of `viewer/`.
+/// A page called `title` around `body`, which is HTML already, with `scripts`, which are modules of `viewer/`.
 pub(super) fn scripted(title: &str, body: &str, scripts: &[&str]) -> String {
     let here = |name: &str| if name == title { " aria-current=\"page\"" } else { "" };
     let link = |(path, name): &(&str, &str)| format!("<a href=\"{path}\"{}>{name}</a> ", here(name));

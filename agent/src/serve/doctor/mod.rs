@@ -53,7 +53,8 @@ fn summary(checks: &[Check], ago: Duration) -> String {
     let count = |state| checks.iter().filter(|check| check.state() == state).count();
     let (broken, hints, fine) = (count(Standing::Broken), count(Standing::Hint), count(Standing::Fine));
     let hints = if hints == 1 { "1 hint".to_owned() } else { format!("{hints} hints") };
-    format!("{broken} broken, {hints}, {fine} fine; looked at {} ago.", spoken(ago))
+    let ago = if ago.as_secs() == 0 { "just now".to_owned() } else { format!("{} ago", spoken(ago)) };
+    format!("{broken} broken, {hints}, {fine} fine; looked at {ago}.")
 }
 
 fn text(checks: &[Check], ago: Duration) -> String {

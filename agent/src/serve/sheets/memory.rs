@@ -14,10 +14,10 @@ pub(in crate::serve) fn body(account: &Account, has_heap: bool) -> String {
     let rest = head.map(|line| ("", line));
     let mut body: String = verdict.into_iter().chain(rest).map(paragraph).collect();
     let heads = [
+        Head::Words("part"),
         Head::Number("bytes"),
         Head::Number("share"),
-        Head::Words("of what is resident"),
-        Head::Words("part"),
+        Head::Ways("of what is resident"),
         Head::Words("what it is"),
     ];
     body +=
@@ -30,14 +30,14 @@ fn fields((part, bytes, share, about): (Part, u64, Option<f64>, String), has_hea
     let name = Cell::words(part.name());
     let shown = share.map_or_else(Cell::default, |share| Cell::number(&Unit::Ratio.show(share), share));
     [
-        Cell::bytes(bytes),
-        shown,
-        share.map_or_else(Cell::default, bar),
         match part {
             Part::Allocated if has_heap => name.to("/debug/flame?profile=heap"),
             Part::Stacks => name.to("/debug/threads"),
             _ => name,
         },
+        Cell::bytes(bytes),
+        shown,
+        share.map_or_else(Cell::default, bar),
         Cell::words(&about),
     ]
 }

@@ -70,6 +70,11 @@ impl Cell {
         Self { class: if number > 0 { "wrong" } else { "none" }, ..Self::count(number) }
     }
 
+    /// The same, in the color of what is wrong.
+    pub(super) fn wrong(self) -> Self {
+        Self { class: "wrong", ..self }
+    }
+
     /// The same, leading to `href`.
     pub(super) fn to(self, href: &str) -> Self {
         Self { html: format!("<a href=\"{}\">{}</a>", Escaped(href), self.html), ..self }
@@ -78,31 +83,35 @@ impl Cell {
     /// The same with `text` in small letters below it.
     pub(super) fn with(mut self, text: &str) -> Self {
         if !text.is_empty() {
-            let _infallible = write!(self.html, "<br><small>{}</small>", Escaped(text));
+            let _infallible = write!(self.html, "<br><small>{}</small>", shown(text));
         }
         self
     }
 }
 
-/// A table called `name` of `rows`, each as long as `heads`.
+/// A table called `name` of `rows`. A column in which nothing stands is left out.
 pub(super) fn sheet<const N: usize>(
     name: &str,
     heads: [Head; N],
     rows: impl IntoIterator<Item = [Cell; N]>,
 ) -> String {
+    let rows: Vec<[Cell; N]> = rows.into_iter().collect();
+    let is_bare = |column: usize| {
+        !rows.is_empty() && rows.iter().all(|row| row.get(column).is_none_or(|cell| cell.html.is_empty()))
+    };
+    let bare: [bool; N] = std::array::from_fn(is_bare);
     let mut html = format!(
         "<div class=\"wide\"><table class=\"sheet\" id=\"{0}\" aria-label=\"{0}\"><thead><tr>",
         Escaped(name)
     );
-    for head in heads {
-        let (class, sort) =
-            (head.class(), if matches!(head, Head::Sorted(_)) { " aria-sort=\"descending\"" } else { "" });
-        let _infallible = write!(html, "<th scope=\"col\"{class}{sort}>{}", head.text());
+    for (head, _) in heads.iter().zip(bare).filter(|(_, bare)| !bare) {
+        let sort = if matches!(head, Head::Sorted(_)) { " aria-sort=\"descending\"" } else { "" };
+        let _infallible = write!(html, "<th scope=\"col\"{}{sort}>{}", head.class(), head.text());
     }
     html.push_str("</tr></thead><tbody>\n");
     for row in rows {
         html.push_str("<tr>");
-        for (head, cell) in heads.iter().zip(row) {
+        for ((head, cell), _) in heads.iter().zip(row).zip(bare).filter(|(_, bare)| !bare) {
             let _infallible = write!(html, "<td{} data-head=\"{}\"", head.and(cell.class), head.text());
             if let Some(order) = cell.order {
                 let _infallible = write!(html, " data-order=\"{order}\"");
@@ -130,7 +139,7 @@ impl Head {
         let own = match self {
             Self::Words(_) => "",
             Self::Number(_) | Self::Sorted(_) => "n",
-            Self::Ways(_) => "ways",
+            Self::Ways(_) => "look",
         };
         let classes =
             [own, other].into_iter().filter(|class| !class.is_empty()).collect::<Vec<_>>().join(" ");
@@ -138,9 +147,14 @@ impl Head {
     }
 }
 
-/// A name as HTML, harmless to the page, and to a terminal that it is copied into.
+/// A name as HTML, harmless to the page, and to a terminal that it is copied into. It may be broken where a reader would.
 pub(super) fn shown(name: &str) -> String {
-    Escaped(&plain(name)).to_string()
+    let mut html = String::with_capacity(name.len());
+    for part in plain(name).split_inclusive("::").flat_map(|part| part.split_inclusive(['/', '<', ','])) {
+        let wbr = if html.is_empty() { "" } else { "<wbr>" };
+        let _infallible = write!(html, "{wbr}{}", Escaped(part));
+    }
+    html
 }
 
 /// Where the viewer shows `profile` (and what else its query says), as `view` tells: keys and values as in `view.js`.

@@ -11,7 +11,7 @@ use crate::render;
 use crate::source::tasks::{TaskList, TaskRow};
 
 /// How many tasks a page shows one by one, unless it is asked for more or fewer.
-pub(in crate::serve) const ROWS: usize = 200;
+pub(in crate::serve) const ROWS: usize = 100;
 
 /// How many sites are listed.
 const SITES: usize = 100;

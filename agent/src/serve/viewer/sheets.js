@@ -41,7 +41,7 @@ function sort(table, column, down) {
 function dress(table) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
-    if (head.classList.contains("ways")) return;
+    if (head.classList.contains("look")) return;
     const button = document.createElement("button");
     const name = words(head);
     button.type = "button";
