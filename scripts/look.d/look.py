@@ -239,8 +239,7 @@ class Looker:
         names = lambda: page.locator("#memory tbody tr:visible td:first-child").all_inner_texts()
         before = names()
         page.locator("#memory th button", has_text="bytes").click()
-        sizes = [float(size) for size in page.locator("#memory td[data-head=bytes]").evaluate_all(
-            "cells => cells.map((cell) => cell.dataset.order)")]
+        sizes = self.evaluated(page, "[...document.querySelectorAll('#memory td.n[data-head=bytes]')].map((at) => Number(at.dataset.order))")
         self.need(page, sizes == sorted(sizes, reverse=True), "a click on a head does not sort")
         self.need(page, "memory=-bytes" in page.url, "the sorting is not in the link")
         page.locator("#memory th button", has_text="part").click()

@@ -139,7 +139,7 @@ fn row(open: &Open, messages: u32, now: SystemTime, has_snapshot: &impl Fn(&str)
     let view = format!("/debug/flame?snapshot={}", open.id);
     [
         Cell::words(&open.rule),
-        Cell::words(&open.headline),
+        Cell::words(says(open)),
         aged(open.since, now).with(&readable(open.since)),
         Cell::count(messages.into()),
         if has_snapshot(&open.id) { Cell::words("flame graph").to(&view) } else { Cell::default() },
@@ -160,6 +160,11 @@ fn sink_row(outlet: &Outlet, now: SystemTime) -> [Cell; 8] {
         last_sent.map_or_else(Cell::default, |at| aged(at, now)),
         Cell::words(last_error.as_deref().unwrap_or_default()),
     ]
+}
+
+/// The headline without the name of the rule, which stands beside it; that of a leak begins with it.
+pub(super) fn says(open: &Open) -> &str {
+    open.headline.strip_prefix(&open.rule).unwrap_or(&open.headline).trim_start_matches([',', ' '])
 }
 
 /// How long ago it was.

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::response::Response;
 
+use super::alerts::says;
 use super::answer::{self, HTML};
 use super::page::{Escaped, scripted};
 use super::{Port, index};
@@ -73,8 +74,6 @@ fn running_out(about: &[(String, String)]) -> Option<String> {
 /// What was told and is not over.
 fn told(board: &Board, now: SystemTime, has_snapshot: impl Fn(&str) -> bool) -> Vec<String> {
     let told = |open: &Open| {
-        // A leak's headline begins with its name, which is the rule's.
-        let says = open.headline.strip_prefix(&open.rule).unwrap_or(&open.headline);
         let flame = if has_snapshot(&open.id) {
             format!(" <a href=\"/debug/flame?snapshot={}\">flame graph</a>", Escaped(&open.id))
         } else {
@@ -83,7 +82,7 @@ fn told(board: &Board, now: SystemTime, has_snapshot: impl Fn(&str) -> bool) -> 
         format!(
             "<li><a href=\"/debug/alerts\"><b>{}</b></a> {} <small>for {}</small>{flame}</li>",
             Escaped(&open.rule),
-            Escaped(says.trim_start_matches([',', ' '])),
+            Escaped(says(open)),
             spoken(now.duration_since(open.since).unwrap_or_default())
         )
     };

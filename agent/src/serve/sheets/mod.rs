@@ -2,6 +2,7 @@
 //! other where there is no room beside it. What stands in them the modules below decide.
 
 pub(super) mod memory;
+#[cfg(feature = "http")]
 pub(super) mod routes;
 pub(super) mod segments;
 pub(super) mod tasks;
@@ -50,7 +51,7 @@ impl Cell {
 
     /// `shown` in place of `number`, which is what sorting goes by.
     pub(super) fn number(shown: &str, number: f64) -> Self {
-        Self { order: Some(number), ..Self::words(shown) }
+        Self { order: Some(number), ..Self::html(Escaped(shown).to_string()) }
     }
 
     pub(super) fn count(number: u64) -> Self {
