@@ -4,6 +4,8 @@
 mod alerts;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port draws charts"))]
 mod charts;
+#[cfg(feature = "serve")]
+mod checkup;
 mod memory;
 
 use std::path::Path;
@@ -45,6 +47,8 @@ pub(crate) struct Desk {
     suppressed: Mutex<Vec<(&'static str, u64)>>,
     #[cfg(feature = "serve")]
     charts: Mutex<Arc<Charts>>,
+    #[cfg(feature = "serve")]
+    practice: checkup::Practice,
     ledger: Arc<Ledger>,
     runtime: Option<Handle>,
     on_jemalloc: bool,
@@ -96,6 +100,8 @@ impl Desk {
             suppressed: Mutex::default(),
             #[cfg(feature = "serve")]
             charts: Mutex::default(),
+            #[cfg(feature = "serve")]
+            practice: checkup::Practice::default(),
             ledger: Arc::default(),
             runtime: None,
             on_jemalloc: false,

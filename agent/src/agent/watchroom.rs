@@ -26,6 +26,8 @@ use crate::watch::Verdict;
 use super::asked::{self, Asked};
 use super::baseline::Baseline;
 use super::bulletin;
+#[cfg(feature = "serve")]
+use super::checkup;
 use super::dispatch;
 use super::equipment::{self, Equipment};
 use super::figures::{self, Counts};
@@ -123,6 +125,11 @@ impl Watchroom {
             .serving(equipment.runtime(), equipment.on_jemalloc())
             .remembering(window, config.tick)
             .keeping_in(config.dir.as_deref());
+        #[cfg(feature = "serve")]
+        let desk = {
+            let config = config.clone();
+            desk.examined_by(move || checkup::of(&config))
+        };
         let (desk, deliveries) = (Arc::new(desk), Arc::new(deliveries));
         let newsroom = Newsroom::new(&config, url.clone(), desk.clone(), deliveries.clone(), &names);
         Ok(Self {

@@ -6,6 +6,7 @@ pub(crate) mod access;
 mod alerts;
 mod answer;
 mod ask;
+mod doctor;
 mod flame;
 mod history;
 mod index;
@@ -19,6 +20,7 @@ mod overview;
 mod page;
 mod pages;
 mod profiles;
+mod sheets;
 mod snapshots;
 mod symbol;
 mod threads;
@@ -120,14 +122,15 @@ fn router(desk: Arc<Desk>, access: Access, limits: Limits, way: Way) -> Router {
         .route("/debug/viewer/{name}", get(viewer::asset))
         .route("/debug/flame", get(flame::show).head(flame::head))
         .route("/debug/top", get(flame::top).head(flame::head))
-        .route("/debug/history", get(history::show).head(lists::head))
+        .route("/debug/history", get(history::show).head(history::head))
         .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
         .route("/metrics", get(metrics::show).head(metrics::head))
         .route("/debug/threads", get(threads::show).head(threads::head))
-        .route("/debug/alerts", get(alerts::show).head(leaks::head))
-        .route("/debug/leaks", get(leaks::show).head(leaks::head))
+        .route("/debug/alerts", get(alerts::show).head(lists::page_head))
+        .route("/debug/leaks", get(leaks::show).head(lists::page_head))
         .route("/debug/tasks", get(lists::tasks).head(lists::head))
         .route("/debug/routes", get(lists::routes).head(lists::head))
+        .route("/debug/doctor", get(doctor::show).head(lists::head))
         .route("/debug/memory", get(memory::show).head(lists::head))
         .route("/debug/stats", get(metrics::stats).head(metrics::stats_head))
         .route("/debug/segments", get(lists::segments).head(lists::head))
@@ -149,13 +152,12 @@ fn router(desk: Arc<Desk>, access: Access, limits: Limits, way: Way) -> Router {
 
 /// Every request passes here first, and every answer last.
 async fn gate(State(port): State<Arc<Port>>, request: Request, next: Next) -> Response {
-    let browsed = page::Browsed::of(&request);
     let response = match port.access.admit(&request) {
         Ok(()) => next.run(request).await,
         // The connection ends, too: who may not ask keeps no seat.
         Err(refusal) => ([(CONNECTION, "close")], refusal).into_response(),
     };
-    answer::dressed(browsed.framed(response).await)
+    answer::dressed(response)
 }
 
 #[cfg(test)]
