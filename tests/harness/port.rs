@@ -46,17 +46,29 @@ impl Answer {
 #[must_use]
 #[track_caller]
 pub fn get(url: &str) -> Option<Answer> {
-    get_as(None, url)
+    get_with(url, &[])
 }
 
 /// The same for a bearer of `token`.
 ///
 /// # Panics
-/// When the answer breaks the contract.
+/// As [`get`].
 #[must_use]
 #[track_caller]
 pub fn get_as(token: Option<&str>, url: &str) -> Option<Answer> {
-    let answer = fetched(token, url)?;
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<_> = bearer.iter().map(|bearer| ("Authorization", bearer.as_str())).collect();
+    get_with(url, &headers)
+}
+
+/// The same with `headers`.
+///
+/// # Panics
+/// As [`get`].
+#[must_use]
+#[track_caller]
+pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Option<Answer> {
+    let answer = fetched(url, headers)?;
     let target = url.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
     if target.starts_with("/debug") || target.starts_with("/metrics") {
         let Answer { status, headers, body } = &answer;
@@ -66,16 +78,13 @@ pub fn get_as(token: Option<&str>, url: &str) -> Option<Answer> {
     Some(answer)
 }
 
-fn fetched(token: Option<&str>, url: &str) -> Option<Answer> {
+fn fetched(url: &str, headers: &[(&str, &str)]) -> Option<Answer> {
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(60)))
         .http_status_as_error(false)
         .build()
         .new_agent();
-    let mut request = agent.get(url);
-    if let Some(token) = token {
-        request = request.header("Authorization", format!("Bearer {token}"));
-    }
+    let request = headers.iter().fold(agent.get(url), |request, (name, value)| request.header(*name, *value));
     let mut response = request.call().ok()?;
     let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers =

@@ -20,20 +20,23 @@ pub(super) fn lists_the_source(go: &Go, file: &str) {
     assert!(listing.contains(&format!("ROUTINE ======================== {REMEMBER} in ")), "{listing}");
     let line = listing.lines().find(|line| line.contains("vec![0; ORDER_BYTES]"));
     let line = line.unwrap_or_else(|| panic!("no source in\n{listing}"));
-    assert!(line.trim_start().starts_with(|digit: char| digit.is_ascii_digit()) && line.contains("MB"), "{line}");
+    assert!(
+        line.trim_start().starts_with(|digit: char| digit.is_ascii_digit()) && line.contains("MB"),
+        "{line}"
+    );
 }
 
 /// Of the heap in `file`: the pages of `pprof -http`, each naming the function.
 #[track_caller]
 pub(super) fn serves_pages(go: &Go, file: &str) {
-    let serving = go.serve(&[&sources(), file]);
-    for path in ["/ui/flamegraph", "/ui/top", "/ui/peek?f=remember", "/ui/source?f=orders::remember%24"] {
+    let serving = go.serve(&[file]);
+    for path in ["/ui/flamegraph", "/ui/top", "/ui/peek?f=remember"] {
         let page = serving.page(path);
-        assert!(page.contains("leaky_shop") && page.contains("orders::remember"), "{path}: {page}");
+        assert!(page.contains("orders::remember"), "{path} does not name it");
     }
     // The function once more as what is focused on, by another of the values.
     let page = serving.page("/ui/top?si=alloc_space&f=cart");
-    assert!(page.contains("leaky_shop::cart::") && page.contains("alloc_space"), "{page}");
+    assert!(page.contains("leaky_shop::cart::"), "/ui/top by alloc_space does not name it");
 }
 
 /// Of the heap at `url`: what somebody types who looks around.
@@ -41,16 +44,25 @@ pub(super) fn serves_pages(go: &Go, file: &str) {
 pub(super) fn answers_commands(go: &Go, url: &str) {
     let commands = "top 3\nsample_index=alloc_space\ntop 3\ncomments\ntags\npeek orders::remember$\nquit\n";
     let (said, complaints) = go.interactive(&[url], commands);
-    assert!(said.contains("Entering interactive mode") && said.contains(REMEMBER), "{said}\n{complaints}");
+    assert!(
+        complaints.contains("Entering interactive mode") && said.contains(REMEMBER),
+        "{said}\n{complaints}"
+    );
     assert!(said.contains("leaky_shop::cart::"), "the other value: {said}");
     assert!(said.contains("losses: ") && said.contains("trigger: asked for at the debug port"), "{said}");
-    assert!(!complaints.contains("unrecognized") && !complaints.contains("rror"), "{complaints}");
+    let refused = ["unrecognized", "parsing", "no matches", "failed"];
+    assert!(!refused.iter().any(|word| complaints.contains(word)), "{complaints}");
+}
+
+/// The URL of `path` with `token` in it, for whoever can send no header.
+pub(super) fn with_token(service: &Service, path: &str, token: &str) -> String {
+    service.debug_url(path).replacen("http://", &format!("http://any:{token}@"), 1)
 }
 
 /// What Go's own servers get wrong, on a service with `token`.
 #[track_caller]
 pub(super) fn does_better_than_go(go: &Go, service: &Service, token: &str) {
-    let url = |path: &str| service.debug_url(path).replacen("http://", &format!("http://any:{token}@"), 1);
+    let url = |path: &str| with_token(service, path, token);
     // Go's differences open with another value than what they are differences of.
     let (allocs, _) = go.pprof(&["-top", "-seconds=1", &url("/debug/pprof/allocs")]);
     assert!(allocs.contains("Type: alloc_space\n") && allocs.contains("Duration: "), "{allocs}");

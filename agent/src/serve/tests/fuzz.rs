@@ -41,8 +41,8 @@ impl Port {
         let address: SocketAddr = "127.0.0.1:6060".parse().expect("an address");
         let sources =
             ["profile", "heap", "tasks", "broken"].map(|name| Arc::new(Fake { name, ..Fake::default() }));
-        let access = Access::new(address, token.map(str::to_owned), []);
-        let router = router(Arc::new(desk(&sources)), access, Limits::default());
+        let access = Access::new(&Place::Tcp(address), token.map(str::to_owned), []);
+        let router = router(Arc::new(desk(&sources)), access, Limits::default(), Way::Http);
         Self { runtime, router }
     }
 
