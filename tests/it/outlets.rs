@@ -283,6 +283,7 @@ fn a_service_tells_everybody_and_shows_no_secret() {
     found.and("a post to Pyroscope", receiver.posts("/push.v1.PusherService/Push")[0].body.clone());
     let state = slack.state();
     found.and("Slack", state["messages"].to_string().into_bytes());
+    // A picture: what is drawn in it is in the same alert's `heap.svg`, too.
     for file in state["files"].as_array().expect("a list") {
         found.and("a file in Slack", slack.file(file["id"].as_str().expect("an id")));
     }

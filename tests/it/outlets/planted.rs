@@ -139,7 +139,6 @@ impl Found {
             ("a post to a webhook", RULE),
             ("a post to PagerDuty", RULE),
             ("Slack", RULE),
-            ("a file in Slack", FUNCTION),
         ] {
             let mut places = self.0.iter().filter(|(place, _)| place.ends_with(name));
             assert!(
