@@ -20,12 +20,13 @@ pub(crate) fn run(options: &Fetch) -> Result<(), Failure> {
     let remote = Remote::new(&options.url)?;
     let page = remote.page(&options.profile, options.seconds);
     let answer = remote.get(&page)?;
-    let summary = summary(&answer).map_err(|why| no_profile(&remote, &page, &why))?;
+    summary(&answer).map_err(|why| no_profile(&remote, &page, &why))?;
     let mut account = Account::default();
     let (bytes, named) = with_names(&remote, answer, &finder, &mut account)?;
     let file = options.manner.output.clone().unwrap_or_else(|| PathBuf::from(name(&remote, &page)));
     output::refuse_terminal(Some(&file))?;
     output::write(&bytes, Some(&file))?;
+    let summary = summary(&bytes).map_err(Failure::new)?;
     output::say(&format!("{}: {summary}{named}\n", file.display()));
     output::say_lacking(&options.manner, &account.message(&finder));
     Ok(())

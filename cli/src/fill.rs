@@ -6,6 +6,7 @@ use flamewatch_symbolizer::Frame;
 
 use crate::belief;
 use crate::finder::Finder;
+use crate::losses;
 use crate::nameless;
 use crate::naming::{self, Answer, Place};
 use crate::profile::Profile;
@@ -50,6 +51,7 @@ pub(crate) fn fill(profile: &mut Profile, finder: &Finder<'_>) -> Filled {
     }
     let unnamed: HashSet<usize> = nameless::find(profile).into_iter().map(|(index, _)| index).collect();
     say_what_is_true(&mut profile.message, &unnamed);
+    losses::correct(&mut profile.message, &mut tables, unnamed.len());
     let paths = doubted.iter().filter_map(|module| profile.modules.get(*module));
     let doubted = paths.map(|module| module.path.clone()).collect();
     Filled { covered: covered(profile, &nameless, &places, &answer), answer, doubted }

@@ -38,7 +38,11 @@ impl Input {
             let answer = remote.get(&page)?;
             return Self::of_answer(&format!("{}{}", remote.shown(), page.path()), &answer);
         }
-        let failed = |error: io::Error| Failure::new(format!("cannot read {path}: {error}"));
+        let failed = |error: io::Error| {
+            let is_word = error.kind() == io::ErrorKind::NotFound && !path.contains(['/', '.']);
+            let advice = if is_word { format!(". A running service is {path}:6060") } else { String::new() };
+            Failure::new(format!("cannot read {path}: {error}{advice}"))
+        };
         if fs::metadata(path).map_err(failed)?.is_dir() {
             return Err(Failure::new(format!("cannot read {path}: it is a directory")));
         }

@@ -21,6 +21,7 @@ mod index;
 mod input;
 mod json;
 mod leaks;
+mod losses;
 mod nameless;
 mod naming;
 mod options;

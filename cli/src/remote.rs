@@ -20,6 +20,9 @@ const TOKEN: &str = "FLAMEWATCH_TOKEN";
 /// What to do where two sides do not understand each other.
 const OTHER_SCHEME: &str = ". Is it http where https was asked for, or the other way round?";
 
+/// What to do where a name is nobody's.
+const NO_HOST: &str = ". There is no host of that name, seen from here";
+
 /// A debug port.
 pub(crate) struct Remote {
     address: Address,
@@ -93,7 +96,8 @@ impl Remote {
                  its own loopback unless told otherwise: kubectl port-forward, or ssh -L, reaches it"
             }
             ureq::Error::Timeout(_) => ". It is busy or cannot be reached from here",
-            ureq::Error::HostNotFound => ". There is no host of that name, seen from here",
+            ureq::Error::HostNotFound => NO_HOST,
+            ureq::Error::Io(error) if error.to_string().contains("lookup") => NO_HOST,
             ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => OTHER_SCHEME,
             ureq::Error::Protocol(_) | ureq::Error::Tls(_) | ureq::Error::Rustls(_) => OTHER_SCHEME,
             _ => "",
