@@ -151,7 +151,7 @@ impl Head {
 /// A name as HTML, harmless to the page, and to a terminal that it is copied into. It may be broken where a reader would.
 pub(super) fn shown(name: &str) -> String {
     let mut html = String::with_capacity(name.len());
-    for part in plain(name).split_inclusive("::").flat_map(|part| part.split_inclusive(['/', '<', ','])) {
+    for part in plain(name).split_inclusive("::").flat_map(|part| part.split_inclusive(['/', ','])) {
         let wbr = if html.is_empty() { "" } else { "<wbr>" };
         let _infallible = write!(html, "{wbr}{}", Escaped(part));
     }

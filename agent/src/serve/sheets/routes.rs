@@ -87,3 +87,37 @@ fn cpu(of_route: &str) -> String {
     let seconds = Unit::Nanoseconds.show(Duration::from_secs(SECONDS).as_nanos() as f64);
     format!("<a href=\"{}\">CPU, {seconds}</a>", Escaped(&link))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::{Count, Meters, TICK};
+
+    #[test]
+    fn what_fails_stands_out_and_leads_to_its_profile() {
+        let orders = RouteStats {
+            method: "GET".to_owned(),
+            path: "/orders/{id}".to_owned(),
+            total: Duration::from_secs(2),
+            server_errors: 3,
+            tasks: 5,
+            ..RouteStats::default()
+        };
+        let idle = RouteStats { method: "GET".to_owned(), path: "/".to_owned(), ..RouteStats::default() };
+        let mut meters = Meters::default();
+        let subject = Subject::Route { method: "GET".to_owned(), path: "/orders/{id}".to_owned() };
+        meters.tick(Duration::ZERO, []);
+        meters.tick(TICK, [(subject, Count { calls: 10, total: Duration::from_secs(2), in_flight: 0 })]);
+        let html = body(&[idle, orders], &meters.all(), true);
+        let rows: Vec<&str> = html.split("<tr>").skip(2).collect();
+        assert!(rows[0].contains("GET /<wbr>orders/<wbr>{id}") && rows[0].contains(">2<td"), "{html}");
+        assert!(rows[0].contains("<td class=\"n wrong\" data-head=\"5xx\" data-order=\"3\">3"), "{html}");
+        let tasks = "<a href=\"/debug/flame?profile=tasks#label=route%3DGET%20%2Forders%2F%7Bid%7D\">5</a>";
+        assert!(rows[0].contains(tasks), "{html}");
+        let cpu = "/debug/flame?profile=profile&amp;seconds=10#label=route%3DGET%20%2F\">CPU, 10 s</a>";
+        assert!(
+            rows[1].contains(cpu) && rows[1].contains("<td class=\"n none\" data-head=\"5xx\""),
+            "{html}"
+        );
+    }
+}

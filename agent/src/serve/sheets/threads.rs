@@ -100,3 +100,37 @@ fn place(stack: &Stack<'_>) -> String {
     }
     html + "</ol></details>"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Unit;
+    use crate::profile::ValueType;
+
+    #[test]
+    fn the_busiest_thread_comes_first_with_its_stack() {
+        let mut profile = Profile::new("threads", [ValueType::new("threads", Unit::Count)]);
+        let labels = |tid: &str, cpu: &str| {
+            [("state", "sleeping"), ("in", "futex"), ("cpu", cpu), ("tid", tid), ("thread", "<b>\x1b")]
+                .map(|(key, value)| Frame::label(key.to_owned(), value))
+        };
+        let code = ["std::thread::park", "shop::Queue<T>::wait"].map(|name| {
+            Frame::named(Function::new(name, if name.starts_with("shop") { "src/queue.rs" } else { "" }, 7))
+        });
+        profile.add(code.into_iter().chain(labels("7", "0.50 s")), &[1], 0);
+        profile.add(labels("8", "12.00 s"), &[1], 0);
+        let html = body(&profile);
+        let rows: Vec<&str> = html.split("<tr>").skip(2).collect();
+        assert!(rows[0].contains("label=tid%3D8") && rows[0].contains("no stack: it runs"), "{html}");
+        assert!(rows[1].contains(" data-order=\"0.5\">0.50 s"), "{html}");
+        let named = "<summary><code>shop::<wbr>Queue&lt;T&gt;::<wbr>wait</code> <small>src/<wbr>queue.rs:7</small></summary>";
+        assert!(
+            rows[1].contains(named) && rows[1].contains("<li><code>std::<wbr>thread::<wbr>park</code>"),
+            "{html}"
+        );
+        assert!(
+            !html.contains("<b>\\") && !html.contains('\x1b') && html.contains("&lt;b&gt;\\u{1b}"),
+            "{html}"
+        );
+    }
+}
