@@ -10,6 +10,8 @@ use flamewatch_fuzz::{Search, magnitude, way, way_of};
 use tower::ServiceExt as _;
 
 use super::{Fake, Limits, desk};
+use crate::config::Place;
+use crate::serve::listener::Way;
 use crate::serve::{Access, router};
 
 const TOKEN: &str = "a token of some length";
