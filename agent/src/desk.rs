@@ -4,6 +4,8 @@
 mod alerts;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port draws charts"))]
 mod charts;
+#[cfg(feature = "serve")]
+mod checkup;
 mod memory;
 
 use std::path::Path;
@@ -11,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::figure::Family;
@@ -33,6 +36,7 @@ pub(crate) use alerts::{Board, Outlet};
 pub(crate) struct Desk {
     sources: Vec<Arc<dyn Source>>,
     resolver: Arc<Resolver>,
+    dumps: Arc<Semaphore>,
     store: Store,
     identity: Identity,
     status: Mutex<Vec<(String, String)>>,
@@ -43,6 +47,8 @@ pub(crate) struct Desk {
     suppressed: Mutex<Vec<(&'static str, u64)>>,
     #[cfg(feature = "serve")]
     charts: Mutex<Arc<Charts>>,
+    #[cfg(feature = "serve")]
+    practice: checkup::Practice,
     ledger: Arc<Ledger>,
     runtime: Option<Handle>,
     on_jemalloc: bool,
@@ -83,6 +89,7 @@ impl Desk {
         Self {
             sources,
             resolver: Arc::default(),
+            dumps: Arc::new(Semaphore::new(1)),
             store: Store::new(Run::now(&identity.service, identity.version.as_deref())),
             identity,
             status: Mutex::default(),
@@ -93,6 +100,8 @@ impl Desk {
             suppressed: Mutex::default(),
             #[cfg(feature = "serve")]
             charts: Mutex::default(),
+            #[cfg(feature = "serve")]
+            practice: checkup::Practice::default(),
             ledger: Arc::default(),
             runtime: None,
             on_jemalloc: false,
@@ -132,13 +141,26 @@ impl Desk {
         let raw = if source.windowed() {
             collect_raw(source.clone(), window).await?
         } else if length.is_zero() {
-            collect_raw(source.clone(), Window::now()).await?
+            self.dump(source.clone()).await?
         } else {
-            let before = collect_raw(source.clone(), Window::now()).await?;
+            let before = self.dump(source.clone()).await?;
             tokio::time::sleep(length).await;
-            collect_raw(source.clone(), Window::now()).await?.since(&before)
+            self.dump(source.clone()).await?.since(&before)
         };
         Ok(source.refine(self.name(raw).await?))
+    }
+
+    /// What is there now. One at a time: each goes over a whole table of the process, or asks all of its threads.
+    async fn dump(&self, source: Arc<dyn Source>) -> Result<Profile, Error> {
+        let turn = self.dumps.clone().acquire_owned().await.ok();
+        let collected = on_worker(move || {
+            let raw = source.collect(&Window::now());
+            drop(turn);
+            raw
+        });
+        let raw = collected.await??;
+        tracing::debug!(profile = raw.kind(), "profile collected");
+        Ok(raw)
     }
 
     /// What is there now as it was collected, for comparing with a later one.

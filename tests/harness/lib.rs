@@ -2,6 +2,7 @@
 
 mod findings;
 mod fixture;
+pub mod flood;
 pub mod go;
 mod load;
 pub mod port;

@@ -49,6 +49,18 @@ pub fn get(url: &str) -> Option<Answer> {
     get_with(url, &[])
 }
 
+/// The same for a bearer of `token`.
+///
+/// # Panics
+/// As [`get`].
+#[must_use]
+#[track_caller]
+pub fn get_as(token: Option<&str>, url: &str) -> Option<Answer> {
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<_> = bearer.iter().map(|bearer| ("Authorization", bearer.as_str())).collect();
+    get_with(url, &headers)
+}
+
 /// The same with `headers`.
 ///
 /// # Panics

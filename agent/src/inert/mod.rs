@@ -83,6 +83,16 @@ impl Builder {
     }
 
     /// Does nothing in this build.
+    pub fn bind_unix(self, _path: impl Into<PathBuf>) -> Self {
+        self
+    }
+
+    /// Does nothing in this build.
+    pub fn tls(self, _certificate: impl Into<PathBuf>, _key: impl Into<PathBuf>) -> Self {
+        self
+    }
+
+    /// Does nothing in this build.
     pub fn without_port(self) -> Self {
         self
     }

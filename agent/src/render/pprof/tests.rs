@@ -150,6 +150,26 @@ fn owners_are_said_to_who_asks_and_change_nothing_else() {
     );
 }
 
+/// And how sure each value is: the number of samples, and the variances where they do not follow from it.
+#[test]
+fn the_samples_behind_a_stack_are_said_to_who_asks() {
+    let mut profile = Profile::new("any", [ValueType::new("n", Unit::Count)]);
+    let frame = |name: &str| [Frame::named(Function::new(name, "src/a.rs", 1))];
+    profile.add(frame("equal"), &[100], 4);
+    profile.add(frame("unequal"), &[30], 1);
+    profile.add(frame("unequal"), &[10], 1);
+    profile.add(frame("counted"), &[7], 0);
+    let told: Vec<_> = encode(&profile, true)
+        .sample
+        .iter()
+        .map(|sample| (sample.samples, sample.variance.clone()))
+        .collect();
+    assert_eq!(told, [(4, vec![]), (2, vec![1_000.0]), (0, vec![])]);
+    assert!(
+        encode(&profile, false).sample.iter().all(|sample| sample.samples == 0 && sample.variance.is_empty())
+    );
+}
+
 #[test]
 fn the_main_executable_comes_first() {
     let again = back(&heap());

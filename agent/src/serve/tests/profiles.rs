@@ -152,16 +152,3 @@ fn refusals_can_be_read_in_a_terminal() {
     }
     assert_eq!(server.source("profile").asked.load(Ordering::SeqCst), 0);
 }
-
-#[test]
-fn a_head_costs_nothing() {
-    let server = Server::start();
-    for path in
-        ["/debug/pprof/heap", "/debug/pprof/profile?seconds=60", "/debug/pprof/symbol", "/debug/snapshots/a1"]
-    {
-        let answer = server.request("HEAD", path, &[], b"");
-        assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}");
-    }
-    assert_eq!(server.request("HEAD", "/debug/pprof/nonsense", &[], b"").status, 404);
-    assert!(server.sources.iter().all(|source| source.asked.load(Ordering::SeqCst) == 0));
-}
