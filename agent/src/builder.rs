@@ -22,6 +22,7 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH` | `off` makes the agent do nothing | `on` |
 /// | `FLAMEWATCH_SERVICE` | the service's name in alerts and pages | the program's name |
 /// | `FLAMEWATCH_VERSION` | the service's version | none |
+/// | `FLAMEWATCH_REVISION` | the revision of its source, such as a commit's hash | none |
 /// | `FLAMEWATCH_BIND` | where the debug port listens: an address, or `unix:/PATH`; `off` for none | `127.0.0.1:6060` |
 /// | `FLAMEWATCH_TOKEN` | what callers of the debug port must know; needed off loopback | none |
 /// | `FLAMEWATCH_TLS_CERT`, `FLAMEWATCH_TLS_KEY` | the files of its certificate and key, for HTTPS | none |
@@ -100,6 +101,13 @@ impl Builder {
     /// The service's version. Default: none.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.config.version = Some(version.into());
+        self
+    }
+
+    /// The revision of the source that the service was built from, such as a commit's hash. It stands beside the version in
+    /// alerts, pages and the remarks of profiles. Default: none.
+    pub fn revision(mut self, revision: impl Into<String>) -> Self {
+        self.config.revision = Some(revision.into());
         self
     }
 

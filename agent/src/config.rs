@@ -57,6 +57,7 @@ pub(crate) struct Config {
     pub(crate) enabled: bool,
     pub(crate) service: String,
     pub(crate) version: Option<String>,
+    pub(crate) revision: Option<String>,
     pub(crate) bind: Bind,
     pub(crate) tls: TlsFiles,
     pub(crate) token: Option<Secret>,
@@ -146,6 +147,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ),
     ("FLAMEWATCH_PYROSCOPE", "a Pyroscope's http or https URL"),
     ("FLAMEWATCH_PYROSCOPE_TENANT", "a tenant's name, in ASCII and without blanks"),
+    ("FLAMEWATCH_REVISION", "the revision of the service's source"),
     ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
     ("FLAMEWATCH_SERVICE", "a name"),
     ("FLAMEWATCH_SLACK_API", "the https URL of Slack's Web API, such as https://slack-gov.com/api"),
@@ -181,6 +183,7 @@ impl Default for Config {
             enabled: true,
             service: program_name(),
             version: None,
+            revision: None,
             bind: Bind::Default,
             tls: TlsFiles::default(),
             token: None,
@@ -241,6 +244,7 @@ impl Config {
         env.read("FLAMEWATCH", &mut self.enabled, on_or_off)?;
         env.read("FLAMEWATCH_SERVICE", &mut self.service, |text| Some(text.to_owned()))?;
         env.read("FLAMEWATCH_VERSION", &mut self.version, |text| Some(Some(text.to_owned())))?;
+        env.read("FLAMEWATCH_REVISION", &mut self.revision, |text| Some(Some(text.to_owned())))?;
         env.read("FLAMEWATCH_BIND", &mut self.bind, port::bind)?;
         self.tls.apply(&env)?;
         env.read_secret("FLAMEWATCH_TOKEN", &mut self.token, |text| text.len() >= 16)?;

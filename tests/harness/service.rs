@@ -1,6 +1,7 @@
 //! A fixture with the agent in it, which watches so closely that seconds show what takes minutes in production.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::port::{Answer, free, get_as};
 use crate::{Fixture, Running};
@@ -22,6 +23,8 @@ pub struct Service {
     /// The program.
     pub running: Running,
     port: SocketAddr,
+    /// Where it keeps what shall outlive it.
+    dir: Option<PathBuf>,
     token: Option<String>,
 }
 
@@ -43,10 +46,11 @@ impl Service {
     pub fn of(fixture: &Fixture, env: &[(&str, &str)]) -> Self {
         let port = free();
         let bind = port.to_string();
+        let dir = env.iter().find(|(name, _)| *name == "FLAMEWATCH_DIR").map(|(_, dir)| PathBuf::from(dir));
         let token = env.iter().find(|(name, _)| *name == "FLAMEWATCH_TOKEN");
         let token = token.map(|(_, token)| (*token).to_owned());
         let all = CLOSELY.into_iter().chain([("FLAMEWATCH_BIND", bind.as_str())]).chain(env.iter().copied());
-        Self { running: fixture.spawn(all), port, token }
+        Self { running: fixture.spawn(all), port, dir, token }
     }
 
     /// Where its debug port is.
@@ -76,5 +80,14 @@ impl Service {
         let page = self.ask("/debug/").text();
         let row = page.split("<tr><th>").find_map(|row| row.strip_prefix(name)?.strip_prefix("<td>"))?;
         row.split("</tr>").next().map(str::to_owned)
+    }
+}
+
+/// What it has kept is held to the contract, whatever the test was about.
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(dir) = self.dir.as_ref().filter(|_| !std::thread::panicking()) {
+            crate::check_kept(dir);
+        }
     }
 }

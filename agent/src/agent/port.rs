@@ -15,6 +15,10 @@ mod open {
     use crate::config::{Bind, Config};
     use crate::desk::Desk;
 
+    /// Nothing to limit.
+    #[derive(Clone, Debug, Default)]
+    pub(in crate::agent) struct Limits(());
+
     /// No port: this build has no `serve` feature.
     #[derive(Debug)]
     pub(in crate::agent) enum Port {}
@@ -36,7 +40,7 @@ mod open {
             match *self {}
         }
 
-        pub(in crate::agent) async fn answer(self, _desk: Arc<Desk>, _stop: Arc<Notify>) {
+        pub(in crate::agent) async fn answer(self, _desk: Arc<Desk>, _limits: Limits, _stop: Arc<Notify>) {
             match self {}
         }
     }
@@ -48,4 +52,4 @@ mod open {
     }
 }
 
-pub(super) use open::{Port, open};
+pub(super) use open::{Limits, Port, open};

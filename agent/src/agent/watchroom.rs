@@ -10,13 +10,15 @@ use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::builder::Extras;
-use crate::config::Config;
+use crate::config::{Bind, Config};
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
 #[cfg(feature = "inbound")]
 use crate::inbound::{Gate, Inbound};
 use crate::meter;
 use crate::profile::Profile;
+#[cfg(feature = "serve")]
+use crate::serve;
 use crate::sink::{self, Delivery};
 use crate::watch::Verdict;
 
@@ -24,6 +26,8 @@ use crate::watch::Verdict;
 use super::asked::{self, Asked};
 use super::baseline::Baseline;
 use super::bulletin;
+#[cfg(feature = "serve")]
+use super::checkup;
 use super::dispatch;
 use super::equipment::{self, Equipment};
 use super::figures::{self, Counts};
@@ -33,7 +37,7 @@ use super::lookout::{Lookout, Reading};
 use super::newsroom::Newsroom;
 use super::outlets;
 use super::plateaus::Known;
-use super::port::Port;
+use super::port::{Limits, Port};
 use super::restraint;
 use super::rules;
 
@@ -55,6 +59,8 @@ pub(super) struct Watchroom {
     desk: Arc<Desk>,
     deliveries: Arc<Vec<Delivery>>,
     port: Option<Port>,
+    #[cfg(feature = "serve")]
+    mount: Option<serve::Mount>,
     #[cfg(feature = "inbound")]
     inbound: Option<Inbound>,
     #[cfg(feature = "inbound")]
@@ -101,18 +107,29 @@ impl Watchroom {
                 "flamewatch: the rule `{rule}` is on a gauge that nobody reads; it will never fire"
             );
         }
-        let identity = Identity::of(&config.service, config.version.as_deref());
+        let identity =
+            Identity::of(&config.service, config.version.as_deref()).built_from(config.revision.as_deref());
         let window = rules::growth_window(&config);
         let baselines =
             ["heap", "goroutine", "lasting", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
         let looker = config.leaks.then(|| Looker::new(equipment.ledger(config.leak_timescale)));
-        // Without a port of ours a link would lead to somebody else's.
-        let url = port.as_ref().and_then(|port| config.url.clone().or_else(|| port.url()));
+        let url = match &port {
+            Some(port) => config.url.clone().or_else(|| port.url()),
+            // The pages are in a server of the service's own.
+            None if matches!(config.bind, Bind::Off) => config.url.clone(),
+            // The port could not be had: a link would lead to somebody else's.
+            None => None,
+        };
         let desk = Desk::new(equipment.sources(), identity)
             .looking_in(config.debug_dir.as_deref())
             .serving(equipment.runtime(), equipment.on_jemalloc())
             .remembering(window, config.tick)
             .keeping_in(config.dir.as_deref());
+        #[cfg(feature = "serve")]
+        let desk = {
+            let config = config.clone();
+            desk.examined_by(move || checkup::of(&config))
+        };
         let (desk, deliveries) = (Arc::new(desk), Arc::new(deliveries));
         let newsroom = Newsroom::new(&config, url.clone(), desk.clone(), deliveries.clone(), &names);
         Ok(Self {
@@ -129,6 +146,8 @@ impl Watchroom {
             late: 0,
             deliveries,
             port,
+            #[cfg(feature = "serve")]
+            mount: None,
             #[cfg(feature = "inbound")]
             inbound: None,
             #[cfg(feature = "inbound")]
@@ -140,6 +159,12 @@ impl Watchroom {
             panics: 0,
             config,
         })
+    }
+
+    /// The same with the pages in a server of the service's own.
+    #[cfg(feature = "serve")]
+    pub(super) fn mounted(self, mount: serve::Mount) -> Self {
+        Self { mount: Some(mount), ..self }
     }
 
     /// The same with a socket through which profiles can be asked for.
@@ -158,7 +183,19 @@ impl Watchroom {
             any(target_arch = "x86_64", target_arch = "aarch64")
         ))]
         let _watchdog = self.equipment.watch_workers(&self.config, &self.desk);
-        let port = self.port.take().map(|port| tokio::spawn(port.answer(self.desk.clone(), closing.clone())));
+        let limits = Limits::default();
+        #[cfg(feature = "serve")]
+        if let Some(mount) = self.mount.take() {
+            let (desk, token) =
+                (self.desk.clone(), self.config.token.as_ref().map(|secret| secret.0.clone()));
+            let (limits, closing) = (limits.clone(), closing.clone());
+            let stop = async move { closing.notified().await };
+            tokio::spawn(serve::run_mounted(mount, desk, token, limits, stop));
+        }
+        let port = self
+            .port
+            .take()
+            .map(|port| tokio::spawn(port.answer(self.desk.clone(), limits, closing.clone())));
         let desk = self.desk.clone();
         let mut legacy = std::pin::pin!(desk.store().legacy());
         let mut inherited = false;
@@ -190,6 +227,7 @@ impl Watchroom {
             }
         }
         self.newsroom.close().await;
+        closing.notify_waiters();
         closing.notify_one();
         let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
         let written = tokio::task::spawn_blocking(move || {

@@ -73,6 +73,11 @@ impl Builder {
     }
 
     /// Does nothing in this build.
+    pub fn revision(self, _revision: impl Into<String>) -> Self {
+        self
+    }
+
+    /// Does nothing in this build.
     pub fn bind(self, _address: SocketAddr) -> Self {
         self
     }

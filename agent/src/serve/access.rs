@@ -24,6 +24,8 @@ pub(crate) struct Access {
     token: Option<String>,
     hosts: Vec<String>,
     any_address: bool,
+    /// Part of a server of the service's own, which has names that we do not know.
+    mounted: bool,
 }
 
 impl std::fmt::Debug for Access {
@@ -53,7 +55,15 @@ impl Access {
             token: token.filter(|token| !token.is_empty()),
             hosts,
             any_address: own.is_some_and(|ip| ip.is_unspecified()),
+            mounted: false,
         }
+    }
+
+    /// Access to the pages in a server of the service's own, under any name that it has: who can reach that server is not
+    /// known here, so nobody is let in without `token`. A browser sends one to no other name than it was typed in for,
+    /// which keeps out the pages that point a name of theirs here.
+    pub(crate) fn mounted(token: Option<String>) -> Self {
+        Self { token: token.filter(|token| !token.is_empty()), mounted: true, ..Self::default() }
     }
 
     /// Refuses a place that others can reach when there is no token to keep them out. Who may open a unix socket its
@@ -88,16 +98,21 @@ impl Access {
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
         let target = request.uri().authority().map_or(host, |authority| authority.as_str());
-        if !self.answers_to(host) || !self.answers_to(target) {
+        let is_named = self.mounted || self.answers_to(host) && self.answers_to(target);
+        if !is_named {
             return Err(Refusal::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this port does not answer to that name",
             ));
         }
-        if is_foreign(request, host) {
+        // HTTP/2 has no Host but says the name as part of the address.
+        if is_foreign(request, if host.is_empty() { target } else { host }) {
             return Err(Refusal::new(StatusCode::FORBIDDEN, "asked for by a page of another site"));
         }
         match &self.token {
+            None if self.mounted => {
+                Err(Refusal::new(StatusCode::FORBIDDEN, "these pages need a token: set FLAMEWATCH_TOKEN"))
+            }
             Some(token)
                 if !shown(request.headers()).any(|shown| same(shown.as_bytes(), token.as_bytes())) =>
             {

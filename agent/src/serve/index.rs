@@ -28,7 +28,10 @@ const REST: &str = "<h2>others</h2><p class=\"quiet\"><code>mutex</code>, <code>
 pub(super) async fn show(State(port): State<Arc<Port>>, headers: HeaderMap) -> Response {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let profiles = profiles(port.desk.sources(), &port.command(host));
-    answer::ok(HTML, scripted("profiles", &(profiles + REST), &[]))
+    answer::ok(
+        HTML,
+        scripted("profiles", &format!("<h2 class=\"unseen\">collected</h2>{profiles}{REST}"), &[]),
+    )
 }
 
 /// Every one of `sources`, asked for by `command`.

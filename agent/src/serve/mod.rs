@@ -6,6 +6,7 @@ pub(crate) mod access;
 mod alerts;
 mod answer;
 mod ask;
+mod doctor;
 mod flame;
 mod history;
 mod index;
@@ -17,7 +18,9 @@ mod memory;
 mod metrics;
 mod overview;
 mod page;
+mod pages;
 mod profiles;
+mod sheets;
 mod snapshots;
 mod symbol;
 mod threads;
@@ -40,6 +43,8 @@ use tokio::sync::Semaphore;
 pub(crate) use access::Access;
 use answer::{Refusal, TEXT};
 use listener::{Listener, Way};
+pub use pages::Pages;
+pub(crate) use pages::{Mount, mount};
 
 use crate::desk::Desk;
 
@@ -56,10 +61,40 @@ struct Port {
     scrapes: Arc<Semaphore>,
 }
 
+/// What is asked for at a time, over all ways in.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    collections: Arc<Semaphore>,
+    scrapes: Arc<Semaphore>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { collections: Arc::new(Semaphore::new(COLLECTIONS)), scrapes: Arc::new(Semaphore::new(1)) }
+    }
+}
+
 /// Serves the debug port on `listener` until `stop`. Whoever bound it has asked [`Access::check`] first.
-pub(crate) async fn run(listener: Listener, desk: Arc<Desk>, access: Access, stop: impl Future<Output = ()>) {
-    let router = router(desk, access, listener.way());
+pub(crate) async fn run(
+    listener: Listener,
+    desk: Arc<Desk>,
+    access: Access,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    let router = router(desk, access, limits, listener.way());
     accept::serve(listener, router, stop).await;
+}
+
+/// Answers what comes by [`Pages`] until `stop`: under any name, and to those alone who know `token`.
+pub(crate) async fn run_mounted(
+    mount: Mount,
+    desk: Arc<Desk>,
+    token: Option<String>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    mount.answer(router(desk, Access::mounted(token), limits, Way::Http), stop).await;
 }
 
 impl Port {
@@ -75,14 +110,9 @@ impl Port {
     }
 }
 
-fn router(desk: Arc<Desk>, access: Access, way: Way) -> Router {
-    let port = Arc::new(Port {
-        desk,
-        access,
-        way,
-        collections: Arc::new(Semaphore::new(COLLECTIONS)),
-        scrapes: Arc::new(Semaphore::new(1)),
-    });
+fn router(desk: Arc<Desk>, access: Access, limits: Limits, way: Way) -> Router {
+    let Limits { collections, scrapes } = limits;
+    let port = Arc::new(Port { desk, access, way, collections, scrapes });
     let temporary = |to: &'static str| get(move || async move { Redirect::temporary(to) });
     Router::new()
         .route("/", temporary("/debug/"))
@@ -92,14 +122,15 @@ fn router(desk: Arc<Desk>, access: Access, way: Way) -> Router {
         .route("/debug/viewer/{name}", get(viewer::asset))
         .route("/debug/flame", get(flame::show).head(flame::head))
         .route("/debug/top", get(flame::top).head(flame::head))
-        .route("/debug/history", get(history::show).head(lists::head))
+        .route("/debug/history", get(history::show).head(history::head))
         .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
         .route("/metrics", get(metrics::show).head(metrics::head))
         .route("/debug/threads", get(threads::show).head(threads::head))
-        .route("/debug/alerts", get(alerts::show).head(leaks::head))
-        .route("/debug/leaks", get(leaks::show).head(leaks::head))
+        .route("/debug/alerts", get(alerts::show).head(lists::page_head))
+        .route("/debug/leaks", get(leaks::show).head(lists::page_head))
         .route("/debug/tasks", get(lists::tasks).head(lists::head))
         .route("/debug/routes", get(lists::routes).head(lists::head))
+        .route("/debug/doctor", get(doctor::show).head(lists::head))
         .route("/debug/memory", get(memory::show).head(lists::head))
         .route("/debug/stats", get(metrics::stats).head(metrics::stats_head))
         .route("/debug/segments", get(lists::segments).head(lists::head))
@@ -121,13 +152,12 @@ fn router(desk: Arc<Desk>, access: Access, way: Way) -> Router {
 
 /// Every request passes here first, and every answer last.
 async fn gate(State(port): State<Arc<Port>>, request: Request, next: Next) -> Response {
-    let browsed = page::Browsed::of(&request);
     let response = match port.access.admit(&request) {
         Ok(()) => next.run(request).await,
         // The connection ends, too: who may not ask keeps no seat.
         Err(refusal) => ([(CONNECTION, "close")], refusal).into_response(),
     };
-    answer::dressed(browsed.framed(response).await)
+    answer::dressed(response)
 }
 
 #[cfg(test)]

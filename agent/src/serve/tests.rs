@@ -2,9 +2,13 @@
 
 mod alerts;
 mod clients;
+mod doctor;
 mod doors;
+mod fuzz;
 mod limits;
 mod lists;
+mod modules;
+mod mounted;
 mod pages;
 mod profiles;
 mod security;
@@ -20,9 +24,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::{Access, Listener};
+use super::{Access, Limits, Listener};
 use crate::config::Place;
 use crate::desk::{Chart, Desk, Identity, Mark};
+use crate::doctor::Report;
 use crate::profile::{Frame, Function, Profile, ValueType};
 use crate::render::{Format, Options};
 use crate::source::{Source, Window};
@@ -30,6 +35,9 @@ use crate::store::Snapshot;
 use crate::{Error, ErrorKind, Unit};
 
 const SCRIPT: &str = "<script>alert(1)</script>";
+
+/// What a browser takes.
+const BROWSER: (&str, &str) = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 
 /// A source that counts how often it is asked, and how often it was left before its window ended.
 #[derive(Default)]
@@ -136,6 +144,15 @@ impl Running {
             .collect::<Vec<_>>();
         let desk = Arc::new(desk(&sources));
         fill(&desk);
+        Self::of(desk, sources, token, open)
+    }
+
+    fn of(
+        desk: Arc<Desk>,
+        sources: Vec<Arc<Fake>>,
+        token: Option<&str>,
+        open: impl FnOnce() -> (Listener, Place) + Send + 'static,
+    ) -> Self {
         let token = token.map(str::to_owned);
         let (stop, stopped) = oneshot::channel();
         let (bound, place) = mpsc::channel();
@@ -146,7 +163,7 @@ impl Running {
                 let (listener, place) = open();
                 bound.send(place.clone()).expect("the test waits");
                 let stop = async { drop(stopped.await) };
-                super::run(listener, desk, Access::new(&place, token, []), stop).await;
+                super::run(listener, desk, Access::new(&place, token, []), Limits::default(), stop).await;
             });
         });
         let place = place.recv().expect("the port is bound");
@@ -199,13 +216,30 @@ impl Server {
         Self::with(None, fill)
     }
 
+    /// One of a process for which `examine` makes check-ups.
+    fn examined(examine: impl Fn() -> Report + Send + Sync + 'static) -> Self {
+        let sources = Vec::new();
+        Self::of(Arc::new(desk(&sources).examined_by(examine)), sources, None)
+    }
+
     fn with(token: Option<&str>, fill: impl FnOnce(&Desk)) -> Self {
+        let (address, open) = Self::open();
+        Self { running: Running::filled(token, fill, open), address }
+    }
+
+    fn of(desk: Arc<Desk>, sources: Vec<Arc<Fake>>, token: Option<&str>) -> Self {
+        let (address, open) = Self::open();
+        Self { running: Running::of(desk, sources, token, open), address }
+    }
+
+    /// A free port, and how to listen on it.
+    fn open() -> (SocketAddr, impl FnOnce() -> (Listener, Place) + Send + 'static) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a flag");
         let address = listener.local_addr().expect("an address");
         let open =
             move || (Listener::Tcp(TcpListener::from_std(listener).expect("a runtime")), Place::Tcp(address));
-        Self { running: Running::filled(token, fill, open), address }
+        (address, open)
     }
 
     fn source(&self, name: &str) -> &Fake {
@@ -238,8 +272,19 @@ impl Server {
         Answer::read(self.send(method, path, headers, body))
     }
 
+    /// What a reader is answered, which must be fit for all of them.
+    #[track_caller]
     fn get(&self, path: &str) -> Answer {
-        self.request("GET", path, &[], b"")
+        let answer = self.request("GET", path, &[], b"");
+        if answer.status != 0 {
+            let lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+            let headers: Vec<_> =
+                lines.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+            let (status, body) = (answer.status, &*answer.body);
+            let held = flamewatch_contract::Answer { target: path, status, headers: &headers, body };
+            flamewatch_contract::check_answer(&held, flamewatch_contract::Origin::Test);
+        }
+        answer
     }
 
     fn stop(&mut self) {

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::config::{Bind, Config, DEFAULT_BIND, Place};
 use crate::desk::Desk;
+pub(in crate::agent) use crate::serve::Limits;
 use crate::serve::listener::Listener;
 use crate::serve::local::Local;
 #[cfg(feature = "tls")]
@@ -120,10 +121,12 @@ impl Port {
     }
 
     /// Answers requests until `stop`.
-    pub(in crate::agent) async fn answer(self, desk: Arc<Desk>, stop: Arc<Notify>) {
+    pub(in crate::agent) async fn answer(self, desk: Arc<Desk>, limits: Limits, stop: Arc<Notify>) {
         let access = self.access.clone();
         match self.listener() {
-            Ok(listener) => serve::run(listener, desk, access, async move { stop.notified().await }).await,
+            Ok(listener) => {
+                serve::run(listener, desk, access, limits, async move { stop.notified().await }).await;
+            }
             Err(error) => tracing::error!("flamewatch: the debug port cannot be served: {error}"),
         }
     }
