@@ -49,6 +49,14 @@ pub(super) fn families(
         .of(counts.panics as f64),
         suppressed(telling),
     ];
+    #[cfg(feature = "serve")]
+    families.push(
+        Family::counter(
+            "flamewatch_connections_cut_total",
+            "Connections to the debug port or the inbound socket that asked for nothing and made room for others.",
+        )
+        .of(crate::serve::accept::made_room() as f64),
+    );
     families.extend(deliveries(sinks));
     families.extend(labels(context::summary()));
     families

@@ -323,6 +323,11 @@ impl Watchroom {
                 format!("{} without a profile, {} with one that is not named", spared.bare, spared.raw);
             lines.push(("alerts that spared the service".to_owned(), words));
         }
+        #[cfg(feature = "serve")]
+        if crate::serve::accept::made_room() > 0 {
+            let count = crate::serve::accept::made_room().to_string();
+            lines.push(("connections that asked for nothing and made room".to_owned(), count));
+        }
         lines.extend(bulletin::suppressed(self.newsroom.telling()));
         #[cfg(feature = "inbound")]
         lines.extend(self.gate.as_ref().and_then(|gate| asked::account(gate.counts())));

@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -50,6 +50,14 @@ const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// After an error such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that made room for others, on all sockets of ours.
+static MADE_ROOM: AtomicU64 = AtomicU64::new(0);
+
+/// How many connections had to make room for others before they had asked for anything.
+pub(crate) fn made_room() -> u64 {
+    MADE_ROOM.load(Ordering::Relaxed)
+}
 
 /// Serves `router` on `listener` until `stop`, then lets running requests end, but not for long.
 pub(crate) async fn serve(listener: Listener, router: Router, stop: impl Future<Output = ()>) {
@@ -115,6 +123,7 @@ async fn seat(
         }
         if let Some(oldest) = strangers.pop_front().filter(Stranger::is_one) {
             oldest.end.abort();
+            MADE_ROOM.fetch_add(1, Ordering::Relaxed);
             return seats.clone().acquire_owned().await;
         }
     }

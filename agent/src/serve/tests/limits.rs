@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Answer, Server};
+use crate::serve::accept::made_room;
 
 /// Waits for `done`, at most two seconds.
 #[track_caller]
@@ -130,6 +131,7 @@ fn connections_past_the_bound_wait_for_a_seat() {
 #[test]
 fn a_crowd_that_says_nothing_makes_room_one_by_one() {
     let server = Server::start();
+    let before = made_room();
     let mut silent: Vec<_> = (0..34).map(|_| server.connect()).collect();
     let begun = Instant::now();
     for _ in 0..4 {
@@ -137,6 +139,7 @@ fn a_crowd_that_says_nothing_makes_room_one_by_one() {
     }
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(made_room() >= before + 2, "and that is counted");
     // As many as were needed, the oldest first.
     let (gone, left) = silent.split_at_mut(2);
     let is_open = |stream: &mut std::net::TcpStream| {
