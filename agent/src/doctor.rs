@@ -13,14 +13,47 @@ pub struct Check {
     pub ok: bool,
     /// What was found.
     pub finding: Cow<'static, str>,
-    /// What to do about it, when it is not ok.
+    /// What to do about it when it is not ok, and what could be better when it is.
     pub remedy: Option<Cow<'static, str>>,
+}
+
+/// How it stands with what was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum State {
+    /// It does not do what it is for.
+    Broken,
+    /// It works, and could do better.
+    Hint,
+    /// Nothing to do.
+    Fine,
+}
+
+impl State {
+    /// One word: `broken`, `hint` or `fine`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::Hint => "hint",
+            Self::Fine => "fine",
+        }
+    }
 }
 
 impl Check {
     /// Nothing wrong here.
     pub fn ok(name: &'static str, finding: impl Into<Cow<'static, str>>) -> Self {
         Self { name, ok: true, finding: finding.into(), remedy: None }
+    }
+
+    /// Nothing wrong, but something could be better.
+    pub fn hint(
+        name: &'static str,
+        finding: impl Into<Cow<'static, str>>,
+        remedy: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { name, ok: true, finding: finding.into(), remedy: Some(remedy.into()) }
     }
 
     /// Something wrong, and what to do about it.
@@ -30,6 +63,16 @@ impl Check {
         remedy: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self { name, ok: false, finding: finding.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        match (self.ok, &self.remedy) {
+            (false, _) => State::Broken,
+            (true, Some(_)) => State::Hint,
+            (true, None) => State::Fine,
+        }
     }
 }
 
@@ -62,7 +105,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for check in &self.checks {
-            let mark = if check.ok { "ok  " } else { "BAD " };
+            let mark = match check.state() {
+                State::Fine => "ok   ",
+                State::Hint => "hint ",
+                State::Broken => "BAD  ",
+            };
             writeln!(formatter, "{mark}{check}")?;
         }
         Ok(())
@@ -77,11 +124,13 @@ mod tests {
     fn a_report_says_what_is_wrong_and_what_to_do() {
         let checks = vec![
             Check::ok("memory limit", "2 GiB (cgroup)"),
+            Check::hint("snapshots", "in memory only", "set FLAMEWATCH_DIR"),
             Check::problem("names", "no debug info", "set debug = 1 in [profile.release]"),
         ];
         let report = Report { checks };
         assert!(!report.is_well());
-        let expected = "ok  memory limit: 2 GiB (cgroup)\nBAD names: no debug info; set debug = 1 in [profile.release]\n";
+        let expected = "ok   memory limit: 2 GiB (cgroup)\nhint snapshots: in memory only; set FLAMEWATCH_DIR\n\
+                        BAD  names: no debug info; set debug = 1 in [profile.release]\n";
         assert_eq!(report.to_string(), expected);
     }
 }

@@ -8,7 +8,6 @@ import pathlib
 import statistics
 import sys
 import threading
-import urllib.error
 import urllib.request
 
 from playwright.sync_api import sync_playwright
@@ -24,7 +23,10 @@ PAGES = {
     "tasks": "/debug/tasks",
     "threads": "/debug/threads",
     "routes": "/debug/routes",
+    "segments": "/debug/segments",
     "memory": "/debug/memory",
+    "alerts": "/debug/alerts",
+    "doctor": "/debug/doctor",
     "top": "/debug/top?profile=heap",
     "flame-heap": "/debug/flame?profile=heap",
     "flame-inverted": "/debug/flame?profile=heap#view=inverted",
@@ -33,8 +35,6 @@ PAGES = {
     "flame-cpu": "/debug/flame?profile=profile&seconds=2",
     "flame-delta": "/debug/flame?profile=heap&seconds=3",
 }
-# Pages that another part of the port may bring; looked at where they are there.
-PERHAPS = {"alerts": "/debug/alerts", "doctor": "/debug/doctor"}
 LOOKS = {"light": ("light", 1280, 860), "dark": ("dark", 1280, 860), "phone": ("light", 360, 740), "phone-dark": ("dark", 360, 740)}
 
 
@@ -42,9 +42,39 @@ LOOKS = {"light": ("light", 1280, 860), "dark": ("dark", 1280, 860), "phone": ("
 FRESH = pathlib.Path(__file__).parents[2] / "agent/src/serve/viewer"
 
 
+# Finds what is hard to read.
+CONTRAST = (pathlib.Path(__file__).parent / "contrast.js").read_text()
+
+# Says what is wrong by which rule, and at the first three places.
+AXE = """axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => JSON.stringify(violations.map(
+    ({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 120)).join(" | ")}`)))"""
+
+
+# Where an element is, for comparing: its number among all of the page.
+WHERE = "const where = (at) => `${at.tagName.toLowerCase()}#${at.id} ${[...document.querySelectorAll('*')].indexOf(at)}`;"
+
+# What has the focus, and whether an outline shows it; nothing when it has left the page.
+FOCUSED = """(() => { WHERE
+    const at = document.activeElement;
+    if (!at || at === document.body) return null;
+    const shown = [at, at.nextElementSibling].filter(Boolean).some((one) => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(one);
+        return outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
+    });
+    return { path: where(at), visible: shown };
+})()""".replace("WHERE", WHERE)
+
+# What ought to have it once. Of a group of radio buttons Tab reaches one.
+REACHABLE = """(() => { WHERE
+    const all = [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")];
+    const fit = all.filter((at) => !at.disabled && at.checkVisibility() && at.type !== "radio");
+    return fit.map(where);
+})()""".replace("WHERE", WHERE)
+
+
 class Looker:
-    def __init__(self, browser, port, out, fresh):
-        self.browser, self.port, self.out, self.fresh = browser, port.rstrip("/"), out, fresh
+    def __init__(self, browser, port, out, fresh, axe=None):
+        self.browser, self.port, self.out, self.fresh, self.axe = browser, port.rstrip("/"), out, fresh, axe
         self.troubles = []
 
     def page(self, scheme="light", width=1280, height=860):
@@ -90,22 +120,40 @@ class Looker:
     def picture(self, page, name):
         page.screenshot(path=self.out / f"{name}.png", full_page=not name.startswith("flame"))
 
+    def evaluated(self, page, expression):
+        """From outside: the policy of the page lets nobody evaluate anything within."""
+        asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+        answer = page.context.new_cdp_session(page).send("Runtime.evaluate", asked)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"])
+        return answer["result"].get("value")
+
     def fits(self, page):
-        asked = {"expression": "document.documentElement.scrollWidth - innerWidth", "returnByValue": True}
-        wide = page.context.new_cdp_session(page).send("Runtime.evaluate", asked)["result"]["value"]
+        wide = self.evaluated(page, "document.documentElement.scrollWidth - innerWidth")
         self.need(page, wide <= 0, f"the page is {wide} px wider than the window")
+
+    def is_legible(self, page):
+        for words in self.evaluated(page, CONTRAST):
+            self.trouble(page, words)
+
+    def is_accessible(self, page):
+        """What axe-core finds, where it is installed."""
+        if not self.axe:
+            return
+        self.evaluated(page, self.axe.read_text() + ";0")
+        for finding in json.loads(self.evaluated(page, AXE)):
+            self.trouble(page, f"axe: {finding}")
 
     def pages(self, only):
         pages = dict(PAGES)
-        for name, path in PERHAPS.items():
-            if status(self.port + path) == 200:
-                pages[name] = path
         snapshots = json.load(urllib.request.urlopen(self.port + "/debug/snapshots?format=json"))
         heaps = [snapshot["id"] for snapshot in snapshots if snapshot["kind"] == "heap"]
         if heaps:
             pages["flame-snapshot"] = f"/debug/flame?snapshot={heaps[0]}"
         if len(heaps) > 1:
             pages["flame-diff"] = f"/debug/flame?snapshot={heaps[0]}&base={heaps[-1]}"
+            pages["flame-diff-top"] = pages["flame-diff"] + "#view=top"
+            pages["flame-since"] = f"/debug/flame?profile=heap&base={heaps[-1]}"
         else:
             print("only", len(heaps), "heap snapshots: no difference of two is looked at")
         for look, (scheme, width, height) in LOOKS.items():
@@ -116,6 +164,8 @@ class Looker:
                 self.open(page, path)
                 page.wait_for_timeout(200)
                 self.fits(page)
+                self.is_legible(page)
+                self.is_accessible(page)
                 self.picture(page, f"{name}-{look}")
             page.context.close()
         return heaps
@@ -177,8 +227,55 @@ class Looker:
         heap.locator("input[name=seconds]").fill("1")
         heap.locator("button", has_text="view").click()
         self.drawn(page)
+        self.sheets(page)
         page.context.close()
+        self.keys_alone(heaps)
         self.without_scripts()
+
+    def sheets(self, page):
+        """The tables: sorted and searched, and both in the link."""
+        self.open(page, "/debug/memory")
+        first = lambda: page.locator("#memory tbody tr:visible td").first.inner_text()
+        names = lambda: page.locator("#memory tbody tr:visible td:first-child").all_inner_texts()
+        before = names()
+        page.locator("#memory th button", has_text="bytes").click()
+        sizes = self.evaluated(page, "[...document.querySelectorAll('#memory td.n[data-head=bytes]')].map((at) => Number(at.dataset.order))")
+        self.need(page, sizes == sorted(sizes, reverse=True), "a click on a head does not sort")
+        self.need(page, "memory=-bytes" in page.url, "the sorting is not in the link")
+        page.locator("#memory th button", has_text="part").click()
+        self.need(page, names() == sorted(before), "a click on a head of words does not sort by them")
+        shared, top = page.url, first()
+        page.goto("about:blank")
+        page.goto(shared)
+        page.wait_for_selector("#memory.sortable")
+        self.need(page, first() == top, "a shared link does not sort")
+        self.open(page, "/debug/doctor")
+        page.keyboard.press("/")
+        page.keyboard.type("heap sampler")
+        self.says(page, "#found", "1 row")
+        self.need(page, "find=heap+sampler" in page.url, "what is searched for is not in the link")
+        self.open(page, "/debug/tasks")
+        page.locator("#sites a").first.click()
+        self.drawn(page)
+        self.need(page, " stack" in page.inner_text("#status"), "a row leads to an empty flame graph")
+
+    def keys_alone(self, heaps):
+        """Everything is reached with Tab, and whatever has the focus shows that it has it."""
+        page = self.page()
+        for path in ["/debug/", "/debug/doctor", "/debug/flame?profile=heap"] + ["/debug/snapshots"][: len(heaps)]:
+            self.open(page, path)
+            page.wait_for_timeout(300)
+            seen = []
+            while len(seen) < 300:
+                page.keyboard.press("Tab")
+                told = self.evaluated(page, FOCUSED)
+                if not told or told["path"] in [one["path"] for one in seen]:
+                    break
+                self.need(page, told["visible"], f"the focus is not to be seen on {told['path']}")
+                seen.append(told)
+            missed = set(self.evaluated(page, REACHABLE)) - {one["path"] for one in seen}
+            self.need(page, not missed, f"not reached with Tab: {sorted(missed)[:5]}")
+        page.context.close()
 
     def without_scripts(self):
         context = self.browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 860})
@@ -209,13 +306,6 @@ class Looker:
         page.screenshot(path=self.out / "flame-large.png")
         page.context.close()
         return time
-
-
-def status(url):
-    try:
-        return urllib.request.urlopen(url).status
-    except urllib.error.HTTPError as error:
-        return error.code
 
 
 # speedscope tells by its title that it has read a profile; a moment later it is painted. The same clock as for ours: from the
@@ -259,6 +349,7 @@ def main():
     parser.add_argument("--out", required=True, type=pathlib.Path)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     parser.add_argument("--speedscope")
+    parser.add_argument("--axe", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--only", nargs="*")
@@ -267,7 +358,7 @@ def main():
     arguments.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=["--no-sandbox"])
-        looker = Looker(browser, arguments.port, arguments.out, arguments.fresh)
+        looker = Looker(browser, arguments.port, arguments.out, arguments.fresh, arguments.axe)
         heaps = []
         if "pages" not in arguments.skip:
             heaps = looker.pages(arguments.only)

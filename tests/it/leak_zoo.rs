@@ -66,7 +66,10 @@ fn every_kind_of_leak_is_found_at_its_place_and_nobody_else_is_accused() {
         "{text}"
     );
     let page = service.ask("/debug/leaks").text();
-    assert!(page.contains("<td>confirmed<td>threads<td>leaky-worker-*"), "{page}");
+    assert!(
+        page.contains(">confirmed<td data-head=\"what\">threads<td data-head=\"where\">leaky-worker-*"),
+        "{page}"
+    );
     let metrics = service.ask("/metrics").text();
     assert!(metrics.contains("flamewatch_leaks{of=\"fds\",level=\"confirmed\"} 3\n"), "{metrics}");
     assert_eq!(promtool::complaints(metrics.as_bytes()).unwrap_or_default(), Vec::<String>::new());

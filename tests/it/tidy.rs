@@ -45,15 +45,15 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "desk",
         &[
-            "error", "unit", "config", "figure", "gauge", "leak", "meter", "profile", "resolve", "source",
-            "store", "sys", "vitals", "watch",
+            "error", "unit", "config", "doctor", "figure", "gauge", "leak", "meter", "profile", "resolve",
+            "source", "store", "sys", "vitals", "watch",
         ],
     ),
     (
         "serve",
         &[
             "error", "unit", "moment", "profile", "source", "render", "desk", "store", "config", "http",
-            "leak", "segment",
+            "leak", "segment", "doctor", "figure", "meter", "sys", "watch",
         ],
     ),
     ("config", &["error"]),

@@ -16,15 +16,37 @@ use crate::spawn::hooks_are_set;
 /// after the start, not on a hot path.
 #[must_use]
 pub fn doctor() -> Report {
-    let mut report = Report::default();
     let mut config = Config::default();
-    let settings = config.apply(|name| std::env::var(name).ok());
-    report.checks.push(match settings {
-        Ok(()) => Check::ok("settings", "every FLAMEWATCH_* variable makes sense"),
+    let settings = match config.apply(|name| std::env::var(name).ok()) {
+        Ok(()) => variables(),
         Err(error) => {
             Check::problem("settings", format!("{error:#}"), "start() will fail until that is mended")
         }
-    });
+    };
+    checked(settings, &config)
+}
+
+/// The same of an agent that runs with `config`.
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows it"))]
+pub(super) fn of(config: &Config) -> Report {
+    checked(variables(), config)
+}
+
+/// Whether there are variables that nobody reads.
+fn variables() -> Check {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    match Config::unknown(names).as_slice() {
+        [] => Check::ok("settings", "every FLAMEWATCH_* variable makes sense"),
+        unknown => {
+            let remedy = "correct the spelling; nobody reads a variable that is not in the README";
+            Check::hint("settings", format!("no variable of ours: {}", unknown.join(", ")), remedy)
+        }
+    }
+}
+
+fn checked(settings: Check, config: &Config) -> Report {
+    let mut report = Report::default();
+    report.checks.push(settings);
     #[cfg(feature = "heap")]
     report.checks.extend(crate::source::heap::diagnose());
     #[cfg(not(feature = "heap"))]
@@ -33,12 +55,12 @@ pub fn doctor() -> Report {
         "built without the `heap` feature",
         "enable `flamewatch/full`",
     ));
-    report.checks.push(cpu(&config));
+    report.checks.push(cpu(config));
     report.checks.push(names(config.debug_dir.as_deref()));
     report.checks.push(memory_limit());
     report.checks.push(tasks_of_others());
-    report.checks.push(slack(&config));
-    report.checks.extend(outlets(&config));
+    report.checks.push(slack(config));
+    report.checks.extend(outlets(config));
     report
 }
 
@@ -71,6 +93,8 @@ fn busily(cpu: &crate::source::Cpu) -> Result<bool, crate::Error> {
     use std::time::{Duration, Instant};
     let window = Window::of(Duration::from_millis(150)).at(Some(Cpu::MAX_HZ));
     let work = std::thread::Builder::new().name("doctor".to_owned()).spawn(|| {
+        // Who examines a running agent is a thread of the agent, and what it blocks is inherited.
+        crate::sys::thread::hear_samples();
         let began = Instant::now();
         while began.elapsed() < Duration::from_millis(150) {
             std::hint::spin_loop();
@@ -128,14 +152,16 @@ fn memory_limit() -> Check {
 
 #[cfg(feature = "slack")]
 fn slack(config: &Config) -> Check {
-    let Some(webhook) = &config.slack_webhook else {
-        return Check::problem(
+    let bot = config.slack_bot.token.as_ref();
+    let bot = bot.map(|_| config.slack_bot.api.as_deref().unwrap_or("https://slack.com"));
+    match config.slack_webhook.as_ref().map(|webhook| webhook.0.as_str()).or(bot) {
+        Some(url) => reach("slack", url),
+        None => Check::hint(
             "slack",
             "no webhook is set",
-            "set FLAMEWATCH_SLACK_WEBHOOK, or look into the log",
-        );
-    };
-    reach("slack", &webhook.0)
+            "set FLAMEWATCH_SLACK_WEBHOOK, or look for alerts elsewhere: they are in the log, too",
+        ),
+    }
 }
 
 /// Whether what stands at `url` takes a connection.

@@ -70,7 +70,7 @@ impl Agent {
         Builder::new()
     }
 
-    /// Where the debug port listens; `None` without one.
+    /// Where the debug port listens; `None` without one, and where it is a unix socket.
     #[must_use]
     pub fn debug_address(&self) -> Option<SocketAddr> {
         self.address
@@ -113,7 +113,7 @@ impl Agent {
         let claim = Claim::take()?;
         crate::gauge::set_limit(config.memory_limit);
         let port = port::open(&config)?;
-        let address = port.as_ref().map(port::Port::address);
+        let address = port.as_ref().and_then(port::Port::address);
         #[cfg(feature = "inbound")]
         let inbound = crate::inbound::Inbound::open(&config)?;
         #[cfg(not(feature = "inbound"))]

@@ -26,6 +26,8 @@ use crate::watch::Verdict;
 use super::asked::{self, Asked};
 use super::baseline::Baseline;
 use super::bulletin;
+#[cfg(feature = "serve")]
+use super::checkup;
 use super::dispatch;
 use super::equipment::{self, Equipment};
 use super::figures::{self, Counts};
@@ -105,13 +107,14 @@ impl Watchroom {
                 "flamewatch: the rule `{rule}` is on a gauge that nobody reads; it will never fire"
             );
         }
-        let identity = Identity::of(&config.service, config.version.as_deref());
+        let identity =
+            Identity::of(&config.service, config.version.as_deref()).built_from(config.revision.as_deref());
         let window = rules::growth_window(&config);
         let baselines =
             ["heap", "goroutine", "lasting", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
         let looker = config.leaks.then(|| Looker::new(equipment.ledger(config.leak_timescale)));
         let url = match &port {
-            Some(port) => Some(config.url.clone().unwrap_or_else(|| format!("http://{}", port.address()))),
+            Some(port) => config.url.clone().or_else(|| port.url()),
             // The pages are in a server of the service's own.
             None if matches!(config.bind, Bind::Off) => config.url.clone(),
             // The port could not be had: a link would lead to somebody else's.
@@ -122,6 +125,11 @@ impl Watchroom {
             .serving(equipment.runtime(), equipment.on_jemalloc())
             .remembering(window, config.tick)
             .keeping_in(config.dir.as_deref());
+        #[cfg(feature = "serve")]
+        let desk = {
+            let config = config.clone();
+            desk.examined_by(move || checkup::of(&config))
+        };
         let (desk, deliveries) = (Arc::new(desk), Arc::new(deliveries));
         let newsroom = Newsroom::new(&config, url.clone(), desk.clone(), deliveries.clone(), &names);
         Ok(Self {
@@ -340,10 +348,11 @@ impl Watchroom {
     fn announce(&self) {
         self.desk
             .set_board(outlets::shown(self.deliveries.iter().map(Delivery::status).collect()), Vec::new());
-        let port = self
-            .url
-            .as_deref()
-            .map_or_else(|| "no debug port".to_owned(), |url| format!("{url}/debug/pprof/"));
+        let port = match (&self.url, &self.port) {
+            (Some(url), _) => format!("{url}/debug/pprof/"),
+            (None, Some(port)) => format!("debug port at {port}"),
+            (None, None) => "no debug port".to_owned(),
+        };
         let sinks: Vec<String> = self.deliveries.iter().map(|delivery| delivery.status().name).collect();
         let sinks = if sinks.is_empty() { "nowhere".to_owned() } else { sinks.join(", ") };
         tracing::info!("flamewatch: watching {}; {port}; alerts go to {sinks}", self.config.service);

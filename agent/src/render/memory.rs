@@ -14,39 +14,53 @@ use crate::watch::{CONFIDENCE, TimeLeft};
 
 /// Writes `account` for a terminal: the verdict first, then the table of the parts.
 pub(crate) fn text(account: &Account, out: &mut dyn Write) -> io::Result<()> {
+    head(account).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    writeln!(out)?;
+    let heads = [("bytes", Right), ("share", Right), ("part", Left), ("what it is", Left)];
+    let cells = |(part, bytes, share, about): (Part, u64, Option<f64>, String)| {
+        let share = share.map(|share| Unit::Ratio.show(share)).unwrap_or_default();
+        [show(bytes), share, part.name().to_owned(), about]
+    };
+    columns::write(heads, rows(account).into_iter().map(cells), out)?;
+    notes(&account.memory).iter().try_for_each(|note| writeln!(out, "\n{note}"))
+}
+
+/// What there is and what grew, how far the limit is, and when it is reached: a sentence each.
+pub(crate) fn head(account: &Account) -> Vec<String> {
     let Account { memory, verdict, growth, time_left } = account;
-    let rss = memory.rss();
-    writeln!(out, "{} resident; {}", show(rss), verdict.sentence)?;
+    let mut lines = vec![format!("{} resident; {}", show(memory.rss()), verdict.sentence)];
     if !verdict.over.is_zero() {
-        writeln!(out, "compared with {} s ago", verdict.over.as_secs())?;
+        lines.push(format!("compared with {} s ago", verdict.over.as_secs()));
     }
-    match memory.level {
+    lines.push(match memory.level {
         Some(level) => {
             let Level { usage, limit, room, whose } = level;
-            writeln!(out, "limit: {} of {} ({whose}), {} left", show(usage), show(limit), show(room))?;
+            format!("limit: {} of {} ({whose}), {} left", show(usage), show(limit), show(room))
         }
-        None => writeln!(out, "limit: none is known")?,
-    }
-    match (time_left, growth) {
+        None => "limit: none is known".to_owned(),
+    });
+    lines.push(match (time_left, growth) {
         (Some(left), Some(growth)) => {
             let (rate, error) =
                 (Unit::Bytes.show(growth.per_minute), Unit::Bytes.show(2.0 * growth.standard_error));
             let (left, sure) = (left.sentence(), Unit::Ratio.show(CONFIDENCE));
-            writeln!(
-                out,
-                "OOM in {left}: {rate} ± {error} more a minute ({sure} sure, if it goes on like this)"
-            )?;
+            format!("OOM in {left}: {rate} ± {error} more a minute ({sure} sure, if it goes on like this)")
         }
-        _ => writeln!(out, "OOM: not in sight, nothing that lasts grows steadily towards the limit")?,
-    }
-    writeln!(out)?;
-    let heads = [("bytes", Right), ("share", Right), ("part", Left), ("what it is", Left)];
-    columns::write(
-        heads,
-        memory.parts().into_iter().map(|(part, bytes)| cells(memory, part, bytes, rss)),
-        out,
-    )?;
-    notes(memory, out)
+        _ => "OOM: not in sight, nothing that lasts grows steadily towards the limit".to_owned(),
+    });
+    lines
+}
+
+/// Every part that is known, its bytes, its share of what is resident where it is part of that, and what it is.
+pub(crate) fn rows(account: &Account) -> Vec<(Part, u64, Option<f64>, String)> {
+    let (memory, rss) = (&account.memory, account.memory.rss());
+    let parts = memory.parts().into_iter();
+    parts
+        .map(|(part, bytes)| {
+            let share = (part.is_resident() && rss > 0).then(|| bytes as f64 / rss as f64);
+            (part, bytes, share, about(memory, part))
+        })
+        .collect()
 }
 
 /// Writes `account` as JSON. Bytes and seconds; what is not known is `null`.
@@ -115,45 +129,39 @@ pub(crate) fn families(account: &Account) -> Vec<Family> {
     families
 }
 
-fn cells(memory: &Memory, part: Part, bytes: u64, rss: u64) -> [String; 4] {
-    let share = if part.is_resident() && rss > 0 {
-        Unit::Ratio.show(bytes as f64 / rss as f64)
-    } else {
-        String::new()
-    };
+fn about(memory: &Memory, part: Part) -> String {
     let estimated = part == Part::Stacks && memory.stacks.is_some_and(|stacks| stacks.estimated);
-    let what = match part {
+    match part {
         Part::Stacks if estimated => {
             format!("stacks of {} threads, estimated by those that sleep", memory.threads)
         }
         Part::Stacks => format!("stacks of {} threads", memory.threads),
         other => other.about().to_owned(),
-    };
-    [show(bytes), share, part.name().to_owned(), what]
+    }
 }
 
-fn notes(memory: &Memory, out: &mut dyn Write) -> io::Result<()> {
+/// What one has to know beside the parts.
+pub(crate) fn notes(memory: &Memory) -> Vec<String> {
+    let mut notes = Vec::new();
     if memory.heap.is_none() {
-        writeln!(
-            out,
-            "\njemalloc is not the allocator (flamewatch::allocator!()): the heap is part of `anonymous`"
-        )?;
+        notes.push(
+            "jemalloc is not the allocator (flamewatch::allocator!()): the heap is part of `anonymous`"
+                .to_owned(),
+        );
     }
     if memory.untouched() > 0 {
-        writeln!(
-            out,
-            "\nbesides, jemalloc has {} that were never written to: no memory is behind them",
-            show(memory.untouched())
-        )?;
+        let untouched = show(memory.untouched());
+        notes.push(format!(
+            "besides, jemalloc has {untouched} that were never written to: no memory is behind them"
+        ));
     }
     if let Some(Cgroup { usage, cache, inactive_file, .. }) = memory.cgroup {
         let (usage, cache, inactive) = (show(usage), show(cache), show(inactive_file));
-        writeln!(
-            out,
-            "\nthe container uses {usage}: of {cache} of file pages the kernel takes back {inactive} first"
-        )?;
+        notes.push(format!(
+            "the container uses {usage}: of {cache} of file pages the kernel takes back {inactive} first"
+        ));
     }
-    Ok(())
+    notes
 }
 
 fn seconds(left: &TimeLeft) -> [(&'static str, f64); 3] {

@@ -12,6 +12,8 @@ pub(crate) mod exposition;
 mod folded;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port speaks Go's text"))]
 mod goroutine;
+#[cfg(feature = "serve")]
+mod heap;
 #[cfg(feature = "flamegraph")]
 mod hue;
 mod json;
@@ -85,8 +87,8 @@ pub struct Options {
     pub title: Option<String>,
     /// How large a picture is. Default: [`Size::Full`].
     pub size: Size,
-    /// In [`Format::Pprof`], say of each function whose code it is and its short name, in two fields of our own that other
-    /// readers skip. For the viewer of the debug port. Default: no.
+    /// In [`Format::Pprof`], say of each function whose code it is and its short name, and of each stack how sure its values
+    /// are, in fields of our own that other readers skip. For the viewer of the debug port. Default: no.
     pub owners: bool,
 }
 
@@ -167,6 +169,15 @@ impl Format {
     }
 }
 
+/// `profile`, which is of memory, in Go's text.
+#[cfg(feature = "serve")]
+pub(crate) fn heap(profile: &Profile, raw: bool) -> Result<String, Error> {
+    let text = heap::write(&shown::of(profile, raw));
+    text.map_err(|error| {
+        Error::new(ErrorKind::Io, "cannot write the heap profile as Go's text").because(error)
+    })
+}
+
 /// The top `rows` functions of `profile`.
 #[cfg(feature = "serve")]
 pub(crate) fn report(profile: &Profile, options: &Options, rows: usize) -> std::io::Result<Report> {
@@ -184,6 +195,12 @@ const NO_FLAMEGRAPH: &str =
 pub fn omitted(profile: &Profile, options: &Options) -> Omitted {
     let shown = shown::of(profile, options.raw);
     folded::omitted(&shown, options.value.unwrap_or(shown.default_value))
+}
+
+/// How many of a stack's outermost frames are folded: the runtime's, and all up to the service's own code.
+#[cfg(all(test, feature = "flamegraph", feature = "serve"))]
+pub(crate) fn folded(stack: &crate::profile::Stack<'_>) -> (usize, usize) {
+    (prelude::prelude(stack), png::foreign(stack))
 }
 
 #[cfg(test)]

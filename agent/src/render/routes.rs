@@ -94,10 +94,7 @@ fn labels(route: &RouteStats) -> [(&str, &str); 2] {
 fn cells(route: &RouteStats) -> [String; 12] {
     let count = |number: u64| Unit::Count.show(number as f64);
     let time = |time: Duration| Unit::Nanoseconds.show(time.as_nanos() as f64);
-    let within = |share: f64| match quantile(route, share) {
-        Some(end) => format!("≤ {}", time(end)),
-        None => format!("> {}", time(BUCKETS.last().copied().unwrap_or_default())),
-    };
+    let within = |share: f64| within(quantile(route, share));
     [
         route.method.clone(),
         count(route.calls()),
@@ -115,7 +112,7 @@ fn cells(route: &RouteStats) -> [String; 12] {
 }
 
 /// The end of the bucket that `share` of all answers lie within; `None` beyond the last.
-fn quantile(route: &RouteStats, share: f64) -> Option<Duration> {
+pub(crate) fn quantile(route: &RouteStats, share: f64) -> Option<Duration> {
     let wanted = route.calls() as f64 * share;
     let mut sum = 0;
     let ends = BUCKETS.iter().zip(route.buckets);
@@ -125,6 +122,15 @@ fn quantile(route: &RouteStats, share: f64) -> Option<Duration> {
     })
     .find(|(_, sum)| *sum as f64 >= wanted)
     .map(|(end, _)| *end)
+}
+
+/// The end of a bucket, or that it is beyond the last, in words.
+pub(crate) fn within(end: Option<Duration>) -> String {
+    let time = |time: Duration| Unit::Nanoseconds.show(time.as_nanos() as f64);
+    match end {
+        Some(end) => format!("≤ {}", time(end)),
+        None => format!("> {}", time(BUCKETS.last().copied().unwrap_or_default())),
+    }
 }
 
 #[derive(Serialize)]

@@ -53,19 +53,31 @@ fn head(list: &TaskList, query: &str, out: &mut dyn Write) -> io::Result<()> {
     let page = Unit::Count.show(list.page as f64 + 1.0);
     let pages = Unit::Count.show(list.pages as f64);
     writeln!(out, "tasks: {} alive, the oldest first, page {page} of {pages}", count(list.alive))?;
-    if list.alive > list.listed {
-        let unlisted = count(list.alive - list.listed);
-        writeln!(out, "{unlisted} of them are counted by their site alone; see the goroutine profile")?;
-    }
+    let [unlisted, hidden] = [unlisted(list), hidden(list)];
+    unlisted.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     if list.page.saturating_add(1) < list.pages {
         writeln!(out, "next page: ?{query}page={}&size={}", list.page.saturating_add(2), list.size)?;
     }
-    let paged = list.pages.saturating_mul(list.size) as u64;
-    if paged < list.listed {
-        let hidden = count(list.listed - paged);
-        writeln!(out, "the {hidden} youngest are not on any page; the goroutine profile counts their kinds")?;
-    }
+    hidden.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     writeln!(out)
+}
+
+/// What is not on any page, in words.
+pub(crate) fn remarks(list: &TaskList) -> impl Iterator<Item = String> {
+    unlisted(list).into_iter().chain(hidden(list))
+}
+
+fn unlisted(list: &TaskList) -> Option<String> {
+    let unlisted = list.alive.checked_sub(list.listed).filter(|unlisted| *unlisted > 0)?;
+    let unlisted = Unit::Count.show(unlisted as f64);
+    Some(format!("{unlisted} of them are counted by their site alone; see the goroutine profile"))
+}
+
+fn hidden(list: &TaskList) -> Option<String> {
+    let paged = list.pages.saturating_mul(list.size) as u64;
+    let hidden = list.listed.checked_sub(paged).filter(|hidden| *hidden > 0)?;
+    let hidden = Unit::Count.show(hidden as f64);
+    Some(format!("the {hidden} youngest are not on any page; the goroutine profile counts their kinds"))
 }
 
 /// Writes `list` as JSON. Pages count from 1 on.
@@ -101,7 +113,8 @@ fn polls_and_busy(task: &TaskRow) -> Option<[String; 2]> {
     are_polls_seen(task).then(|| [Unit::Count.show(task.polls as f64), duration(task.busy)])
 }
 
-fn are_polls_seen(task: &TaskRow) -> bool {
+/// False for a task that others have spawned.
+pub(crate) fn are_polls_seen(task: &TaskRow) -> bool {
     task.kind != "runtime"
 }
 

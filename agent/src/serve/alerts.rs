@@ -10,32 +10,48 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::Port;
-use super::answer::{self, HTML, Refusal, TEXT};
-use super::ask::Ask;
-use super::page::{Escaped, page};
+use super::answer::{self, Refusal};
+use super::ask::{Ask, Form};
+use super::page::{Escaped, scripted};
+use super::sheets::{Cell, Head, SCRIPT, sheet};
 use crate::desk::{Board, Outlet};
 use crate::moment::{readable, spoken};
-use crate::render::{Format, plain};
+use crate::render::plain;
 use crate::store::Open;
 
-const FORMS: &str = "<p>Also as <a href=\"/debug/alerts?format=text\">text</a> and \
+const FORMS: &str = "<p class=\"quiet\">Also as <a href=\"/debug/alerts?format=text\">text</a> and \
     <a href=\"/debug/alerts?format=json\">JSON</a>. What is not told is what came back soon, what an open alert explains, \
     and what goes beyond the messages of a day; <a href=\"/debug/snapshots\">snapshots</a> show what alerts saw.</p>";
 
-/// What the table of open alerts is headed by, and that of the sinks.
-const OPEN: &str = "<tr><th>since<th>rule<th>says<th>messages<th>id</tr>";
-const SINKS: &str =
-    "<tr><th>sink<th>state<th>sent<th>waiting<th>retried<th>dropped<th>last arrived<th>last error</tr>";
+const OPEN: [Head; 6] = [
+    Head::Words("rule"),
+    Head::Words("says"),
+    Head::Number("since"),
+    Head::Number("messages"),
+    Head::Ways("look"),
+    Head::Words("id"),
+];
+const SINKS: [Head; 8] = [
+    Head::Words("sink"),
+    Head::Words("state"),
+    Head::Number("sent"),
+    Head::Number("waiting"),
+    Head::Number("retried"),
+    Head::Number("dropped"),
+    Head::Number("last arrived"),
+    Head::Words("last error"),
+];
 
 pub(super) async fn show(State(port): State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
     let (board, now) = (port.desk.board(), SystemTime::now());
     let has_snapshot = |id: &str| port.desk.snapshot(id).is_some();
-    match Ask::of(&uri)?.format {
-        None => Ok(answer::ok(HTML, html(&board, now, has_snapshot))),
-        Some(Format::Text) => Ok(answer::ok(TEXT, text(&board, now))),
-        Some(Format::Json) => Ok(answer::ok(Format::Json.media_type(), format!("{}\n", document(&board)))),
-        Some(_) => Err(Refusal::invalid("alerts come as a page, as ?format=text or as ?format=json")),
-    }
+    let form = Ask::of(&uri)?.form(Form::Page)?;
+    let body = match form {
+        Form::Page => html(&board, now, has_snapshot),
+        Form::Text => text(&board, now),
+        Form::Json => format!("{}\n", document(&board)),
+    };
+    Ok(answer::ok(form.media_type(), body))
 }
 
 /// `2 open; 3 not told (came back: 3); 1 of 4 sinks is down.`
@@ -108,42 +124,53 @@ fn document(board: &Board) -> Value {
 }
 
 fn html(board: &Board, now: SystemTime, has_snapshot: impl Fn(&str) -> bool) -> String {
-    let mut body = format!("<p>{}</p>", Escaped(&summary(board)));
+    let worst = if board.open.is_empty() { "well" } else { "wrong" };
+    let mut body = format!("<p class=\"state {worst}\">{}</p>", Escaped(&summary(board)));
     if !board.open.is_empty() {
-        let rows: String =
-            board.open.iter().map(|(open, messages)| row(open, *messages, now, &has_snapshot)).collect();
-        let _ = write!(body, "<div class=\"wide\"><table>{OPEN}{rows}</table></div>");
+        let rows = board.open.iter().map(|(open, messages)| row(open, *messages, now, &has_snapshot));
+        body += &sheet("open", OPEN, rows);
     }
-    let rows: String = board.outlets.iter().map(|outlet| sink_row(outlet, now)).collect();
-    let _ = write!(body, "<h2>sinks</h2><div class=\"wide\"><table>{SINKS}{rows}</table></div>");
-    page("alerts", &(body + FORMS))
+    body += "<h2>sinks</h2>";
+    body += &sheet("sinks", SINKS, board.outlets.iter().map(|outlet| sink_row(outlet, now)));
+    scripted("alerts", &(body + FORMS), &[SCRIPT])
 }
 
-fn row(open: &Open, messages: u32, now: SystemTime, has_snapshot: &impl Fn(&str) -> bool) -> String {
-    let id = Escaped(&open.id);
-    let id = if has_snapshot(&open.id) {
-        format!("<a href=\"/debug/flame?snapshot={id}\">{id}</a>")
-    } else {
-        id.to_string()
-    };
-    format!(
-        "<tr><td>{}<br><small>{} ago</small><td>{}<td>{}<td>{messages}<td>{id}</tr>",
-        readable(open.since),
-        ago(open.since, now),
-        Escaped(&open.rule),
-        Escaped(&open.headline),
-    )
+fn row(open: &Open, messages: u32, now: SystemTime, has_snapshot: &impl Fn(&str) -> bool) -> [Cell; 6] {
+    let view = format!("/debug/flame?snapshot={}", open.id);
+    [
+        Cell::words(&open.rule),
+        Cell::words(says(open)),
+        aged(open.since, now).with(&readable(open.since)),
+        Cell::count(messages.into()),
+        if has_snapshot(&open.id) { Cell::words("flame graph").to(&view) } else { Cell::default() },
+        Cell::words(&open.id),
+    ]
 }
 
-fn sink_row(outlet: &Outlet, now: SystemTime) -> String {
-    let Outlet { name, sent, retried, dropped, waiting, last_error, last_sent, .. } = outlet;
-    let arrived = last_sent.map(|at| format!("{} ago", ago(at, now))).unwrap_or_default();
-    format!(
-        "<tr><td>{}<td>{}<td>{sent}<td>{waiting}<td>{retried}<td>{dropped}<td>{arrived}<td>{}</tr>",
-        Escaped(name),
-        state(outlet, now),
-        Escaped(last_error.as_deref().unwrap_or_default()),
-    )
+fn sink_row(outlet: &Outlet, now: SystemTime) -> [Cell; 8] {
+    let Outlet { name, sent, retried, dropped, waiting, last_error, last_sent, down_since, .. } = outlet;
+    let standing = Cell::words(&state(outlet, now));
+    [
+        Cell::words(name),
+        if down_since.is_some() { standing.wrong() } else { standing },
+        Cell::count(*sent),
+        Cell::count(*waiting as u64),
+        Cell::count(*retried),
+        Cell::errors(*dropped),
+        last_sent.map_or_else(Cell::default, |at| aged(at, now)),
+        Cell::words(last_error.as_deref().unwrap_or_default()),
+    ]
+}
+
+/// The headline without the name of the rule, which stands beside it; that of a leak begins with it.
+pub(super) fn says(open: &Open) -> &str {
+    open.headline.strip_prefix(&open.rule).unwrap_or(&open.headline).trim_start_matches([',', ' '])
+}
+
+/// How long ago it was.
+fn aged(at: SystemTime, now: SystemTime) -> Cell {
+    let age = now.duration_since(at).unwrap_or_default();
+    Cell::number(&format!("{} ago", spoken(age)), age.as_secs_f64())
 }
 
 /// `up`, `not tried yet`, or `down for 7 min`.

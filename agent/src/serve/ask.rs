@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use axum::extract::Query;
-use axum::http::Uri;
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, Uri};
 
-use super::answer::Refusal;
+use super::answer::{HTML, Refusal, TEXT};
 use crate::profile::Profile;
 use crate::render::{Format, Options, Size};
 use crate::source::Window;
@@ -51,13 +52,32 @@ pub(super) struct Ask {
     pub(super) owners: bool,
 }
 
-/// The form of a table.
+/// The form of an answer that people and programs read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
+pub(super) enum Form {
+    /// For browsers.
+    Page,
     /// For terminals.
     Text,
     /// For programs.
     Json,
+}
+
+impl Form {
+    /// What a client gets that does not say which: a browser a page, anybody else text.
+    pub(super) fn taken_by(headers: &HeaderMap) -> Self {
+        let accepted = headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok());
+        if accepted.is_some_and(|accepted| accepted.contains("text/html")) { Self::Page } else { Self::Text }
+    }
+
+    /// Its media type.
+    pub(super) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Page => HTML,
+            Self::Text => TEXT,
+            Self::Json => Format::Json.media_type(),
+        }
+    }
 }
 
 impl Ask {
@@ -125,18 +145,19 @@ impl Ask {
         window.at(self.hertz)
     }
 
-    /// The form of an answer that is a table: text, unless asked otherwise.
-    pub(super) fn table(&self) -> Result<Table, Refusal> {
+    /// The form of an answer that is no profile: `otherwise`, unless asked for another.
+    pub(super) fn form(&self, otherwise: Form) -> Result<Form, Refusal> {
         match self.format {
-            None | Some(Format::Text) => Ok(Table::Text),
-            Some(Format::Json) => Ok(Table::Json),
+            None => Ok(otherwise),
+            Some(Format::Text) => Ok(Form::Text),
+            Some(Format::Json) => Ok(Form::Json),
             Some(_) => Err(bad("format", "one of: text, json")),
         }
     }
 
-    /// Which page, from 0 on, and how many rows it has.
-    pub(super) fn page(&self) -> (usize, usize) {
-        (self.page.unwrap_or(1).saturating_sub(1), self.size.unwrap_or(MAX_PAGE))
+    /// Which page, from 0 on, and how many rows it has: `size`, unless asked otherwise.
+    pub(super) fn page(&self, size: usize) -> (usize, usize) {
+        (self.page.unwrap_or(1).saturating_sub(1), self.size.unwrap_or(size))
     }
 
     /// How `profile` is to be shown.
@@ -243,11 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn tables_come_in_two_forms_and_in_pages() {
+    fn tables_come_in_three_forms_and_in_pages() {
         let ask = |query: &str| Ask::of(&format!("/?{query}").parse().expect("a path")).expect("a query");
-        assert_eq!((ask("").table().ok(), ask("").page()), (Some(Table::Text), (0, MAX_PAGE)));
+        assert_eq!(
+            (ask("").form(Form::Page).ok(), ask("").page(MAX_PAGE)),
+            (Some(Form::Page), (0, MAX_PAGE))
+        );
         let third = ask("page=3&size=7&format=json");
-        assert_eq!((third.table().ok(), third.page()), (Some(Table::Json), (2, 7)));
-        assert!(format!("{:?}", ask("format=svg").table()).contains("must be one of: text, json"));
+        assert_eq!((third.form(Form::Text).ok(), third.page(MAX_PAGE)), (Some(Form::Json), (2, 7)));
+        assert!(format!("{:?}", ask("format=svg").form(Form::Page)).contains("must be one of: text, json"));
     }
 }

@@ -47,7 +47,7 @@ enum What {
 }
 
 impl Subject {
-    /// Reads what `uri` is about: `?snapshot=ID&base=ID`, or `?profile=NAME&seconds=N`.
+    /// Reads what `uri` is about: `?snapshot=ID&base=ID`, `?profile=NAME&seconds=N`, or `?profile=NAME&base=ID`.
     fn of(port: &Port, uri: &Uri, ask: &Ask) -> Result<Self, Refusal> {
         let pairs: Query<Vec<(String, String)>> =
             Query::try_from_uri(uri).map_err(|_| Refusal::invalid("the query cannot be read"))?;
@@ -67,9 +67,16 @@ impl Subject {
                 (What::Snapshot(id), path, title)
             }
             (None, Some(name)) => {
-                Wanted::of(&port.desk, &name)?;
+                let base = Wanted::of(&port.desk, &name)?.base(port, ask)?;
                 let path = format!("/debug/pprof/{name}");
-                let title = name.clone();
+                let title = match base {
+                    Some(base) => {
+                        let (taken, trigger) = (moment::readable(base.about.taken), &base.about.trigger);
+                        why = format!("what changed since {taken}, when it was kept: {trigger}");
+                        format!("{name}: now less {}", base.about.id)
+                    }
+                    None => name.clone(),
+                };
                 (What::Profile(name), path, title)
             }
             (None, None) => return Err(Refusal::invalid("say which: ?profile=heap, or ?snapshot=ID")),
@@ -110,7 +117,7 @@ pub(super) async fn show(
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let body = format!(
         "{}<div id=\"flame\" data-source=\"{}\"{}></div>{}",
-        links(&subject, &port.base(host)),
+        links(&subject, &port.command(host)),
         Escaped(&subject.with("owners=1")),
         hints(&port, &subject, &ask)?,
         include_str!("viewer/flame.html"),
@@ -158,7 +165,7 @@ fn hints(port: &Port, subject: &Subject, ask: &Ask) -> Result<String, Refusal> {
             let wanted = Wanted::of(&port.desk, name)?;
             let wait =
                 if ask.looks_back() { 0 } else { ask.seconds.unwrap_or(wanted.default_length().as_secs()) };
-            (ask.seconds.is_some() && !wanted.is_windowed(), wait)
+            (ask.base.is_some() || ask.seconds.is_some() && !wanted.is_windowed(), wait)
         }
         What::Snapshot(_) => (ask.base.is_some(), 0),
     };
@@ -166,7 +173,7 @@ fn hints(port: &Port, subject: &Subject, ask: &Ask) -> Result<String, Refusal> {
 }
 
 /// The other forms of the same, which need no script.
-fn links(subject: &Subject, base: &str) -> String {
+fn links(subject: &Subject, command: &str) -> String {
     let link = |href: &str, words: &str| format!("<a href=\"{}\">{words}</a> ", Escaped(href));
     let mut links = link(&format!("/debug/top?{}", subject.own_query), &format!("top {ROWS}"));
     if cfg!(feature = "flamegraph") {
@@ -179,7 +186,7 @@ fn links(subject: &Subject, base: &str) -> String {
         "" => String::new(),
         why => format!("<p>{}</p>", Escaped(why)),
     };
-    let command = format!("go tool pprof '{base}{}'", subject.with(""));
+    let command = format!("{command}{}'", subject.with(""));
     format!(
         "{why}<noscript><p>The flame graph is drawn by a script; these need none:</p></noscript>\
          <p class=\"links\">{links}<code class=\"command\">{}</code></p>",
@@ -193,7 +200,7 @@ fn table(report: &Report) -> String {
     let rest: Vec<String> = rest.iter().map(|line| Escaped(line).to_string()).collect();
     let _ = write!(html, "<p>{}</p><p class=\"quiet\">{}</p>", Escaped(first), rest.join("<br>"));
     html.push_str(
-        "<div class=\"wide\"><table class=\"numbers ranks\"><tr><th>flat<th>flat%<th>±<th>cum<th>cum%<th>function<th>place</tr>",
+        "<div class=\"wide\"><table class=\"numbers\"><tr><th>flat<th>flat%<th>±<th>cum<th>cum%<th>function<th>place</tr>",
     );
     for cells in &report.rows {
         html.push_str("<tr>");

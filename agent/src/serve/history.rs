@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Port;
 use super::answer::{self, Refusal};
-use super::ask::{Ask, Table};
+use super::ask::{Ask, Form};
 use crate::desk::{Chart, Charts, Mark};
 use crate::render::Format;
 use crate::{Error, ErrorKind};
@@ -44,14 +44,24 @@ struct Rule<'c> {
 }
 
 pub(super) async fn show(State(port): State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
-    let ask = Ask::of(&uri)?;
-    match ask.format {
-        None | Some(Format::Json) => {}
-        Some(_) => return Err(Refusal::invalid("the history comes as ?format=json")),
-    }
+    let ask = asked(&uri)?;
     let json = serde_json::to_vec(&history(&port.desk.charts(), ask.since));
     let json = json.map_err(|error| Error::new(ErrorKind::Io, "cannot write the history").because(error))?;
-    Ok(answer::ok(super::lists::media_type(Table::Json), json))
+    Ok(answer::ok(Form::Json.media_type(), json))
+}
+
+/// The same checks, no work.
+pub(super) async fn head(uri: Uri) -> Result<Response, Refusal> {
+    asked(&uri)?;
+    Ok(answer::ok(Form::Json.media_type(), Vec::new()))
+}
+
+fn asked(uri: &Uri) -> Result<Ask, Refusal> {
+    let ask = Ask::of(uri)?;
+    match ask.format {
+        None | Some(Format::Json) => Ok(ask),
+        Some(_) => Err(Refusal::invalid("the history comes as ?format=json")),
+    }
 }
 
 /// What `charts` say of the time after `since`, in seconds.

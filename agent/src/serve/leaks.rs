@@ -1,6 +1,7 @@
 //! `/debug/leaks`: what leaks, as a page, as text or as JSON.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,83 +10,94 @@ use axum::http::Uri;
 use axum::response::Response;
 
 use super::Port;
-use super::answer::{self, HTML, Refusal, TEXT};
-use super::ask::Ask;
-use super::page::{Escaped, page};
-use crate::leak::{Leak, Report, level};
+use super::answer::{self, Refusal};
+use super::ask::{Ask, Form};
+use super::page::{Escaped, scripted};
+use super::sheets::{Cell, Head, SCRIPT, flame, only, sheet};
+use crate::leak::{Leak, Level, Part, Report, Subject, level};
 use crate::moment::spoken;
-use crate::render::{self, Format};
+use crate::render;
 use crate::{Error, ErrorKind};
 
-/// What each leak is told with.
-const HEADS: &str = "<tr><th>verdict<th>what<th>where<th>grows a minute<th>so far<th>first told</tr>";
+/// What each leak is told with, and each of its parts.
+const LEAKS: [Head; 6] = [
+    Head::Words("verdict"),
+    Head::Words("what"),
+    Head::Words("where"),
+    Head::Number("a minute"),
+    Head::Number("so far"),
+    Head::Number("first told"),
+];
+const PARTS: [Head; 3] = [Head::Sorted("a minute"), Head::Words("through"), Head::Words("at")];
 
-const FORMS: &str = "<p>Also as <a href=\"/debug/leaks?format=text\">text</a> and \
+const FORMS: &str = "<p class=\"quiet\">Also as <a href=\"/debug/leaks?format=text\">text</a> and \
     <a href=\"/debug/leaks?format=json\">JSON</a>. A leak is told by ages, not by size: more of what a place allocates \
     outlives ten minutes, half an hour or an hour and a half than is freed at that age, hour after hour. The bounds of a rate \
     allow for chance alone: one that changes with the day is less sure than that.</p>";
 
 pub(super) async fn show(State(port): State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
     let (report, now) = (port.desk.leaks(), port.desk.identity().started.elapsed());
+    let form = Ask::of(&uri)?.form(Form::Page)?;
     let mut out = Vec::new();
-    let (written, media_type) = match Ask::of(&uri)?.format {
-        None => return Ok(answer::ok(HTML, html(&report, now))),
-        Some(Format::Text) => (render::leaks::text(&report, now, &mut out), TEXT),
-        Some(Format::Json) => (render::leaks::json(&report, now, &mut out), Format::Json.media_type()),
-        Some(_) => return Err(Refusal::invalid("leaks come as a page, as ?format=text or as ?format=json")),
+    let written = match form {
+        Form::Page => out.write_all(html(&report, now).as_bytes()),
+        Form::Text => render::leaks::text(&report, now, &mut out),
+        Form::Json => render::leaks::json(&report, now, &mut out),
     };
     written.map_err(|error| Error::new(ErrorKind::Io, "cannot write the leaks").because(error))?;
-    Ok(answer::ok(media_type, out))
-}
-
-/// The head of a page that comes as text and JSON, too: nothing is counted for it.
-pub(super) async fn head(uri: Uri) -> Result<Response, Refusal> {
-    let media_type = match Ask::of(&uri)?.format {
-        None => HTML,
-        Some(Format::Json) => Format::Json.media_type(),
-        Some(_) => TEXT,
-    };
-    Ok(answer::ok(media_type, Vec::new()))
+    Ok(answer::ok(form.media_type(), out))
 }
 
 fn html(report: &Report, now: Duration) -> String {
-    let mut body = format!("<p>{}</p>", Escaped(&render::leaks::summary(report, now)));
+    let leaking = report.leaks.iter().any(|leak| leak.level != Level::Resolved);
+    let class = if leaking { "wrong" } else { "well" };
+    let summary = render::leaks::summary(report, now);
+    let mut body = format!("<p class=\"state {class}\">{}</p>", Escaped(&summary));
     for line in &report.memory {
         let _ = write!(body, "<p>Memory: {}</p>", Escaped(line));
     }
     if !report.leaks.is_empty() {
-        let rows: String = report.leaks.iter().map(|leak| row(leak, now)).collect();
-        let _ = write!(body, "<div class=\"wide\"><table>{HEADS}{rows}</table></div>");
+        body += &sheet("leaks", LEAKS, report.leaks.iter().map(|leak| row(leak, now)));
     }
-    for leak in &report.leaks {
-        body.push_str(&section(leak));
+    for (leak, number) in report.leaks.iter().zip(1..) {
+        body.push_str(&section(leak, number));
     }
     for remark in &report.remarks {
         let _ = write!(body, "<p>{}</p>", Escaped(remark));
     }
-    page("leaks", &(body + FORMS))
+    scripted("leaks", &(body + FORMS), &[SCRIPT])
 }
 
-fn row(leak: &Leak, now: Duration) -> String {
+fn row(leak: &Leak, now: Duration) -> [Cell; 6] {
     let unit = leak.subject.unit();
     let (low, rate, high) = leak.rate;
     let route = leak.route.as_ref().map(|route| format!(" on {route}")).unwrap_or_default();
-    format!(
-        "<tr><td>{}<td>{}<td>{}{}<br><small>{}</small><td>{}<br><small>{} to {}</small><td>{}<td>{} ago</tr>",
-        level(leak.level),
-        leak.subject.as_str(),
-        Escaped(&leak.name),
-        Escaped(&route),
-        Escaped(leak.place.as_deref().unwrap_or_default()),
-        unit.show(rate),
-        unit.show(low),
-        unit.show(high),
-        unit.show(leak.leaked.0),
-        spoken(now.saturating_sub(leak.since)),
-    )
+    let name = Cell::words(&format!("{}{route}", leak.name));
+    let name = match profile(leak.subject) {
+        Some(profile) => name.to(&flame(profile, &[("focus", &only(&leak.name))])),
+        None => name,
+    };
+    let age = now.saturating_sub(leak.since);
+    [
+        Cell::words(level(leak.level)),
+        Cell::words(leak.subject.as_str()),
+        name.with(leak.place.as_deref().unwrap_or_default()),
+        Cell::number(&unit.show(rate), rate).with(&format!("{} to {}", unit.show(low), unit.show(high))),
+        Cell::number(&unit.show(leak.leaked.0), leak.leaked.0),
+        Cell::number(&format!("{} ago", spoken(age)), age.as_secs_f64()),
+    ]
 }
 
-fn section(leak: &Leak) -> String {
+/// The profile in which it is seen.
+const fn profile(subject: Subject) -> Option<&'static str> {
+    match subject {
+        Subject::Heap => Some("heap"),
+        Subject::Tasks => Some("tasks"),
+        Subject::Threads | Subject::Descriptors => None,
+    }
+}
+
+fn section(leak: &Leak, number: usize) -> String {
     let mut section = format!("<h2>{}</h2><p>{}.", Escaped(&leak.title()), Escaped(&leak.growth()));
     leak.reasons().iter().for_each(|reason| {
         let _ = write!(section, " {}", Escaped(reason));
@@ -94,11 +106,9 @@ fn section(leak: &Leak) -> String {
     if leak.parts.is_empty() {
         return section;
     }
-    section.push_str("<div class=\"wide\"><table><tr><th>grows a minute<th>through<th>at</tr>");
-    for part in &leak.parts {
-        let rate = leak.subject.unit().show(part.rate);
-        let place = part.place.as_deref().unwrap_or_default();
-        let _ = write!(section, "<tr><td>{rate}<td>{}<td>{}</tr>", Escaped(&part.name), Escaped(place));
-    }
-    section + "</table></div>"
+    let part = |part: &Part| {
+        let rate = Cell::number(&leak.subject.unit().show(part.rate), part.rate);
+        [rate, Cell::words(&part.name), Cell::words(part.place.as_deref().unwrap_or_default())]
+    };
+    section + &sheet(&format!("parts-{number}"), PARTS, leak.parts.iter().map(part))
 }

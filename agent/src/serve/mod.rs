@@ -6,20 +6,26 @@ pub(crate) mod access;
 mod alerts;
 mod answer;
 mod ask;
+mod doctor;
 mod flame;
 mod history;
 mod index;
 mod leaks;
+pub(crate) mod listener;
 mod lists;
+pub(crate) mod local;
 mod memory;
 mod metrics;
 mod overview;
 mod page;
 mod pages;
 mod profiles;
+mod sheets;
 mod snapshots;
 mod symbol;
 mod threads;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 mod viewer;
 
 use std::future::Future;
@@ -28,14 +34,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 pub(crate) use access::Access;
 use answer::{Refusal, TEXT};
+use listener::{Listener, Way};
 pub use pages::Pages;
 pub(crate) use pages::{Mount, mount};
 
@@ -48,6 +55,7 @@ const COLLECTIONS: usize = 4;
 struct Port {
     desk: Arc<Desk>,
     access: Access,
+    way: Way,
     collections: Arc<Semaphore>,
     /// One at a time: scrapers wait for each other.
     scrapes: Arc<Semaphore>,
@@ -68,13 +76,14 @@ impl Default for Limits {
 
 /// Serves the debug port on `listener` until `stop`. Whoever bound it has asked [`Access::check`] first.
 pub(crate) async fn run(
-    listener: TcpListener,
+    listener: Listener,
     desk: Arc<Desk>,
     access: Access,
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    accept::serve(listener, router(desk, access, limits), stop).await;
+    let router = router(desk, access, limits, listener.way());
+    accept::serve(listener, router, stop).await;
 }
 
 /// Answers what comes by [`Pages`] until `stop`: under any name, and to those alone who know `token`.
@@ -85,20 +94,25 @@ pub(crate) async fn run_mounted(
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    mount.answer(router(desk, Access::mounted(token), limits), stop).await;
+    mount.answer(router(desk, Access::mounted(token), limits, Way::Http), stop).await;
 }
 
 impl Port {
-    /// Where the port is asked, as a command would say it: with the token's place where one is needed.
-    fn base(&self, host: &str) -> String {
+    /// The command that asks the port, up to the path, which a quote ends: with the token's place where one is needed.
+    fn command(&self, host: &str) -> String {
         let user = if self.access.is_guarded() { "x:$TOKEN@" } else { "" };
-        format!("http://{user}{host}")
+        match &self.way {
+            Way::Http => format!("go tool pprof 'http://{user}{host}"),
+            Way::Https => format!("go tool pprof 'https://{user}{host}"),
+            // It speaks to no unix socket.
+            Way::File(path) => format!("curl -OJ --unix-socket '{}' 'http://{user}{host}", path.display()),
+        }
     }
 }
 
-fn router(desk: Arc<Desk>, access: Access, limits: Limits) -> Router {
+fn router(desk: Arc<Desk>, access: Access, limits: Limits, way: Way) -> Router {
     let Limits { collections, scrapes } = limits;
-    let port = Arc::new(Port { desk, access, collections, scrapes });
+    let port = Arc::new(Port { desk, access, way, collections, scrapes });
     let temporary = |to: &'static str| get(move || async move { Redirect::temporary(to) });
     Router::new()
         .route("/", temporary("/debug/"))
@@ -108,14 +122,15 @@ fn router(desk: Arc<Desk>, access: Access, limits: Limits) -> Router {
         .route("/debug/viewer/{name}", get(viewer::asset))
         .route("/debug/flame", get(flame::show).head(flame::head))
         .route("/debug/top", get(flame::top).head(flame::head))
-        .route("/debug/history", get(history::show).head(lists::head))
+        .route("/debug/history", get(history::show).head(history::head))
         .route("/debug/fgprof", get(profiles::fgprof).head(profiles::fgprof_head))
         .route("/metrics", get(metrics::show).head(metrics::head))
-        .route("/debug/threads", get(threads::show))
-        .route("/debug/alerts", get(alerts::show).head(leaks::head))
-        .route("/debug/leaks", get(leaks::show).head(leaks::head))
+        .route("/debug/threads", get(threads::show).head(threads::head))
+        .route("/debug/alerts", get(alerts::show).head(lists::page_head))
+        .route("/debug/leaks", get(leaks::show).head(lists::page_head))
         .route("/debug/tasks", get(lists::tasks).head(lists::head))
         .route("/debug/routes", get(lists::routes).head(lists::head))
+        .route("/debug/doctor", get(doctor::show).head(lists::head))
         .route("/debug/memory", get(memory::show).head(lists::head))
         .route("/debug/stats", get(metrics::stats).head(metrics::stats_head))
         .route("/debug/segments", get(lists::segments).head(lists::head))
@@ -137,12 +152,12 @@ fn router(desk: Arc<Desk>, access: Access, limits: Limits) -> Router {
 
 /// Every request passes here first, and every answer last.
 async fn gate(State(port): State<Arc<Port>>, request: Request, next: Next) -> Response {
-    let browsed = page::Browsed::of(&request);
     let response = match port.access.admit(&request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        // The connection ends, too: who may not ask keeps no seat.
+        Err(refusal) => ([(CONNECTION, "close")], refusal).into_response(),
     };
-    answer::dressed(browsed.framed(response).await)
+    answer::dressed(response)
 }
 
 #[cfg(test)]

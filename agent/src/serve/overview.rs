@@ -2,19 +2,20 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::response::Response;
 
+use super::alerts::says;
 use super::answer::{self, HTML};
 use super::page::{Escaped, scripted};
 use super::{Port, index};
 use crate::desk::{Board, Chart, Charts, Mark};
 use crate::leak::{Leak, level};
-use crate::moment::readable;
+use crate::moment::spoken;
 use crate::store::Open;
 
 /// What is counted and not sampled, each with what it says.
@@ -27,30 +28,30 @@ const TABLES: &str = "<h2>tables</h2><ul class=\"tables\"><li><a href=\"/debug/l
     <li><a href=\"/debug/stats\">stats</a> rates of both over 1, 5 and 15 minutes, and all gauges, as JSON\
     <li><a href=\"/debug/history?format=json\">history</a> the last hour of every gauge, as JSON\
     <li><a href=\"/debug/threads\">threads</a> every thread with its stack\
+    <li><a href=\"/debug/doctor\">doctor</a> what of flamewatch works here, and what does not\
     <li><a href=\"/metrics\">metrics</a> every number, for Prometheus</ul>\
     <p class=\"quiet\">To <code>curl</code> the tables are text; <code>?format=json</code> is for programs, \
     <code>?page=</code> and <code>?size=</code> turn the pages of the tasks.</p>";
 
 pub(super) async fn show(State(port): State<Arc<Port>>, headers: HeaderMap) -> Response {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let (charts, leaks) = (port.desk.charts(), port.desk.leaks());
-    let mut body = state(&port.desk.board(), &charts, &leaks.leaks);
+    let (charts, leaks, about) = (port.desk.charts(), port.desk.leaks(), port.desk.about());
+    let has_snapshot = |id: &str| port.desk.snapshot(id).is_some();
+    let now = SystemTime::now();
+    let mut wrongs: Vec<String> = running_out(&about).into_iter().collect();
+    wrongs.extend(told(&port.desk.board(), now, has_snapshot));
+    wrongs.extend(untold(&port.desk.board(), &charts, &leaks.leaks));
+    let mut body = state(&wrongs);
     body += &cards(&charts);
     body += "<h2>profiles</h2>";
-    body += &index::profiles(port.desk.sources(), &port.base(host));
+    body += &index::profiles(port.desk.sources(), &port.command(host));
     body += TABLES;
-    body += &about(&port.desk.about(), &charts);
+    body += &process(&about, &charts);
     answer::ok(HTML, scripted("overview", &body, &["charts.js"]))
 }
 
-/// What is wrong, or that nothing is.
-fn state(board: &Board, charts: &Charts, leaks: &[Leak]) -> String {
-    let is_told = |rule: &str| board.open.iter().any(|(open, _)| open.rule == rule);
-    let fired = charts.charts.iter().flat_map(|chart| chart.marks.iter().map(move |mark| (chart, mark)));
-    let mut wrongs: Vec<String> = board.open.iter().map(|(open, _)| told(open)).collect();
-    let silent = fired.filter(|(_, mark)| mark.fires && !is_told(&mark.rule));
-    wrongs.extend(silent.map(|(chart, mark)| alert(chart, mark)));
-    wrongs.extend(leaks.iter().map(leak));
+/// What is wrong, the most urgent first, or that nothing is.
+fn state(wrongs: &[String]) -> String {
     if wrongs.is_empty() {
         return "<p id=\"state\" class=\"state well\">No rule is broken, and nothing is known to leak. \
                 <a href=\"/debug/alerts\">alerts</a></p>"
@@ -59,13 +60,43 @@ fn state(board: &Board, charts: &Charts, leaks: &[Leak]) -> String {
     format!("<ul id=\"state\" class=\"state wrong\">{}</ul>", wrongs.concat())
 }
 
-fn told(open: &Open) -> String {
-    format!(
-        "<li><a href=\"/debug/alerts\"><b>{}</b></a> {} <small>since {}</small></li>",
-        Escaped(&open.rule),
-        Escaped(&open.headline),
-        readable(open.since)
-    )
+/// That memory ends, which is more urgent than anything.
+fn running_out(about: &[(String, String)]) -> Option<String> {
+    let (_, left) = about.iter().find(|(name, _)| name == "memory left")?;
+    let (left, when) = left.split_once("; OOM in ")?;
+    Some(format!(
+        "<li><a href=\"/debug/memory\"><b>OOM in {}</b></a> {} left</li>",
+        Escaped(when),
+        Escaped(left)
+    ))
+}
+
+/// What was told and is not over.
+fn told(board: &Board, now: SystemTime, has_snapshot: impl Fn(&str) -> bool) -> Vec<String> {
+    let told = |open: &Open| {
+        let flame = if has_snapshot(&open.id) {
+            format!(" <a href=\"/debug/flame?snapshot={}\">flame graph</a>", Escaped(&open.id))
+        } else {
+            String::new()
+        };
+        format!(
+            "<li><a href=\"/debug/alerts\"><b>{}</b></a> {} <small>for {}</small>{flame}</li>",
+            Escaped(&open.rule),
+            Escaped(says(open)),
+            spoken(now.duration_since(open.since).unwrap_or_default())
+        )
+    };
+    board.open.iter().map(|(open, _)| told(open)).collect()
+}
+
+/// What is wrong and was not told: rules that fire, and what leaks.
+fn untold(board: &Board, charts: &Charts, leaks: &[Leak]) -> Vec<String> {
+    let is_told = |rule: &str| board.open.iter().any(|(open, _)| open.rule == rule);
+    let fired = charts.charts.iter().flat_map(|chart| chart.marks.iter().map(move |mark| (chart, mark)));
+    let silent = fired.filter(|(_, mark)| mark.fires && !is_told(&mark.rule));
+    let told_of = |leak: &&Leak| board.open.iter().any(|(open, _)| open.rule.ends_with(&leak.name));
+    let leaking = leaks.iter().filter(|leak| !told_of(leak));
+    silent.map(|(chart, mark)| alert(chart, mark)).chain(leaking.map(leak)).collect()
 }
 
 fn alert(chart: &Chart, mark: &Mark) -> String {
@@ -96,7 +127,9 @@ fn cards(charts: &Charts) -> String {
         let into = if chart.marks.iter().any(|mark| mark.fires) { &mut first } else { &mut rest };
         into.push_str(&card(chart, charts.now));
     }
-    format!("<section id=\"gauges\" class=\"cards\" aria-label=\"gauges\">{first}{rest}</section>")
+    format!(
+        "<section id=\"gauges\" class=\"cards\" aria-labelledby=\"of-gauges\"><h2 class=\"unseen\" id=\"of-gauges\">gauges</h2>{first}{rest}</section>"
+    )
 }
 
 fn card(chart: &Chart, now: Duration) -> String {
@@ -142,7 +175,7 @@ fn rule(chart: &Chart, mark: &Mark) -> String {
 }
 
 /// Who this process is, and how it fares with what no card shows.
-fn about(lines: &[(String, String)], charts: &Charts) -> String {
+fn process(lines: &[(String, String)], charts: &Charts) -> String {
     let on_a_card = |name: &str| {
         charts.charts.iter().any(|chart| {
             chart.gauge == name

@@ -11,12 +11,13 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Port;
 use super::answer::{self, Refusal, SANDBOX, TEXT};
-use super::ask::Ask;
+use super::ask::{Ask, Form};
 use super::{lists, threads};
 use crate::desk::{Desk, on_quiet_thread};
 use crate::profile::{Profile, ValueType};
 use crate::render::{self, Format, Options};
 use crate::source::Window;
+use crate::store::Kept;
 use crate::{Error, ErrorKind, Unit};
 
 /// Names for the same thing, asked for under the left one, collected under the right one where only that is there.
@@ -32,6 +33,12 @@ const NEEDED: [&str; 5] = ["heap", "allocs", "profile", "threads", "wall"];
 
 /// The names of the profile that Go prints in a text of its own.
 const TASKS: [&str; 2] = ["goroutine", "tasks"];
+
+/// The names of the profiles that Go prints so, too.
+const MEMORY: [&str; 2] = ["heap", "allocs"];
+
+/// Why a profile was taken that somebody asked us for. Not the whole of what was asked: a query can hold a secret.
+const TRIGGER: &str = "trigger: asked for at the debug port";
 
 /// How many stacks [`Format::Folded`] leaves out.
 const OMITTED: HeaderName = HeaderName::from_static("x-flamewatch-omitted");
@@ -79,10 +86,39 @@ impl Wanted {
         }
     }
 
+    /// The snapshot that it is to be compared with, if one was asked for.
+    pub(super) fn base(&self, port: &Port, ask: &Ask) -> Result<Option<Arc<Kept>>, Refusal> {
+        let Some(id) = &ask.base else { return Ok(None) };
+        if ask.seconds.is_some() && !self.is_windowed() {
+            return Err(Refusal::invalid("seconds and base both ask for a difference: say one of them"));
+        }
+        let base = port.snapshot(id)?;
+        if base.about.kind == self.kind() {
+            return Ok(Some(base));
+        }
+        Err(Refusal::invalid("the snapshot is of another kind"))
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Source { name, .. } | Self::Nothing(name) => name,
+        }
+    }
+
+    /// The profile, less the snapshot that `ask` names.
+    async fn compared(&self, port: &Port, ask: &Ask) -> Result<Profile, Refusal> {
+        let base = self.base(port, ask)?;
+        let profile = self.collect(&port.desk, ask.window(self.default_length())).await?;
+        match base {
+            Some(base) => Ok(port.since(profile, base).await?),
+            None => Ok(profile),
+        }
+    }
+
     async fn collect(&self, desk: &Desk, window: Window) -> Result<Profile, Error> {
         match self {
             Self::Source { name, .. } => desk.collect(name, window).await,
-            Self::Nothing(name) => Ok(nothing(name)),
+            Self::Nothing(name) => Ok(desk.signed(nothing(name))),
         }
     }
 }
@@ -101,19 +137,22 @@ pub(super) async fn show(
         return lists::every_task(&port, &ask).await;
     }
     let permit = port.permit()?;
-    let profile = wanted.collect(&port.desk, ask.window(wanted.default_length())).await?;
-    if TASKS.contains(&&*name) && ask.debug == 1 && ask.format() == Format::Text {
+    let profile = wanted.compared(&port, &ask).await?;
+    if TASKS.contains(&&*name) && ask.debug == 1 && ask.format() == Format::Text && ask.base.is_none() {
         return as_goroutines(profile, permit).await;
     }
-    let profile = as_asked(profile, &name);
+    if MEMORY.contains(&&*name) && ask.debug > 0 && ask.format() == Format::Text {
+        return as_memory(as_asked(profile, &name), ask.raw, permit).await;
+    }
+    let mut profile = as_asked(profile, &name);
+    profile.comments.push(TRIGGER.to_owned());
     let file = file_name(&name, &wanted, &ask);
     drawn(profile, &ask, None, &file, permit).await
 }
 
 /// The profile called `name`, for who draws it otherwise.
 pub(super) async fn collected(port: &Port, name: &str, ask: &Ask) -> Result<Profile, Refusal> {
-    let wanted = Wanted::of(&port.desk, name)?;
-    let profile = wanted.collect(&port.desk, ask.window(wanted.default_length())).await?;
+    let profile = Wanted::of(&port.desk, name)?.compared(port, ask).await?;
     Ok(as_asked(profile, name))
 }
 
@@ -135,8 +174,9 @@ pub(super) async fn head(
 ) -> Result<Response, Refusal> {
     let ask = Ask::of(&uri)?;
     let wanted = Wanted::of(&port.desk, &name)?;
+    wanted.base(&port, &ask)?;
     if TASKS.contains(&&*name) && ask.debug == 2 {
-        ask.table()?;
+        ask.form(Form::Text)?;
     }
     Ok(bare(ask.format(), &file_name(&name, &wanted, &ask), Vec::new()))
 }
@@ -182,6 +222,16 @@ async fn as_goroutines(profile: Profile, permit: OwnedSemaphorePermit) -> Result
     Ok(answer::ok(TEXT, text.await?))
 }
 
+/// `profile` as Go prints its heap.
+async fn as_memory(profile: Profile, raw: bool, permit: OwnedSemaphorePermit) -> Result<Response, Refusal> {
+    let text = on_quiet_thread(move || {
+        let text = render::heap(&profile, raw);
+        drop(permit);
+        text
+    });
+    Ok(answer::ok(TEXT, text.await??))
+}
+
 fn draw(profile: &Profile, format: Format, options: &Options) -> Result<(Vec<u8>, Option<String>), Error> {
     let mut bytes = Vec::new();
     format.render(profile, options, &mut bytes)?;
@@ -208,7 +258,7 @@ pub(super) fn bare(format: Format, file: &str, bytes: Vec<u8>) -> Response {
 
 /// The name Go gives the file: `heap`, or `heap-delta` for a difference.
 fn file_name(name: &str, wanted: &Wanted, ask: &Ask) -> String {
-    let delta = ask.seconds.is_some() && !wanted.is_windowed();
+    let delta = ask.base.is_some() || ask.seconds.is_some() && !wanted.is_windowed();
     let safe: String = name.chars().filter(|char| char.is_ascii_alphanumeric() || *char == '_').collect();
     format!("{safe}{}", if delta { "-delta" } else { "" })
 }

@@ -7,13 +7,15 @@ use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
 
+use super::Port;
 use super::answer::{self, HTML, Refusal};
 use super::ask::Ask;
 use super::page::{Escaped, scripted};
-use super::{Port, profiles};
+use super::profiles::{self, Wanted};
+use crate::desk::on_quiet_thread;
 use crate::moment;
 use crate::profile::{Frame, Function, Profile};
-use crate::render::{Format, pprof};
+use crate::render::{Format, Options, pprof};
 use crate::store::{About, Fate, Kept, Whose};
 use crate::{Error, ErrorKind, Unit};
 
@@ -35,9 +37,13 @@ struct Entry<'s> {
 
 pub(super) async fn list(State(port): State<Arc<Port>>, uri: Uri) -> Result<Response, Refusal> {
     let snapshots = port.desk.snapshots();
+    let lives = |kind: &str| match Wanted::of(&port.desk, kind) {
+        Ok(Wanted::Source { windowed, .. }) => windowed.is_none(),
+        _ => false,
+    };
     let entries = snapshots.iter().map(|(kept, whose)| entry(&kept.about, *whose));
     match Ask::of(&uri)?.format {
-        None => Ok(answer::ok(HTML, html(entries))),
+        None => Ok(answer::ok(HTML, html(entries, lives))),
         Some(Format::Json) => {
             let json = serde_json::to_vec(&entries.collect::<Vec<_>>());
             let json =
@@ -102,7 +108,7 @@ impl Port {
         let profile = on_worker(move || read(&snapshot)).await?;
         match (named, foreign) {
             (true, _) => Ok(profile),
-            (false, false) => self.desk.name(profile).await,
+            (false, false) => self.desk.name_kept(profile).await,
             (false, true) => self.desk.name_of_another_run(profile).await,
         }
     }
@@ -118,6 +124,24 @@ impl Port {
             Some(base) => self.profile(snapshot).await?.since(&self.profile(base).await?),
             None => self.profile(snapshot).await?,
         })
+    }
+
+    /// `now`, less what is in `base`. The snapshot was written and read again; so is what it is subtracted from, since only
+    /// then the same stack is the same on both sides.
+    pub(super) async fn since(&self, now: Profile, base: Arc<Kept>) -> Result<Profile, Error> {
+        let foreign = self.desk.is_foreign(&base);
+        let before = self.profile(base).await?;
+        let less = move || {
+            let kind = now.kind().to_owned();
+            let mut bytes = Vec::new();
+            Format::Pprof.render(&now, &Options::default(), &mut bytes)?;
+            let now = pprof::decode(&bytes)?.with_kind(kind);
+            if now.values() != before.values() {
+                return Err(Error::new(ErrorKind::Invalid, "the snapshot counts other things"));
+            }
+            Ok(if foreign { placeless(&now).since(&placeless(&before)) } else { now.since(&before) })
+        };
+        on_quiet_thread(less).await?
     }
 
     pub(super) fn snapshot(&self, id: &str) -> Result<Arc<Kept>, Refusal> {
@@ -186,8 +210,8 @@ fn origin(whose: Whose) -> String {
 }
 
 /// The list is a form: one snapshot less another needs no script.
-fn html<'s>(entries: impl Iterator<Item = Entry<'s>>) -> String {
-    let rows: Vec<String> = entries.map(|entry| row(&entry)).collect();
+fn html<'s>(entries: impl Iterator<Item = Entry<'s>>, lives: impl Fn(&str) -> bool) -> String {
+    let rows: Vec<String> = entries.map(|entry| row(&entry, lives(entry.kind))).collect();
     let body = match rows.as_slice() {
         [] => "<p>None yet. One is kept whenever an alert fires, and when memory nears its limit.</p>"
             .to_owned(),
@@ -203,7 +227,8 @@ fn html<'s>(entries: impl Iterator<Item = Entry<'s>>) -> String {
     scripted("snapshots", &format!("{body}{about}"), &["snapshots.js"])
 }
 
-fn row(entry: &Entry<'_>) -> String {
+/// `lives` says whether there is the same now, to be compared with it without waiting.
+fn row(entry: &Entry<'_>, lives: bool) -> String {
     let (id, trigger, kind) = (Escaped(entry.id), Escaped(entry.trigger), Escaped(entry.kind));
     let (taken, size) = (&entry.taken, Unit::Bytes.show(entry.bytes as f64));
     let link =
@@ -215,6 +240,8 @@ fn row(entry: &Entry<'_>) -> String {
     };
     let view = format!("<a class=\"main\" href=\"/debug/flame?snapshot={id}\">view</a> ");
     let top = format!("<a href=\"/debug/top?snapshot={id}\">top 50</a> ");
+    let since = format!("<a href=\"/debug/flame?profile={kind}&amp;base={id}\">now less this</a> ");
+    let since = if lives { since } else { String::new() };
     let forms = [("svg", "SVG"), ("png", "picture"), ("text", "text"), ("pprof", "download")];
     let drawn = |format: &str| matches!(format, "svg" | "png");
     let forms = forms.iter().filter(|(format, _)| !drawn(format) || cfg!(feature = "flamegraph"));
@@ -227,7 +254,7 @@ fn row(entry: &Entry<'_>) -> String {
     };
     format!(
         "<tr><td class=\"taken\">{taken}{origin}<td>{kind}<br><small><code>{id}</code></small><td>{trigger}<td class=\"size\">{size}<td>\
-         <span class=\"links\">{view}{top}{forms}</span>{}{}</tr>\n",
+         <span class=\"links\">{view}{since}{top}{forms}</span>{}{}</tr>\n",
         pick("base", "earlier"),
         pick("snapshot", "later")
     )

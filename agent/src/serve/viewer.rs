@@ -34,13 +34,16 @@ pub(super) const ASSETS: &[Asset] = &assets![
     "charts.js",
     "flame.js",
     "icicle.js",
+    "owners.js",
     "pprof.js",
+    "sheets.js",
     "snapshots.js",
     "style.css",
     "table.js",
     "tree.js",
     "units.js",
     "view.js",
+    "words.js",
 ];
 
 impl Asset {

@@ -53,6 +53,18 @@ fn block_signals() {
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), std::ptr::null_mut()) };
 }
 
+/// Lets CPU samples reach the calling thread, one that uses CPU to see whether they do. Who starts it may block them.
+#[cfg_attr(not(feature = "cpu"), allow(dead_code, reason = "only samples are tried out"))]
+pub(crate) fn hear_samples() {
+    let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset(3) initializes the whole set it is given a pointer to.
+    unsafe { libc::sigemptyset(signals.as_mut_ptr()) };
+    // SAFETY: the set was initialized above and SIGPROF is a valid signal number, sigaddset(3).
+    unsafe { libc::sigaddset(signals.as_mut_ptr(), libc::SIGPROF) };
+    // SAFETY: pthread_sigmask(3) reads an initialized set, and may be given a null pointer for the old one.
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, signals.as_ptr(), std::ptr::null_mut()) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +87,21 @@ mod tests {
         });
         assert_eq!(stepped.join().expect("a thread"), (before + NICE).min(19));
         assert_eq!(nice(), before);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_withdrawn_thread_can_hear_samples_again() {
+        let mask = std::thread::spawn(|| {
+            withdraw();
+            hear_samples();
+            std::fs::read_to_string("/proc/thread-self/status").expect("a status")
+        });
+        let status = mask.join().expect("a thread");
+        let line = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("SigBlk");
+        let blocked = u64::from_str_radix(line.trim(), 16).expect("a mask");
+        let blocks = |signal: libc::c_int| blocked & (1 << (signal - 1)) != 0;
+        assert!(!blocks(libc::SIGPROF) && blocks(libc::SIGTERM));
     }
 
     #[test]

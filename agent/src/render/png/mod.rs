@@ -22,6 +22,8 @@ use font::{Font, LARGE, SMALL};
 use label::Names;
 use layout::{Block, Layout, Shape, What};
 use outer::Outer;
+#[cfg(all(test, feature = "serve"))]
+pub(super) use outer::foreign;
 
 const PAGE: Paint = Paint::new(0);
 const LABEL_EDGE: Paint = Paint::new(1);

@@ -41,7 +41,7 @@ impl Outer {
 
 /// How many frames come before the first of the user's own. `main` does not count where there is another: on a runtime of
 /// one thread every task is polled from below it.
-fn foreign(stack: &Stack<'_>) -> usize {
+pub(in crate::render) fn foreign(stack: &Stack<'_>) -> usize {
     let code = || stack.frames().rev().filter(|frame| !matches!(frame, Frame::Label { .. }));
     let own = |frame: &&Frame| frame.owner() == Owner::User;
     code()

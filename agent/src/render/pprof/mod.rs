@@ -19,6 +19,9 @@ use super::certainty::{self, Tally};
 use crate::profile::{Frame, Function, MAX_VALUES, Profile, Stack, ValueType};
 use tables::{Tables, field};
 
+#[cfg(all(test, feature = "serve"))]
+pub(crate) use tables::number as owner_number;
+
 pub use decode::decode;
 
 /// The most samples written; Pyroscope refuses more.
@@ -39,15 +42,19 @@ const ERROR: &str = "sampling error: ";
 
 /// Writes `profile`, with fields of our own for our viewer if `owners`.
 pub(super) fn write(profile: &Profile, owners: bool, out: &mut dyn Write) -> io::Result<()> {
+    let raw = encode(profile, owners).encode_to_vec();
+    #[cfg(test)]
+    tests::sound(&raw, owners);
     let mut gzip = GzEncoder::new(out, Compression::default());
-    gzip.write_all(&encode(profile, owners).encode_to_vec())?;
+    gzip.write_all(&raw)?;
     gzip.finish().map(drop)
 }
 
 fn encode(profile: &Profile, owners: bool) -> proto::Profile {
     let mut writer = Writer::new(profile, owners);
     let mut stacks: Vec<Stack<'_>> = profile.iter().collect();
-    stacks.sort_by_key(|stack| Reverse(stack.value(profile.default_value).unsigned_abs()));
+    // What was merged before, in a profile that was read back, is merged again before anything else is.
+    stacks.sort_by_key(|stack| (is_other(stack), Reverse(stack.value(profile.default_value).unsigned_abs())));
     let room = if stacks.len() > MAX_SAMPLES { MAX_SAMPLES - 1 } else { MAX_SAMPLES };
     let fit = stacks.iter().take(room).take_while(|stack| writer.fits(stack)).count();
     if let Some(rest @ [_, ..]) = stacks.get(fit..) {
@@ -61,8 +68,17 @@ fn encode(profile: &Profile, owners: bool) -> proto::Profile {
     writer.finish()
 }
 
+/// Whether `stack` already stands for those past the bounds.
+fn is_other(stack: &Stack<'_>) -> bool {
+    let mut frames = stack.frames();
+    let only = frames.next().filter(|_| frames.next().is_none());
+    only.is_some_and(|frame| matches!(frame, Frame::Named(function) if function.name == OTHER))
+}
+
 struct Writer<'p> {
     profile: &'p Profile,
+    /// Whether our own fields are written.
+    owners: bool,
     message: proto::Profile,
     tables: Tables,
     /// The bytes of the samples and comments so far.
@@ -89,7 +105,7 @@ impl<'p> Writer<'p> {
                 .map_or(0, |value| tables.string(value.name())),
             ..proto::Profile::default()
         };
-        let mut writer = Self { profile, message, tables, size: 0 };
+        let mut writer = Self { profile, owners, message, tables, size: 0 };
         for comment in &profile.comments {
             writer.comment(comment);
         }
@@ -109,10 +125,14 @@ impl<'p> Writer<'p> {
     /// Writes `stack`; false, and nothing written, when that would pass the bound.
     fn fits(&mut self, stack: &Stack<'_>) -> bool {
         let mark = self.tables.mark();
+        let certainty =
+            if self.owners { Certainty::of(stack, stack.values().len()) } else { Certainty::default() };
         let sample = proto::Sample {
             location_id: self.locations(stack),
             value: stack.values().to_vec(),
             label: self.labels(stack),
+            samples: certainty.samples,
+            variance: certainty.told(stack.values()),
         };
         let size = self.size + field(sample.encoded_len());
         if size + self.tables.size() > MAX_BYTES - RESERVE {
@@ -127,15 +147,20 @@ impl<'p> Writer<'p> {
     /// Writes the sum of `stacks` as one stack.
     fn merge(&mut self, stacks: &[Stack<'_>]) {
         let mut sums = [0_i64; MAX_VALUES];
+        let mut certainty = Certainty::default();
         for stack in stacks {
+            if self.owners {
+                certainty.add(&Certainty::of(stack, stack.values().len()));
+            }
             for (sum, value) in sums.iter_mut().zip(stack.values()) {
                 *sum = sum.saturating_add(*value);
             }
         }
         let line = self.tables.line(&Function::new(OTHER, "", 0));
         let location_id = vec![self.tables.location(0, vec![line])];
-        let value = sums.into_iter().take(self.profile.values().len()).collect();
-        self.message.sample.push(proto::Sample { location_id, value, label: Vec::new() });
+        let value: Vec<i64> = sums.into_iter().take(self.profile.values().len()).collect();
+        let (samples, variance) = (certainty.samples, certainty.told(&value));
+        self.message.sample.push(proto::Sample { location_id, value, label: Vec::new(), samples, variance });
     }
 
     /// Functions inlined into each other at one address are the lines of one location.
@@ -175,9 +200,13 @@ impl<'p> Writer<'p> {
         let mut labels: Vec<proto::Label> = Vec::new();
         for frame in stack.frames() {
             let Frame::Label { key, value } = frame else { continue };
-            let [key, text] = [&**key, &**value].map(|text| self.tables.string(text));
-            if key != 0 && text != 0 && labels.iter().all(|label| label.key != key) {
-                labels.push(proto::Label { key, text, ..proto::Label::default() });
+            if key.is_empty() || value.is_empty() {
+                continue;
+            }
+            // Only what is written gets a place among the strings.
+            let key = self.tables.string(key);
+            if labels.iter().all(|label| label.key != key) {
+                labels.push(proto::Label { key, text: self.tables.string(value), ..proto::Label::default() });
             }
         }
         labels
@@ -186,6 +215,42 @@ impl<'p> Writer<'p> {
     fn finish(mut self) -> proto::Profile {
         self.tables.fill(&mut self.message);
         self.message
+    }
+}
+
+/// What the viewer is told of how sure a stack's values are: enough for the error of any sum of them, as [`Tally`] has it.
+#[derive(Clone, Debug, Default)]
+struct Certainty {
+    samples: u64,
+    variances: [f64; MAX_VALUES],
+}
+
+impl Certainty {
+    fn of(stack: &Stack<'_>, values: usize) -> Self {
+        let mut variances = [0.0; MAX_VALUES];
+        for (index, variance) in variances.iter_mut().enumerate().take(values) {
+            *variance = stack.variance(index);
+        }
+        Self { samples: stack.samples(), variances }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.samples = self.samples.saturating_add(other.samples);
+        for (sum, variance) in self.variances.iter_mut().zip(&other.variances) {
+            *sum += variance;
+        }
+    }
+
+    /// The variances of `values`; nothing where they follow from the values and the number of samples.
+    #[allow(clippy::cast_possible_truncation, reason = "seven digits of an error are five too many")]
+    fn told(&self, values: &[i64]) -> Vec<f32> {
+        let of_equals = |value: i64| (value as f64).powi(2) / self.samples.max(1) as f64;
+        let pairs = || values.iter().zip(self.variances);
+        let follow = pairs().all(|(value, variance)| (variance - of_equals(*value)).abs() <= 1e-3 * variance);
+        if self.samples == 0 || follow {
+            return Vec::new();
+        }
+        pairs().map(|(_, variance)| variance as f32).collect()
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct ValueType {
     pub(super) unit: i64,
 }
 
-/// One stack: its locations, innermost first, and its values.
+/// One stack: its locations, innermost first, and its values. The last two fields are ours, for our own viewer.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Sample {
     #[prost(uint64, repeated, tag = "1")]
@@ -49,6 +49,12 @@ pub(super) struct Sample {
     pub(super) value: Vec<i64>,
     #[prost(message, repeated, tag = "3")]
     pub(super) label: Vec<Label>,
+    /// How many samples are behind the values; 0 when they were counted.
+    #[prost(uint64, tag = "100")]
+    pub(super) samples: u64,
+    /// The variance of each value, where it is not that of so many samples of equal weight.
+    #[prost(float, repeated, tag = "101")]
+    pub(super) variance: Vec<f32>,
 }
 
 /// A fact about a sample: text, or a number with a unit.

@@ -185,7 +185,7 @@ impl Tables {
 }
 
 /// How `owner` is written; the viewer has the same list.
-const fn number(owner: Owner) -> u32 {
+pub(crate) const fn number(owner: Owner) -> u32 {
     match owner {
         Owner::User => 1,
         Owner::Dependency => 2,

@@ -10,6 +10,8 @@ use flamewatch_fuzz::{Search, magnitude, way, way_of};
 use tower::ServiceExt as _;
 
 use super::{Fake, Limits, desk};
+use crate::config::Place;
+use crate::serve::listener::Way;
 use crate::serve::{Access, router};
 
 const TOKEN: &str = "a token of some length";
@@ -41,8 +43,8 @@ impl Port {
         let address: SocketAddr = "127.0.0.1:6060".parse().expect("an address");
         let sources =
             ["profile", "heap", "tasks", "broken"].map(|name| Arc::new(Fake { name, ..Fake::default() }));
-        let access = Access::new(address, token.map(str::to_owned), []);
-        let router = router(Arc::new(desk(&sources)), access, Limits::default());
+        let access = Access::new(&Place::Tcp(address), token.map(str::to_owned), []);
+        let router = router(Arc::new(desk(&sources)), access, Limits::default(), Way::Http);
         Self { runtime, router }
     }
 

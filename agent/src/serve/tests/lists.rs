@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{SCRIPT, Server};
+use super::{BROWSER, SCRIPT, Server};
 
 /// A name that tries the table, the terminal and the page.
 const HOSTILE: &str = "find\n</pre><script>alert(1)</script>\x1b[2J\"}";
@@ -73,7 +73,7 @@ fn tasks_come_as_go_prints_goroutines() {
         assert!(every.status == 200 && every.text().starts_with("tasks: "), "{}", every.text());
         assert_eq!(server.source("tasks").asked.load(Ordering::SeqCst), asked, "a list is no profile");
     }
-    assert!(server.get("/debug/pprof/heap?debug=1").text().starts_with("heap: "));
+    assert!(server.get("/debug/pprof/heap?debug=1").text().starts_with("heap profile: 1: 1048576 ["));
     assert!(server.get("/debug/pprof/goroutine?format=text").text().starts_with("tasks: "));
     assert!(!server.get("/debug/").text().contains(SCRIPT));
 }
@@ -88,6 +88,31 @@ fn the_index_links_to_every_table_and_a_head_costs_nothing() {
         assert!(index.text().contains(&format!("<a href=\"{path}\">")), "{path}");
         let head = server.request("HEAD", path, &[], b"");
         assert_eq!((head.status, head.body.len(), head.header("content-length")), (200, 0, "0"), "{path}");
+    }
+}
+
+/// What a form a page comes in, or does not, is the same for who asks for the head alone.
+#[test]
+fn a_head_is_that_of_the_answer() {
+    let server = Server::start();
+    for path in [
+        "/debug/alerts",
+        "/debug/leaks",
+        "/debug/tasks",
+        "/debug/segments",
+        "/debug/memory",
+        "/debug/history",
+    ] {
+        for query in ["", "?format=text", "?format=json", "?format=svg", "?format=nothing"] {
+            for headers in [&[][..], &[BROWSER][..]] {
+                let of = |method: &str| {
+                    let answer = server.request(method, &format!("{path}{query}"), headers, b"");
+                    (answer.status, answer.header("content-type").to_owned())
+                };
+                assert_eq!(of("HEAD"), of("GET"), "{path}{query} {headers:?}");
+            }
+        }
+        assert_eq!(server.get(&format!("{path}?format=svg")).status, 400, "{path}");
     }
 }
 

@@ -3,17 +3,16 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
 use super::super::viewer::{ASSETS, Asset};
-use super::{SCRIPT, Server};
-use crate::Unit;
-use crate::profile::{Addr, Frame, Function, Profile, ValueType};
-use crate::render::{self, Format, Options};
+use super::{BROWSER, SCRIPT, Server};
+use crate::profile::Owner;
+use crate::profile::owner::is_ground;
+use crate::render::pprof;
 
 /// The most that all of it may weigh on its way, in bytes.
 const BUDGET: usize = 40 << 10;
@@ -22,8 +21,52 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/viewer")
 }
 
+/// What the scripts know of owners is what the agent knows.
+#[test]
+fn owners_are_those_of_the_profile() {
+    let expected = owners();
+    let file = folder().join("owners.js");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&file, &expected).expect("a writable folder");
+    }
+    let found = fs::read_to_string(&file).expect("a source");
+    assert_eq!(found, expected, "owners.js is not what `profile::owner` says: run this test with BLESS=1");
+}
+
+/// The script that says it.
+fn owners() -> String {
+    let names = [
+        (Owner::Unknown, "unknown"),
+        (Owner::User, "own code"),
+        (Owner::Dependency, "dependency"),
+        (Owner::Runtime, "runtime"),
+        (Owner::Std, "std"),
+        (Owner::Allocator, "allocator"),
+        (Owner::System, "system"),
+        (Owner::Flamewatch, "flamewatch"),
+    ];
+    let numbers = names.map(|(owner, _)| pprof::owner_number(owner));
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7], "the list is in the order of the numbers");
+    let list = names.map(|(_, name)| format!("\"{name}\"")).join(", ");
+    let ground = names.iter().filter(|(owner, _)| is_ground(*owner));
+    let ground: Vec<_> = ground.map(|(owner, _)| pprof::owner_number(*owner).to_string()).collect();
+    format!(
+        "// Written by a test from what `profile::owner` says, which holds this file to it; `BLESS=1` rewrites it.\n\n\
+         // Whose code a function is, by the number in the profile.\nexport const OWNERS = [{list}];\n\n\
+         // What every service stands on, there in every stack.\nexport const GROUND = new Set([{}]);\n\n\
+         // The service's own code, and what stands for a label among the frames.\nexport const OWN = {};\n\
+         export const LABEL = -1;\n",
+        ground.join(", "),
+        pprof::owner_number(Owner::User)
+    )
+}
+
 #[test]
 fn what_is_embedded_is_the_source() {
+    // The order of tests is nobody's: blessed together, this file has to be there first.
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(folder().join("owners.js"), owners()).expect("a writable folder");
+    }
     for asset in ASSETS {
         let source = fs::read(folder().join(asset.name)).expect("a source");
         let embedded = asset.plain().unwrap_or_default();
@@ -96,9 +139,14 @@ fn pages_hold_no_script_and_no_style_of_their_own() {
         "/debug/snapshots",
         "/debug/flame?profile=heap",
         "/debug/top?snapshot=b2",
+        "/debug/tasks",
+        "/debug/segments",
+        "/debug/memory",
+        "/debug/doctor",
     ] {
-        let page = server.get(path);
+        let page = server.request("GET", path, &[BROWSER], b"");
         let text = page.text();
+        assert!(page.status == 200 && text.starts_with("<!doctype html>"), "{path}: {text}");
         for part in text.split("<script").skip(1) {
             assert!(part.contains(" src=\"/debug/viewer/") && part.contains("></script>"), "{path}: {part}");
         }
@@ -191,137 +239,18 @@ fn the_history_is_told_from_any_moment_on() {
 #[test]
 fn a_browser_gets_tables_on_a_page_and_a_terminal_as_they_are() {
     let server = Server::start();
-    let browser = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
     let _open = crate::segment("viewer", SCRIPT, "bookings");
-    let page = server.request("GET", "/debug/segments", &[browser], b"");
+    let page = server.request("GET", "/debug/segments", &[BROWSER], b"");
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
-    assert!(page.text().contains("<pre>") && !page.text().contains(SCRIPT), "{}", page.text());
+    let row = "<td data-head=\"product\">viewer<td data-head=\"operation\">&lt;script&gt;";
+    assert!(page.text().contains(row) && !page.text().contains(SCRIPT), "{}", page.text());
     assert_eq!(page.header("x-content-type-options"), "nosniff");
     for path in ["/debug/segments", "/debug/segments?format=text"] {
-        let headers: &[(&str, &str)] = if path.contains('?') { &[browser] } else { &[("Accept", "*/*")] };
+        let headers: &[(&str, &str)] = if path.contains('?') { &[BROWSER] } else { &[("Accept", "*/*")] };
         assert_eq!(
             server.request("GET", path, headers, b"").header("content-type"),
             "text/plain; charset=utf-8"
         );
     }
-    assert_eq!(server.request("GET", "/debug/tasks?format=svg", &[browser], b"").status, 400);
-}
-
-/// Reads the profile that the first argument names, and prints the functions as the table of the page shows them.
-const CHECK: &str = r#"
-import { readFileSync } from "node:fs";
-import { read } from "./pprof.js";
-import { build, find, labels, mark, net, top, width } from "./tree.js";
-import { fitting, layout } from "./icicle.js";
-import { show, signed } from "./units.js";
-import { parse, pattern, write } from "./view.js";
-
-const must = (held, what) => { if (!held) throw new Error(what); };
-const profile = await read(new Blob([readFileSync(process.argv[2])]));
-const tables = profile.types.map(({ unit }, value) => {
-  const view = { value, inverted: false, fold: "none", focus: null, hide: null, label: null, by: "" };
-  const tree = build(profile, view);
-  const inverted = build(profile, { ...view, inverted: true });
-  must(width(tree, 0) === width(inverted, 0) && net(tree, 0) === net(inverted, 0), "inverted weighs otherwise");
-  const plan = layout(tree, 0, 1000);
-  for (const block of plan.blocks) must(block.x >= 0 && block.x + block.w <= 1000.001, "a block is outside");
-  must(Math.abs(plan.blocks.filter(({ row }) => row === 1).reduce((sum, { w }) => sum + w, 0) - 1000) < 1, "a row is not full");
-  const focused = build(profile, { ...view, focus: pattern("leaf_7$") });
-  must(focused.stacks > 0 && focused.stacks < tree.stacks, "focus keeps all or nothing");
-  const one = build(profile, { ...view, label: ["route", "/r3"] });
-  must(one.stacks > 0 && one.stacks < tree.stacks, "a label keeps all or nothing");
-  must(build(profile, { ...view, hide: /./ }).nodes.size === 1, "hidden frames are there");
-  const split = build(profile, { ...view, by: "route" });
-  must(find(split, [mark({ name: "route=/r3" })]) > 0, "a split is not found again");
-  const folded = build(profile, { ...view, fold: "own" });
-  must(folded.whats[folded.nodes.what[folded.nodes.first[0]]].name === "(runtime)", "nothing is folded");
-  const told = tree.signed ? signed : show;
-  return top(tree).map((row) => [told(unit, row.flat), told(unit, row.cum), row.name, row.short, row.owner]);
-});
-must(labels(profile, 0)[0][1].length === 5, "not every label");
-must(fitting(["a::Cart::place", "Cart::place", "place"], "41%", 12) === "place 41%", "not fitting");
-const link = write({ ...parse(""), search: "a&b=#é", zoom: "x.y" });
-must(parse(link).search === "a&b=#é" && write(parse("")) === "", "a link does not keep the view");
-let refused = 0;
-const whole = new Uint8Array(await new Response(new Blob([readFileSync(process.argv[2])]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
-for (let end = 1; end < whole.length; end += 97) await read(new Blob([whole.subarray(0, end)])).catch(() => refused++);
-must(refused > 3, "a cut profile is taken for a whole one");
-console.log(JSON.stringify(tables));
-"#;
-
-/// Flat, cum, name, short name, owner.
-type Row = (String, String, String, String, u32);
-
-/// The modules in Node, on a profile of ours: their sums are those of our own table.
-#[test]
-fn the_modules_read_what_we_write() {
-    let Some(node) = node() else { return };
-    let folder = std::env::temp_dir().join(format!("flamewatch-viewer-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a writable folder");
-    let put = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).expect("a writable folder");
-    ASSETS.iter().for_each(|asset| put(asset.name, &asset.plain().expect("plain")));
-    put("package.json", b"{\"type\":\"module\"}");
-    put("check.js", CHECK.as_bytes());
-    for profile in [made_up(false), made_up(true)] {
-        let mut bytes = Vec::new();
-        let options = Options { owners: true, ..Options::default() };
-        Format::Pprof.render(&profile, &options, &mut bytes).expect("rendering into memory");
-        put("profile.pb.gz", &bytes);
-        let ran = Command::new(node)
-            .arg("check.js")
-            .arg("profile.pb.gz")
-            .current_dir(&folder)
-            .output()
-            .expect("node");
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        let tables: Vec<Vec<Row>> = serde_json::from_slice(&ran.stdout).expect("JSON");
-        for (value, mut table) in tables.into_iter().enumerate() {
-            let options = Options { value: Some(value), ..Options::default() };
-            let report = render::report(&profile, &options, 1_000).expect("a table");
-            let mut expected: Vec<_> =
-                report.rows.into_iter().map(|[flat, _, _, cum, _, name, _]| (flat, cum, name)).collect();
-            assert!(table.iter().any(|(.., short, owner)| short == "Deep::call" && *owner == 1), "{table:?}");
-            table.sort();
-            expected.sort();
-            let rows: Vec<_> = table.into_iter().map(|(flat, cum, name, ..)| (flat, cum, name)).collect();
-            assert_eq!(rows, expected);
-        }
-    }
-    fs::remove_dir_all(&folder).expect("our own folder");
-}
-
-/// Node of version 18 or newer, where there is one.
-fn node() -> Option<&'static str> {
-    let said = Command::new("node").arg("--version").stderr(Stdio::null()).output().ok()?;
-    let said = String::from_utf8(said.stdout).ok()?;
-    let major = said.trim().trim_start_matches('v').split('.').next()?.parse::<u32>().ok()?;
-    (major >= 18).then_some("node")
-}
-
-/// 200 stacks with recursion, inlined frames, bare addresses and labels; with what shrank if it is a difference.
-fn made_up(shrinks: bool) -> Profile {
-    let values = [ValueType::new("samples", Unit::Count), ValueType::new("cpu", Unit::Nanoseconds)];
-    let mut profile = Profile::new("profile", values);
-    for number in 0..200_i64 {
-        let named = |name: String, file: &str, inlined: bool| {
-            let address = 0x1000 + number.unsigned_abs() % 16 * 8;
-            Frame::named(Function { address, inlined, ..Function::new(name, file, 7) })
-        };
-        let value = if shrinks && number % 3 == 0 { -(number + 1) } else { number * 1_000 + 1 };
-        let frames = [
-            named(format!("shop::leaf_{}", number % 10), "shop/src/leaf.rs", true),
-            named("<shop::Deep<T> as shop::Call>::call".to_owned(), "shop/src/deep.rs", false),
-            Frame::Address(Addr::Pc(0x9000 + number.unsigned_abs() % 3)),
-            named("<shop::Deep<T> as shop::Call>::call".to_owned(), "shop/src/deep.rs", false),
-            named(
-                format!("hyper::step_{}", number % 5),
-                "/root/.cargo/registry/src/i-1949cf8c6b5b557f/hyper-1.0.0/src/a.rs",
-                false,
-            ),
-            named("std::rt::start".to_owned(), "/rustc/59807616e1fa/library/std/src/rt.rs", false),
-            Frame::label("route", format!("/r{}", number % 5)),
-        ];
-        profile.add(frames, &[value, value * 9_999_991], value.unsigned_abs());
-    }
-    profile
+    assert_eq!(server.request("GET", "/debug/tasks?format=svg", &[BROWSER], b"").status, 400);
 }

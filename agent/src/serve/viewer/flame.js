@@ -1,11 +1,13 @@
 // The page of a flame graph: takes the profile, draws it as the link says, and keeps the link true.
 
 import { at, layout, paint, ROW } from "./icicle.js";
-import { OWNERS, read } from "./pprof.js";
-import { fill, place } from "./table.js";
-import { ancestry, build, children, find, labels, mark, net, top, width } from "./tree.js";
-import { counted, share, show, signed } from "./units.js";
+import { OWNERS } from "./owners.js";
+import { read } from "./pprof.js";
+import { fill } from "./table.js";
+import { ancestry, build, children, find, labels, mark, top, width } from "./tree.js";
+import { counted, share } from "./units.js";
 import { DEFAULTS, literal, parse, pattern, write } from "./view.js";
+import { facts, summary } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const flame = $("flame");
@@ -76,26 +78,13 @@ function render() {
   const empty = !width(tree, 0);
   $("scroll").hidden = empty || view.view === "top";
   $("table").hidden = empty || view.view !== "top";
-  $("status").textContent = summary(unit, empty);
+  $("status").textContent = summary(profile, tree);
   legend();
   if (view.view === "top") rows();
   else arrange();
   // After the next frame it is on the screen.
   requestAnimationFrame(() => requestAnimationFrame(() => (flame.dataset.drawn ??= performance.now())));
 }
-
-function summary(unit, empty) {
-  const seen = width(tree, 0);
-  const amount = tree.signed ? signed(unit, net(tree, 0)) : show(unit, seen);
-  const when = profile.time ? ` ${profile.duration ? "from" : "at"} ${moment(profile.time)}` : "";
-  const over = profile.duration ? ` over ${show("nanoseconds", profile.duration)}` : "";
-  if (empty) return profile.size ? "no stack is left; reset the filters" : `nothing was counted${over}${when}`;
-  const part = !tree.signed && seen < tree.all ? `, ${share(seen, tree.all)} of ${show(unit, tree.all)}` : "";
-  const change = tree.signed && seen > Math.abs(net(tree, 0)) ? `, of ${show(unit, seen)} growth and shrinkage together` : "";
-  return `${amount}${change}${part} in ${counted(tree.stacks, "stack")}${over}${when}`;
-}
-
-const moment = (nanoseconds) => new Date(nanoseconds / 1e6).toISOString().replace("T", " ").slice(0, 19) + "Z";
 
 // What the profile says of itself; what it lost stands first.
 function remarks() {
@@ -189,15 +178,7 @@ function tell(node) {
   const what = tree.whats[tree.nodes.what[node]];
   $("name").className = "";
   $("name").textContent = what ? what.name : "all";
-  const parent = tree.nodes.parent[node];
-  const own = tree.nodes.self[node];
-  const amount = (value) => (tree.signed ? signed(tree.unit, value) : show(tree.unit, value));
-  const facts = [amount(net(tree, node)), `${share(width(tree, node), width(tree, 0))} of all`];
-  if (parent > 0) facts.push(`${share(width(tree, node), width(tree, parent))} of its ${view.view === "inverted" ? "callee" : "caller"}`);
-  if (own && what) facts.push(`${amount(own)} itself`);
-  if (what && what.owner >= 0) facts.push(OWNERS[what.owner]);
-  if (what?.file) facts.push(place(what.file, tree.nodes.line[node]));
-  $("amount").textContent = facts.join(" · ");
+  $("amount").textContent = facts(tree, node, view.view === "inverted");
 }
 
 function legend() {
@@ -210,7 +191,7 @@ function legend() {
     return made;
   };
   const entries = tree.signed
-    ? [entry("grew", "grew"), entry("shrank", "shrank")]
+    ? [entry("grew", "grew"), entry("shrank", "shrank"), entry("faint", "pale: within noise, less than 2 standard errors")]
     : [1, 2, 3, 4, 5, 6, 0].map((owner) => entry(`owner-${owner}`, OWNERS[owner]));
   line.replaceChildren(...entries);
 }

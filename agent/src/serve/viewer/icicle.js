@@ -1,6 +1,6 @@
 // The drawing: rectangles laid out from a tree, painted on a canvas that is as large as what is seen of it.
 
-import { children, net, width } from "./tree.js";
+import { certainty, children, isNoise, net, width } from "./tree.js";
 import { share, signed } from "./units.js";
 
 export const ROW = 20;
@@ -19,6 +19,8 @@ const FOUND = [255, 130, 250];
 const GREW = [255, 128, 116];
 const SHRANK = [120, 176, 255];
 const SAME = [222, 224, 226];
+// How much of its color a difference keeps that may be chance.
+const FAINT = 0.3;
 
 // Every rectangle to draw: `root` over the whole width, those above it, and what is below.
 export function layout(tree, root, across) {
@@ -102,7 +104,8 @@ function color(tree, { node }, what) {
     const all = width(tree, node);
     const part = all ? net(tree, node) / all : 0;
     const to = part > 0 ? GREW : SHRANK;
-    return SAME.map((from, index) => Math.round(from + (to[index] - from) * Math.abs(part)));
+    const strength = Math.abs(part) * (isNoise(certainty(tree, node)) ? FAINT : 1);
+    return SAME.map((from, index) => Math.round(from + (to[index] - from) * strength));
   }
   if (!what) return COLORS[0];
   return what.owner < 0 ? LABEL : COLORS[what.owner];

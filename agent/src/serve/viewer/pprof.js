@@ -1,7 +1,8 @@
 // Reads gzipped `profile.proto`. The input is not trusted: whatever it says, this ends, with a profile or with an error.
-// Two fields of a function are ours (owner, short name); in a file of others they are absent.
+// Two fields of a function are ours (owner, short name), and two of a stack (how many samples are behind it, and the variance
+// of each value where it is not that of so many equal samples); in a file of others they are absent.
 
-export const OWNERS = ["unknown", "own code", "dependency", "runtime", "std", "allocator", "system", "flamewatch"];
+import { OWNERS } from "./owners.js";
 
 class Reader {
   constructor(bytes) {
@@ -74,6 +75,16 @@ class Reader {
     const end = this.length();
     while (this.at < end) list.push(this.varint());
   }
+
+  // A packed list of 32-bit floats.
+  floats() {
+    const end = this.length();
+    const view = new DataView(this.bytes.buffer, this.bytes.byteOffset);
+    const list = [];
+    for (; this.at + 4 <= end; this.at += 4) list.push(view.getFloat32(this.at, true));
+    this.at = end;
+    return list;
+  }
 }
 
 // Reads messages of numbers alone; `names` are by field number.
@@ -103,7 +114,7 @@ export async function read(blob) {
 // and location `l` the functions `inside[l]` at `lines[l]`.
 export function decode(bytes) {
   const raw = { types: [], stacks: [], starts: [0], values: [], labels: [], locations: [], functions: [], strings: [] };
-  Object.assign(raw, { mappings: [], comments: [], time: 0, duration: 0, main: 0 });
+  Object.assign(raw, { mappings: [], comments: [], time: 0, duration: 0, main: 0, samples: [], told: new Map() });
   return linked(new Reader(bytes).fields(message, raw));
 }
 
@@ -134,6 +145,7 @@ const text = new TextDecoder();
 function sample(reader, raw) {
   const before = raw.values.length;
   raw.labels.push([]);
+  raw.samples.push(0);
   reader.inner(stack, raw);
   if (raw.values.length - before !== raw.types.length) throw new Error("a stack has not as many values as the profile");
   raw.starts.push(raw.stacks.length);
@@ -143,6 +155,8 @@ function stack(reader, raw, field, wire) {
   if (field === 1) reader.numbers(wire, raw.stacks);
   else if (field === 2) reader.numbers(wire, raw.values);
   else if (field === 3 && wire === 2) raw.labels[raw.labels.length - 1].push(label(reader));
+  else if (field === 100 && wire === 0) raw.samples[raw.samples.length - 1] = reader.varint();
+  else if (field === 101 && wire === 2) raw.told.set(raw.samples.length - 1, reader.floats());
 }
 
 function location(reader, into, field, wire) {
@@ -192,6 +206,8 @@ function linked(raw) {
     starts: Uint32Array.from(raw.starts),
     stacks,
     values: Float64Array.from(raw.values),
+    samples: Float64Array.from(raw.samples),
+    variances: variances(raw, types.length),
     labels: raw.labels.map((labels) => labels.map((label) => named(label, string))),
     inside,
     lines,
@@ -200,6 +216,19 @@ function linked(raw) {
     time: raw.time,
     duration: raw.duration,
   };
+}
+
+// Of each value of each stack: of n samples of equal weight it is the value squared over n, of what was counted none.
+function variances({ values, samples, told }, types) {
+  const found = new Float64Array(values.length);
+  samples.forEach((count, sample) => {
+    const known = told.get(sample);
+    for (let type = 0; count && type < types; type++) {
+      const at = sample * types + type;
+      found[at] = known ? (known[type] ?? 0) : values[at] ** 2 / count;
+    }
+  });
+  return found;
 }
 
 const bareness = (address) => ({ short: `0x${address.toString(16)}`, owner: 0, bare: true });

@@ -1,6 +1,7 @@
 // The functions as a table: what each did itself, and what happened below it.
 
-import { share, show, signed } from "./units.js";
+import { isNoise } from "./tree.js";
+import { give, share, show, signed } from "./units.js";
 
 // The most rows shown; how many more there are is said below them.
 const ROWS = 200;
@@ -15,7 +16,7 @@ export function fill(target, rows, { unit, whole, isSigned, sort, marked, order,
   const table = document.createElement("table");
   table.className = "numbers";
   const head = table.createTHead().insertRow();
-  for (const [name, by] of [["flat", "flat"], ["flat%"], ["cum", "cum"], ["cum%"], ["function"], ["place"]]) {
+  for (const [name, by] of [["flat", "flat"], ["flat%"], ["±"], ["cum", "cum"], ["cum%"], ["function"], ["place"]]) {
     const cell = head.appendChild(document.createElement("th"));
     cell.scope = "col";
     if (!by) {
@@ -30,7 +31,9 @@ export function fill(target, rows, { unit, whole, isSigned, sort, marked, order,
   const body = table.createTBody();
   for (const row of shown.slice(0, ROWS)) {
     const line = body.insertRow();
-    const numbers = [value(row.flat), share(row.flatWidth, whole), value(row.cum), share(row.cumWidth, whole)];
+    if (isSigned && isNoise(row.error)) line.className = "noise";
+    const flat = [value(row.flat), share(row.flatWidth, whole), give(row.error)];
+    const numbers = [...flat, value(row.cum), share(row.cumWidth, whole)];
     for (const number of numbers) line.insertCell().textContent = number;
     const button = line.insertCell().appendChild(document.createElement("button"));
     button.className = `name owner-${row.owner < 0 ? "label" : row.owner}`;

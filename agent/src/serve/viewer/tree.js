@@ -1,12 +1,12 @@
 // Stacks merged into a tree of calls, by what a reader wants to see of them. Pure: no page, no drawing.
 
-// What every service stands on; as `profile::owner` has it.
-const GROUND = new Set([3, 4, 6, 7]);
-const OWN = 1;
-const LABEL = -1;
+import { GROUND, LABEL, OWN } from "./owners.js";
 
 // The one frame that stands for those that are folded.
 const RUNTIME = { name: "(runtime)", short: "(runtime)", file: "", owner: 0 };
+
+// How sure a node is: the variance and the samples of what it did itself, and of it with all that is below.
+const ERRORS = ["ownVariance", "ownSamples", "variance", "samples"];
 
 // Nodes in arrays that double. Node 0 is the root.
 class Nodes {
@@ -24,7 +24,7 @@ class Nodes {
       return array;
     };
     for (const name of ["parent", "what", "line", "first", "next"]) this[name] = bigger(this[name], Int32Array);
-    for (const name of ["self", "up", "down"]) this[name] = bigger(this[name], Float64Array);
+    for (const name of ["self", "up", "down", ...ERRORS]) this[name] = bigger(this[name], Float64Array);
     this.room = room;
     // Open addressing from (parent, function) to the node, at most half full.
     this.slots = new Int32Array(room * 2).fill(-1);
@@ -83,7 +83,8 @@ export function build(profile, options) {
   const path = [];
   const places = [];
   for (let sample = 0; sample < profile.size; sample++) {
-    const value = profile.values[sample * profile.types.length + options.value];
+    const at = sample * profile.types.length + options.value;
+    const value = profile.values[at];
     if (!value) continue;
     tree.all += Math.abs(value);
     tree.signed ||= value < 0;
@@ -116,6 +117,8 @@ export function build(profile, options) {
     let node = 0;
     for (let index = 0; index < path.length; index++) node = nodes.child(node, path[index], places[index]);
     nodes.self[node] += value;
+    nodes.ownVariance[node] += profile.variances[at];
+    nodes.ownSamples[node] += profile.samples[sample];
   }
   sum(nodes);
   return tree;
@@ -125,7 +128,7 @@ const has = (labels, key, value) => labels.some(([k, v]) => k === key && v === v
 
 const labelFrame = (key, value) => ({ name: `${key}=${value}`, short: `${key}=${value}`, file: "", owner: LABEL });
 
-function outermostFirst(profile, sample, frames, lines) {
+export function outermostFirst(profile, sample, frames, lines) {
   frames.length = 0;
   lines.length = 0;
   for (let at = profile.starts[sample + 1] - 1; at >= profile.starts[sample]; at--) {
@@ -139,7 +142,7 @@ function outermostFirst(profile, sample, frames, lines) {
 
 // How many of the outermost frames of a stack become one; 0 or 1 for none. A stack of the runtime alone stays whole: then it
 // is what the stack is about.
-function foldDepth({ functions }, fold) {
+export function foldDepth({ functions }, fold) {
   if (fold === "none") return () => 0;
   const ground = Uint8Array.from(functions, ({ owner, bare }) => (bare || GROUND.has(owner) ? 1 : 0));
   const own = Uint8Array.from(functions, ({ owner, name }) => {
@@ -158,13 +161,17 @@ function foldDepth({ functions }, fold) {
 
 // Adds up what is below each node, what grew and what shrank apart. Stacks that are one here have canceled out before: the
 // same code at another address has not shrunk there and grown here.
-function sum({ size, parent, self, up, down }) {
+function sum({ size, parent, self, up, down, ownVariance, ownSamples, variance, samples }) {
   for (let node = size - 1; node >= 0; node--) {
     up[node] += Math.max(self[node], 0);
     down[node] += Math.max(-self[node], 0);
+    variance[node] += ownVariance[node];
+    samples[node] += ownSamples[node];
     if (node === 0) return;
     up[parent[node]] += up[node];
     down[parent[node]] += down[node];
+    variance[parent[node]] += variance[node];
+    samples[parent[node]] += samples[node];
   }
 }
 
@@ -173,6 +180,20 @@ export const width = ({ nodes }, node) => nodes.up[node] + nodes.down[node];
 
 // What it comes to.
 export const net = ({ nodes }, node) => nodes.up[node] - nodes.down[node];
+
+// The relative standard error of a sum, 0.1 for ±10 %; null for what was counted. As `certainty::Tally` has it: variances add
+// up where values are added and where they are subtracted.
+export function error(value, variance, samples) {
+  if (!samples) return null;
+  return value ? Math.sqrt(variance) / Math.abs(value) : Infinity;
+}
+
+// How sure it is what a node comes to, and what it did itself.
+export const certainty = (tree, node) => error(net(tree, node), tree.nodes.variance[node], tree.nodes.samples[node]);
+export const ownCertainty = ({ nodes }, node) => error(nodes.self[node], nodes.ownVariance[node], nodes.ownSamples[node]);
+
+// True for a difference of less than two standard errors: one in twenty is that large by chance.
+export const isNoise = (error) => error !== null && error > 0.5;
 
 // The children of `node`, the widest first.
 export function children(tree, node) {
@@ -196,8 +217,10 @@ export function top(tree) {
   for (let node = 1; node < nodes.size; node++) {
     const what = nodes.what[node];
     let row = rows.get(what);
-    if (!row) rows.set(what, (row = { what, flat: 0, flatWidth: 0, cum: 0, cumWidth: 0, line: 0, heaviest: 0 }));
+    if (!row) rows.set(what, (row = { what, flat: 0, flatWidth: 0, cum: 0, cumWidth: 0, line: 0, heaviest: 0, ...SURE }));
     row.flat += nodes.self[node];
+    row.flatVariance += nodes.ownVariance[node];
+    row.flatSamples += nodes.ownSamples[node];
     row.flatWidth += Math.abs(nodes.self[node]);
     if (width(tree, node) > row.heaviest) {
       row.heaviest = width(tree, node);
@@ -208,10 +231,18 @@ export function top(tree) {
     if (above <= 0) {
       row.cum += net(tree, node);
       row.cumWidth += width(tree, node);
+      row.cumVariance += nodes.variance[node];
+      row.cumSamples += nodes.samples[node];
     }
   }
-  return [...rows.values()].map((row) => ({ ...row, ...whats[row.what] }));
+  return [...rows.values()].map((row) => ({ ...row, ...whats[row.what], error: rowError(row) }));
 }
+
+const SURE = { flatVariance: 0, flatSamples: 0, cumVariance: 0, cumSamples: 0 };
+
+// Of what the function did itself; of one that only calls, of what happened below it.
+const rowError = (row) =>
+  row.flat ? error(row.flat, row.flatVariance, row.flatSamples) : error(row.cum, row.cumVariance, row.cumSamples);
 
 // The labels of `profile` by key: for each the values, the heaviest first.
 export function labels(profile, value) {

@@ -22,6 +22,13 @@ export function share(part, whole) {
   return `${percent.toFixed(percent < 9.95 ? 1 : 0)}%`;
 }
 
+// A relative error: `±3%`, `±>100%` where the number says nothing; empty for a number that was counted.
+export function give(error) {
+  if (error === null) return "";
+  if (error > 1) return "±>100%";
+  return error < 0.01 ? "±<1%" : `±${(error * 100).toFixed(0)}%`;
+}
+
 // `3 stacks`, `1 stack`.
 export const counted = (number, what) => `${grouped(number)} ${what}${number === 1 ? "" : "s"}`;
 
