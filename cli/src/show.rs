@@ -6,12 +6,13 @@ use std::path::Path;
 use flamewatch::profile::Profile;
 use flamewatch::render::{self, Format, Options};
 
+use crate::address::{self, Address};
 use crate::failure::Failure;
 use crate::finder::Finder;
 use crate::input::Input;
 use crate::options::{Diff, Drawn, Flame, Look, Size, Top};
 use crate::unnamed::Account;
-use crate::{address, fill, output, read};
+use crate::{fill, output, read};
 
 /// A table of the functions.
 pub(crate) fn top(options: &Top) -> Result<(), Failure> {
@@ -49,8 +50,11 @@ pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
 }
 
 fn what(base: &str, file: &str) -> String {
-    let name = |name: &str| address::without_secret(name).replace(char::is_control, " ");
-    format!("what {} has more than {}\n", name(file), name(base))
+    let shown = |name: &str| {
+        let shown = if Address::is_one(name) { address::without_secret(name) } else { name.to_owned() };
+        shown.replace(char::is_control, " ")
+    };
+    format!("what {} has more than {}\n", shown(file), shown(base))
 }
 
 /// Reads and names the profile of `look`, less the one at `base`, and writes what `write` makes of it.

@@ -102,7 +102,7 @@ impl<'s> Search<'s> {
     fn try_one(&self, input: &[u8], read: &mut impl FnMut(&[u8]) -> u64, slowest: &mut Duration) -> u64 {
         let begun = Instant::now();
         let way = catch_unwind(AssertUnwindSafe(|| read(input))).unwrap_or_else(|panic| {
-            self.keep(input);
+            say(&format!("fuzz {}: a panic by {}\n", self.name, self.keep(input).display()));
             resume_unwind(panic)
         });
         let took = begun.elapsed();
@@ -129,8 +129,8 @@ impl<'s> Search<'s> {
         });
         let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/fuzz"));
         let path = folder.join(format!("{}-{sum:016x}.bin", self.name));
-        let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, input));
-        say(&format!("fuzz {}: {written:?} {}\n", self.name, path.display()));
+        // Where it cannot be written the failure itself is still told.
+        let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, input));
         path
     }
 }
@@ -157,4 +157,36 @@ fn say(text: &str) {
     use std::io::Write as _;
     // Past the capture of the test harness: in minutes of silence one wants to see something.
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two words in their order: found from what has one of them, which is kept because it is read in a new way.
+    #[test]
+    #[should_panic(expected = "found")]
+    fn what_breaks_a_reader_is_found() {
+        Search::new("itself", ["nothing"], &["one", "two"]).run(|input| {
+            let text = String::from_utf8_lossy(input);
+            assert!(!text.contains("onetwo"), "found");
+            u64::from(text.contains("one")) + 2 * u64::from(text.contains("two"))
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "an input took")]
+    fn what_takes_too_long_is_found() {
+        let mut search = Search::new("itself", ["a"], &[]);
+        search.patience = Duration::ZERO;
+        search.run(|input| magnitude(input.len()));
+    }
+
+    #[test]
+    #[should_panic(expected = "inputs took")]
+    fn what_takes_too_much_is_found() {
+        let mut search = Search::new("itself", ["a"], &[]);
+        search.memory = 16 << 20;
+        search.run(|input| magnitude(std::hint::black_box(vec![1_u8; 32 << 20]).len() + input.len()));
+    }
 }
