@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::agent::Agent;
-use crate::config::{Bind, Config, Secret};
+use crate::config::{Bind, Config, Place, Secret, TlsFiles};
 use crate::gauge::Gauge;
 use crate::sink::Sink;
 use crate::watch::Rule;
@@ -22,8 +22,10 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH` | `off` makes the agent do nothing | `on` |
 /// | `FLAMEWATCH_SERVICE` | the service's name in alerts and pages | the program's name |
 /// | `FLAMEWATCH_VERSION` | the service's version | none |
-/// | `FLAMEWATCH_BIND` | where the debug port listens; `off` for none | `127.0.0.1:6060` |
+/// | `FLAMEWATCH_REVISION` | the revision of its source, such as a commit's hash | none |
+/// | `FLAMEWATCH_BIND` | where the debug port listens: an address, or `unix:/PATH`; `off` for none | `127.0.0.1:6060` |
 /// | `FLAMEWATCH_TOKEN` | what callers of the debug port must know; needed off loopback | none |
+/// | `FLAMEWATCH_TLS_CERT`, `FLAMEWATCH_TLS_KEY` | the files of its certificate and key, for HTTPS | none |
 /// | `FLAMEWATCH_URL` | the debug port's address as people reach it, for links in alerts | the bound address |
 /// | `FLAMEWATCH_SLACK_WEBHOOK` | the Slack incoming webhook that gets alerts | none |
 /// | `FLAMEWATCH_WEBHOOK` | the URL that gets alerts as Alertmanager's webhooks do | none |
@@ -102,9 +104,30 @@ impl Builder {
         self
     }
 
+    /// The revision of the source that the service was built from, such as a commit's hash. It stands beside the version in
+    /// alerts, pages and the remarks of profiles. Default: none.
+    pub fn revision(mut self, revision: impl Into<String>) -> Self {
+        self.config.revision = Some(revision.into());
+        self
+    }
+
     /// Where the debug port listens; port 0 picks a free one. Default: `127.0.0.1:6060`.
     pub fn bind(mut self, address: SocketAddr) -> Self {
-        self.config.bind = Bind::At(address);
+        self.config.bind = Bind::At(Place::Tcp(address));
+        self
+    }
+
+    /// The debug port as a unix socket at `path`, which the service's user alone may open (mode 0600). One that a dead
+    /// process has left there is replaced; it is removed when the agent ends.
+    pub fn bind_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.bind = Bind::At(Place::Unix(path.into()));
+        self
+    }
+
+    /// The debug port speaks HTTPS, with the chain in the file `certificate` and the key in the file `key`, both in PEM.
+    /// They are read again when they change. Needs the feature `tls`. Default: plain HTTP.
+    pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.config.tls = TlsFiles { certificate: Some(certificate.into()), key: Some(key.into()) };
         self
     }
 

@@ -1,6 +1,7 @@
 //! What can be set, what it is when nobody sets it, and which environment variable overrides it.
 //! Reading the environment is a function of a look-up, so that every error is tested without touching the process.
 
+mod port;
 mod slack;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,6 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Error, ErrorKind};
+
+pub(crate) use port::{Bind, Place, TlsFiles};
 
 /// Where the debug port listens when nobody says otherwise: loopback only.
 pub const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 6060);
@@ -54,7 +57,9 @@ pub(crate) struct Config {
     pub(crate) enabled: bool,
     pub(crate) service: String,
     pub(crate) version: Option<String>,
+    pub(crate) revision: Option<String>,
     pub(crate) bind: Bind,
+    pub(crate) tls: TlsFiles,
     pub(crate) token: Option<Secret>,
     pub(crate) url: Option<String>,
     pub(crate) slack_webhook: Option<Secret>,
@@ -100,17 +105,6 @@ pub(crate) struct Config {
     pub(crate) export_every: Duration,
 }
 
-/// Where the debug port listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bind {
-    /// Nowhere.
-    Off,
-    /// At the default; when that is taken, the agent goes on without a port and says so.
-    Default,
-    /// Where the user said; when that is taken, starting fails.
-    At(SocketAddr),
-}
-
 /// A value that must not appear in a log, a page or an error.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(pub(crate) String);
@@ -124,7 +118,7 @@ impl std::fmt::Debug for Secret {
 /// The environment variables that are understood, with what each allows.
 pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH", "on or off"),
-    ("FLAMEWATCH_BIND", "ADDRESS:PORT such as 127.0.0.1:6060, or off"),
+    ("FLAMEWATCH_BIND", "ADDRESS:PORT such as 127.0.0.1:6060, unix:/PATH, or off"),
     ("FLAMEWATCH_CLEAR_HOLD", "a duration such as 10m"),
     ("FLAMEWATCH_COOLDOWN", "a duration such as 1h"),
     ("FLAMEWATCH_CPU_ALWAYS", "a whole number from 1 to 999 such as 19, or off"),
@@ -153,6 +147,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ),
     ("FLAMEWATCH_PYROSCOPE", "a Pyroscope's http or https URL"),
     ("FLAMEWATCH_PYROSCOPE_TENANT", "a tenant's name, in ASCII and without blanks"),
+    ("FLAMEWATCH_REVISION", "the revision of the service's source"),
     ("FLAMEWATCH_RSS_SHARE", "a share of the memory limit from 0.05 to 1, or off"),
     ("FLAMEWATCH_SERVICE", "a name"),
     ("FLAMEWATCH_SLACK_API", "the https URL of Slack's Web API, such as https://slack-gov.com/api"),
@@ -166,6 +161,8 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_TASK_GROWTH", "tasks a minute such as 30, or off"),
     ("FLAMEWATCH_THREAD_GROWTH", "threads a minute such as 10, or off"),
     ("FLAMEWATCH_TICK", "a duration from 100ms to 5m"),
+    ("FLAMEWATCH_TLS_CERT", "a file with a certificate chain in PEM"),
+    ("FLAMEWATCH_TLS_KEY", "a file with the certificate's private key in PEM"),
     ("FLAMEWATCH_TOKEN", "at least 16 characters"),
     ("FLAMEWATCH_TRIGGER_TOKEN", "at least 16 characters"),
     ("FLAMEWATCH_URL", "the http or https URL under which people reach the debug port"),
@@ -186,7 +183,9 @@ impl Default for Config {
             enabled: true,
             service: program_name(),
             version: None,
+            revision: None,
             bind: Bind::Default,
+            tls: TlsFiles::default(),
             token: None,
             url: None,
             slack_webhook: None,
@@ -245,7 +244,9 @@ impl Config {
         env.read("FLAMEWATCH", &mut self.enabled, on_or_off)?;
         env.read("FLAMEWATCH_SERVICE", &mut self.service, |text| Some(text.to_owned()))?;
         env.read("FLAMEWATCH_VERSION", &mut self.version, |text| Some(Some(text.to_owned())))?;
-        env.read("FLAMEWATCH_BIND", &mut self.bind, bind)?;
+        env.read("FLAMEWATCH_REVISION", &mut self.revision, |text| Some(Some(text.to_owned())))?;
+        env.read("FLAMEWATCH_BIND", &mut self.bind, port::bind)?;
+        self.tls.apply(&env)?;
         env.read_secret("FLAMEWATCH_TOKEN", &mut self.token, |text| text.len() >= 16)?;
         env.read("FLAMEWATCH_URL", &mut self.url, |text| http_url(text).map(Some))?;
         env.read_secret("FLAMEWATCH_SLACK_WEBHOOK", &mut self.slack_webhook, |text| {
@@ -372,10 +373,6 @@ fn or_off<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>>
     if on_or_off(text) == Some(false) { Some(None) } else { parse(text).map(Some) }
 }
 
-fn bind(text: &str) -> Option<Bind> {
-    if on_or_off(text) == Some(false) { Some(Bind::Off) } else { text.parse().ok().map(Bind::At) }
-}
-
 fn duration(text: &str, least: Duration, most: Duration) -> Option<Duration> {
     humantime::parse_duration(text).ok().filter(|duration| (least..=most).contains(duration))
 }
@@ -459,7 +456,7 @@ mod tests {
         refused(
             "FLAMEWATCH_BIND",
             "localhost",
-            "FLAMEWATCH_BIND is \"localhost\", but must be ADDRESS:PORT such as 127.0.0.1:6060, or off",
+            "FLAMEWATCH_BIND is \"localhost\", but must be ADDRESS:PORT such as 127.0.0.1:6060, unix:/PATH, or off",
         );
         refused(
             "FLAMEWATCH_RSS_SHARE",

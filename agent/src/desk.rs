@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::figure::Family;
@@ -35,6 +36,7 @@ pub(crate) use alerts::{Board, Outlet};
 pub(crate) struct Desk {
     sources: Vec<Arc<dyn Source>>,
     resolver: Arc<Resolver>,
+    dumps: Arc<Semaphore>,
     store: Store,
     identity: Identity,
     status: Mutex<Vec<(String, String)>>,
@@ -57,20 +59,28 @@ pub(crate) struct Desk {
 pub(crate) struct Identity {
     pub(crate) service: String,
     pub(crate) version: Option<String>,
+    pub(crate) revision: Option<String>,
     pub(crate) started: Instant,
 }
 
 impl Identity {
     /// The process as it starts now.
     pub(crate) fn of(service: &str, version: Option<&str>) -> Self {
-        Self { service: service.to_owned(), version: version.map(str::to_owned), started: Instant::now() }
+        let version = version.map(str::to_owned);
+        Self { service: service.to_owned(), version, revision: None, started: Instant::now() }
     }
 
-    /// One line such as `checkout 1.4.2, process 4711, up 3h 12m`.
+    /// The same, built from `revision` of its source.
+    pub(crate) fn built_from(self, revision: Option<&str>) -> Self {
+        Self { revision: revision.map(str::to_owned), ..self }
+    }
+
+    /// One line such as `checkout 1.4.2 (1f3a9c2), process 4711, up 3h 12m`.
     pub(crate) fn summary(&self) -> String {
         let version = self.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+        let revision = self.revision.as_deref().map(|revision| format!(" ({revision})")).unwrap_or_default();
         let up = humantime::format_duration(Duration::from_secs(self.started.elapsed().as_secs()));
-        format!("{}{version}, process {}, up {up}", self.service, std::process::id())
+        format!("{}{version}{revision}, process {}, up {up}", self.service, std::process::id())
     }
 }
 
@@ -79,6 +89,7 @@ impl Desk {
         Self {
             sources,
             resolver: Arc::default(),
+            dumps: Arc::new(Semaphore::new(1)),
             store: Store::new(Run::now(&identity.service, identity.version.as_deref())),
             identity,
             status: Mutex::default(),
@@ -130,13 +141,26 @@ impl Desk {
         let raw = if source.windowed() {
             collect_raw(source.clone(), window).await?
         } else if length.is_zero() {
-            collect_raw(source.clone(), Window::now()).await?
+            self.dump(source.clone()).await?
         } else {
-            let before = collect_raw(source.clone(), Window::now()).await?;
+            let before = self.dump(source.clone()).await?;
             tokio::time::sleep(length).await;
-            collect_raw(source.clone(), Window::now()).await?.since(&before)
+            self.dump(source.clone()).await?.since(&before)
         };
         Ok(source.refine(self.name(raw).await?))
+    }
+
+    /// What is there now. One at a time: each goes over a whole table of the process, or asks all of its threads.
+    async fn dump(&self, source: Arc<dyn Source>) -> Result<Profile, Error> {
+        let turn = self.dumps.clone().acquire_owned().await.ok();
+        let collected = on_worker(move || {
+            let raw = source.collect(&Window::now());
+            drop(turn);
+            raw
+        });
+        let raw = collected.await??;
+        tracing::debug!(profile = raw.kind(), "profile collected");
+        Ok(raw)
     }
 
     /// What is there now as it was collected, for comparing with a later one.
@@ -149,15 +173,22 @@ impl Desk {
         self.source(name)?.collect(&Window::now())
     }
 
-    /// The same with what is mapped where, so that it can be named later, and by another run.
+    /// The same with who we are and what is mapped where, so that it can be named later, and by another run.
     pub(crate) fn collect_to_keep(&self, name: &str) -> Result<Profile, Error> {
-        Ok(self.resolver.with_mappings(self.collect_here(name)?))
+        Ok(self.signed(self.resolver.with_mappings(self.collect_here(name)?)))
     }
 
     /// The same on a worker thread.
     pub(crate) async fn collect_raw_to_keep(&self, name: &str) -> Result<Profile, Error> {
         let (source, resolver) = (self.source(name)?, self.resolver.clone());
-        on_worker(move || Ok(resolver.with_mappings(source.collect(&Window::now())?))).await?
+        let collected = on_worker(move || Ok(resolver.with_mappings(source.collect(&Window::now())?)));
+        collected.await?.map(|profile| self.signed(profile))
+    }
+
+    /// `profile` with who we are: a profile of ours that was just collected.
+    pub(crate) fn signed(&self, mut profile: Profile) -> Profile {
+        profile.comments.insert(0, self.identity.summary());
+        profile
     }
 
     /// Whether the source called `name` may be asked now and then without need.
@@ -172,20 +203,23 @@ impl Desk {
 
     /// Names the frames of `profile`, and adds who we are. Dropping the future ends it after the slice in hand.
     pub(crate) async fn name(&self, profile: Profile) -> Result<Profile, Error> {
-        let identity = self.identity.summary();
+        self.name_kept(self.signed(profile)).await
+    }
+
+    /// The same for a profile that says already whose it is.
+    pub(crate) async fn name_kept(&self, profile: Profile) -> Result<Profile, Error> {
         let naming = self.naming(move |resolver, canceled| {
-            let mut named = resolver.name(&profile, canceled);
+            let named = resolver.name(&profile, canceled);
             tracing::debug!(profile = named.kind(), "profile named");
-            named.comments.insert(0, identity);
             named
         });
         naming.await
     }
 
-    /// The same for a profile that another run of this program took.
+    /// The same for one that another run of this program took.
     pub(crate) async fn name_of_another_run(&self, profile: Profile) -> Result<Profile, Error> {
         let moved = self.naming(move |resolver, _| resolver.moved_here(&profile)).await?;
-        self.name(moved).await
+        self.name_kept(moved).await
     }
 
     /// The function at each address, where it can be told.

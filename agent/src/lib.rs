@@ -28,6 +28,8 @@ mod export;
 #[cfg(feature = "__agent")]
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows figures"))]
 mod figure;
+#[cfg(all(test, feature = "full"))]
+mod fuzz;
 pub mod gauge;
 #[cfg(feature = "http")]
 pub mod http;
@@ -116,6 +118,8 @@ pub use error::{Error, ErrorKind};
 pub use inert::{Agent, Builder, Scope, Segment, doctor, scope, segment, start};
 #[cfg(feature = "__agent")]
 pub use segment::{Segment, segment};
+#[cfg(feature = "serve")]
+pub use serve::Pages;
 #[cfg(feature = "spans")]
 pub use spans::{SpanLayer, span_layer};
 pub use spawn::{

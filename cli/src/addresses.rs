@@ -26,7 +26,7 @@ pub(crate) struct Space {
 impl Space {
     /// What the command line says the addresses are of.
     pub(crate) fn of(options: &Symbolize) -> Result<Self, Failure> {
-        let map = match (options.pid, &options.maps, &*options.naming.binary) {
+        let map = match (options.pid, &options.maps, &*options.manner.naming.binary) {
             (Some(pid), _, _) => of_process(pid)?,
             (_, Some(path), _) => ModuleMap::from_proc_maps(&of_text(path)?),
             (_, _, [path]) => ModuleMap::from(vec![of_file(path)?]),

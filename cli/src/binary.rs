@@ -14,6 +14,8 @@ pub(crate) struct Binary {
     /// In hex, empty when it has none.
     pub(crate) build_id: String,
     pub(crate) inode: u64,
+    /// It has debug info or a table of symbols: it was not stripped.
+    pub(crate) has_names: bool,
     /// Its executable segments, at the addresses that the file itself counts in.
     pub(crate) segments: Vec<Segment>,
 }
@@ -30,7 +32,10 @@ impl Binary {
         let file = object::File::parse(&cache).map_err(|_| io::Error::other("it is not an object file"))?;
         let build_id = file.build_id().ok().flatten().unwrap_or_default();
         let build_id = build_id.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { build_id, inode: inode(&about), segments: segments(&file) })
+        let has_names = [".debug_info", ".zdebug_info", ".symtab"]
+            .iter()
+            .any(|name| file.section_by_name(name).is_some());
+        Ok(Self { build_id, inode: inode(&about), has_names, segments: segments(&file) })
     }
 
     /// True when the code itself is in the file: not for a `.debug` file that was split off.

@@ -2,6 +2,7 @@
 
 use flamewatch::render;
 
+use crate::address::Page;
 use crate::failure::Failure;
 use crate::options::Doctor;
 use crate::output;
@@ -30,7 +31,7 @@ struct Finding {
 pub(crate) fn run(options: &Doctor) -> Result<bool, Failure> {
     let remote = Remote::new(&options.url)?;
     // Without this there is nothing to look at: a failure, not a finding.
-    remote.get("/debug/health", None, 0)?;
+    remote.get(&Page::of("/debug/health", None))?;
     let mut findings = vec![Finding { place: "debug port".to_owned(), well: true, words: remote.shown() }];
     findings.extend(PROFILES.iter().map(|(name, windowed, empty)| profile(&remote, name, *windowed, *empty)));
     findings.extend(metrics(&remote));
@@ -44,9 +45,7 @@ pub(crate) fn run(options: &Doctor) -> Result<bool, Failure> {
 }
 
 fn profile(remote: &Remote, name: &str, windowed: bool, empty: Option<&str>) -> Finding {
-    let seconds = if windowed { SECONDS } else { 0 };
-    let query = windowed.then(|| format!("seconds={SECONDS}"));
-    let answer = remote.get(&format!("/debug/pprof/{name}"), query.as_deref(), seconds);
+    let answer = remote.get(&Page::of(&format!("/debug/pprof/{name}"), windowed.then_some(SECONDS)));
     let (well, words) = match answer.map_err(|failure| failure.to_string()) {
         Err(failure) => (false, failure),
         Ok(bytes) => match render::pprof::decode(&bytes) {
@@ -63,7 +62,7 @@ fn profile(remote: &Remote, name: &str, windowed: bool, empty: Option<&str>) -> 
 /// What the service says of its own delivery, and how much it says.
 fn metrics(remote: &Remote) -> Vec<Finding> {
     let place = "metrics".to_owned();
-    let text = match remote.get("/metrics", None, 0) {
+    let text = match remote.get(&Page::of("/metrics", None)) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(failure) => return vec![Finding { place, well: false, words: failure.to_string() }],
     };

@@ -6,10 +6,12 @@ use flamewatch_symbolizer::Frame;
 
 use crate::belief;
 use crate::finder::Finder;
+use crate::losses;
 use crate::nameless;
 use crate::naming::{self, Answer, Place};
 use crate::profile::Profile;
 use crate::proto;
+use crate::stacks;
 use crate::tables::{Function, Tables};
 
 /// What became of a profile.
@@ -49,9 +51,19 @@ pub(crate) fn fill(profile: &mut Profile, finder: &Finder<'_>) -> Filled {
     }
     let unnamed: HashSet<usize> = nameless::find(profile).into_iter().map(|(index, _)| index).collect();
     say_what_is_true(&mut profile.message, &unnamed);
+    losses::correct(&mut profile.message, &mut tables, unnamed.len());
     let paths = doubted.iter().filter_map(|module| profile.modules.get(*module));
     let doubted = paths.map(|module| module.path.clone()).collect();
     Filled { covered: covered(profile, &nameless, &places, &answer), answer, doubted }
+}
+
+/// Writes the place where a location has no name, as flamewatch's own profiles do: `libfoo.so+0x1234`.
+pub(crate) fn fill_places(profile: &mut Profile) {
+    let places = stacks::places(profile);
+    let mut tables = Tables::of(&mut profile.message);
+    for (index, place) in places {
+        set(&mut profile.message, index, |message| printed_lines(&mut tables, message, &[place]));
+    }
 }
 
 fn covered(profile: &Profile, nameless: &[usize], places: &[Place], answer: &Answer) -> Vec<usize> {

@@ -72,16 +72,30 @@ impl<'o> Finder<'o> {
         if let Some(path) = self.vouched(&module) {
             path.clone_into(&mut module.path);
             vouch(&mut module);
-        } else if !module.build_id.is_empty() && !is_build(Path::new(&module.path), &module.build_id) {
-            let mut elsewhere = self.candidates(&module).into_iter();
-            let found = elsewhere.find(|path| is_build(path, &module.build_id));
-            if let Some(path) = found.and_then(|path| path.into_os_string().into_string().ok()) {
+        } else if !module.build_id.is_empty() {
+            if let Some(path) = self.elsewhere(&module) {
                 module.path = path;
             }
         } else if self.options.trust_paths || is_inode(&module) {
             vouch(&mut module);
         }
         module
+    }
+
+    /// A better file for `module` than the one at its path: the same build before it was stripped, or the build at all
+    /// where that one is none.
+    fn elsewhere(&self, module: &Module) -> Option<String> {
+        let here = build(Path::new(&module.path), &module.build_id);
+        if here.as_ref().is_some_and(|binary| binary.has_names) {
+            return None;
+        }
+        let found = self.candidates(module).into_iter();
+        let mut found: Vec<_> =
+            found.filter_map(|path| Some((build(&path, &module.build_id)?.has_names, path))).collect();
+        found.retain(|(has_names, _)| *has_names || here.is_none());
+        // The first that has names, else the first.
+        let best = found.iter().find(|(has_names, _)| *has_names).or(found.first())?;
+        best.1.to_str().map(str::to_owned)
     }
 
     /// Where the file of `module` is looked for, in this order.
@@ -144,7 +158,7 @@ fn is_inode(module: &Module) -> bool {
         && Binary::open(Path::new(&module.path)).is_ok_and(|binary| binary.inode == module.inode)
 }
 
-/// True when the file at `path` is the build with this id, code and all.
-fn is_build(path: &Path, build_id: &str) -> bool {
-    Binary::open(path).is_ok_and(|binary| binary.build_id == build_id && binary.has_code())
+/// The file at `path`, when it is the build with this id, code and all.
+fn build(path: &Path, build_id: &str) -> Option<Binary> {
+    Binary::open(path).ok().filter(|binary| binary.build_id == build_id && binary.has_code())
 }

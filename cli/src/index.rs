@@ -1,6 +1,5 @@
 //! `flamewatch index`: what a binary's debug info says, written down before the binary is stripped.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use flamewatch_symbolizer::index::{self, Stats};
@@ -19,8 +18,7 @@ pub(crate) fn run(options: &Index) -> Result<(), Failure> {
     });
     written.map_err(|failure: Failure| failure.of(&options.binary.display().to_string()))?;
     let message = format!("{}: {}\n", output.display(), account(&stats));
-    // With standard error closed there is nobody to tell.
-    let _ = std::io::stderr().write_all(message.as_bytes());
+    output::say(&message);
     Ok(())
 }
 

@@ -5,8 +5,10 @@ use std::io::{self, IsTerminal as _, Read};
 
 use flate2::read::MultiGzDecoder;
 
+use crate::address::Address;
 use crate::failure::Failure;
 use crate::options::Format;
+use crate::remote::Remote;
 
 /// The most bytes of one input, after decompression: 256 MiB, which half a million stacks of a heap dump fill with 30
 /// addresses each.
@@ -24,12 +26,23 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Reads the file at `path`, or standard input for `-`.
+    /// Reads the file at `path`, standard input for `-`, or what a running service answers: its heap, where the address says
+    /// nothing else.
     pub(crate) fn read(path: &str) -> Result<Self, Failure> {
         if path == "-" {
             return Self::from_reader("standard input", io::stdin().lock());
         }
-        let failed = |error: io::Error| Failure::new(format!("cannot read {path}: {error}"));
+        if Address::is_one(path) {
+            let remote = Remote::new(path)?;
+            let page = remote.page("heap", None);
+            let answer = remote.get(&page)?;
+            return Self::of_answer(&format!("{}{}", remote.shown(), page.path()), &answer);
+        }
+        let failed = |error: io::Error| {
+            let is_word = error.kind() == io::ErrorKind::NotFound && !path.contains(['/', '.']);
+            let advice = if is_word { format!(". A running service is {path}:6060") } else { String::new() };
+            Failure::new(format!("cannot read {path}: {error}{advice}"))
+        };
         if fs::metadata(path).map_err(failed)?.is_dir() {
             return Err(Failure::new(format!("cannot read {path}: it is a directory")));
         }
@@ -44,6 +57,11 @@ impl Input {
             ));
         }
         Self::read("-")
+    }
+
+    /// What a service has answered.
+    pub(crate) fn of_answer(name: &str, answer: &[u8]) -> Result<Self, Failure> {
+        Self::from_reader(name, answer)
     }
 
     /// What was given as arguments.

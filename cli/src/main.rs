@@ -1,6 +1,7 @@
 //! The program `flamewatch`: names, shows and compares what profilers and people have written down.
 //! Everything that reads and names stands in the modules; this file turns an end into an exit status.
 
+mod address;
 mod addresses;
 mod amount;
 mod belief;
@@ -12,11 +13,15 @@ mod fetch;
 mod fill;
 mod finder;
 mod folded;
+#[cfg(test)]
+mod fuzz;
 mod heap;
+mod help;
 mod index;
 mod input;
 mod json;
 mod leaks;
+mod losses;
 mod nameless;
 mod naming;
 mod options;

@@ -68,7 +68,7 @@ pub(crate) fn name(finder: &Finder<'_>, modules: &[Module], places: &[Place]) ->
     let index = index.collect();
     homeless.sort_unstable();
     homeless.dedup();
-    let _progress = Progress::begin(addresses.len());
+    let _progress = Progress::begin(format!("naming {} addresses", addresses.len()));
     let resolved = symbolizer(finder).resolve(&ModuleMap::from(spaces.modules), &addresses);
     Answer { resolved, index, homeless: homeless.len(), found }
 }

@@ -5,19 +5,43 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use crate::failure::Failure;
+use crate::options::Manner;
+
+/// What stands for standard output where a file is asked for.
+pub(crate) const STDOUT: &str = "-";
 
 /// Writes `bytes` to the file at `path`, or to standard output.
 pub(crate) fn write(bytes: &[u8], path: Option<&Path>) -> Result<(), Failure> {
-    match path {
+    match path.filter(|path| *path != Path::new(STDOUT)) {
         Some(path) => to_file(path, |file| file.write_all(bytes))
             .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display()))),
         None => to_stdout(bytes),
     }
 }
 
+/// Writes `bytes` where they are wanted, and then what has no name.
+pub(crate) fn answer(bytes: &[u8], manner: &Manner, lacking: &str) -> Result<(), Failure> {
+    write(bytes, manner.output.as_deref())?;
+    say_lacking(manner, lacking);
+    Ok(())
+}
+
+/// Tells what has no name, to who wants to know.
+pub(crate) fn say_lacking(manner: &Manner, lacking: &str) {
+    if !manner.quiet {
+        say(lacking);
+    }
+}
+
+/// Tells people something; what programs read is not written here.
+pub(crate) fn say(text: &str) {
+    // With standard error closed there is nobody to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Refuses to show a terminal what is not text.
 pub(crate) fn refuse_terminal(path: Option<&Path>) -> Result<(), Failure> {
-    if path.is_none() && io::stdout().is_terminal() {
+    if path.is_none_or(|path| path == Path::new(STDOUT)) && io::stdout().is_terminal() {
         let hint = "a profile is not for a terminal: write it with --output FILE, or show it with --to top";
         return Err(Failure::usage(hint));
     }

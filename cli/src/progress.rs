@@ -15,8 +15,8 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Begins to count the seconds that `addresses` take.
-    pub(crate) fn begin(addresses: usize) -> Self {
+    /// Begins to count the seconds that `work` takes: `naming 4711 addresses`.
+    pub(crate) fn begin(work: String) -> Self {
         if !io::stderr().is_terminal() {
             return Self { shown: None };
         }
@@ -25,7 +25,7 @@ impl Progress {
             let began = Instant::now();
             let mut width = 0;
             while ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                let line = format!("naming {addresses} addresses, {} s", began.elapsed().as_secs());
+                let line = format!("{work}: {} s", began.elapsed().as_secs());
                 width = line.len();
                 let _ = write!(io::stderr(), "\r{line}");
             }

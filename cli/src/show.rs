@@ -1,7 +1,6 @@
 //! `flamewatch top`, `flame` and `diff`: a profile, or the difference of two, as a table or a flame graph. Drawn by the same
 //! code as in the agent, so that a picture from a file is the picture of the debug port.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use flamewatch::profile::Profile;
@@ -12,7 +11,7 @@ use crate::finder::Finder;
 use crate::input::Input;
 use crate::options::{Diff, Drawn, Flame, Look, Size, Top};
 use crate::unnamed::Account;
-use crate::{output, read};
+use crate::{address, fill, output, read};
 
 /// A table of the functions.
 pub(crate) fn top(options: &Top) -> Result<(), Failure> {
@@ -23,9 +22,9 @@ pub(crate) fn top(options: &Top) -> Result<(), Failure> {
 
 /// A flame graph.
 pub(crate) fn flame(options: &Flame) -> Result<(), Failure> {
-    let format = drawn(options.to, options.look.output.as_deref());
+    let format = drawn(options.to, options.look.manner.output.as_deref());
     if format == Format::Png {
-        output::refuse_terminal(options.look.output.as_deref())?;
+        output::refuse_terminal(options.look.manner.output.as_deref())?;
     }
     with_profile(&options.look, None, |profile| show(profile, &options.look, format, &drawing(options)))
 }
@@ -33,15 +32,25 @@ pub(crate) fn flame(options: &Flame) -> Result<(), Failure> {
 /// What one profile has more than another.
 pub(crate) fn diff(options: &Diff) -> Result<(), Failure> {
     let look = &options.look;
-    let format = match (options.to, look.output.as_deref().and_then(by_ending)) {
+    let format = match (options.to, look.manner.output.as_deref().and_then(by_ending)) {
         (Some(drawn), _) => drawn.format(),
         (None, Some(format)) => format,
         (None, None) => Format::Text,
     };
     if matches!(format, Format::Png | Format::Pprof) {
-        output::refuse_terminal(look.output.as_deref())?;
+        output::refuse_terminal(look.manner.output.as_deref())?;
     }
-    with_profile(look, Some(&options.base), |profile| show(profile, look, format, &Options::default()))
+    with_profile(look, Some(&options.base), |profile| {
+        let shown = show(profile, look, format, &Options::default())?;
+        // Where all has grown nothing else tells a difference from a profile.
+        let head = if format == Format::Text { what(&options.base, &look.file) } else { String::new() };
+        Ok([head.as_bytes(), &shown].concat())
+    })
+}
+
+fn what(base: &str, file: &str) -> String {
+    let name = |name: &str| address::without_secret(name).replace(char::is_control, " ");
+    format!("what {} has more than {}\n", name(file), name(base))
 }
 
 /// Reads and names the profile of `look`, less the one at `base`, and writes what `write` makes of it.
@@ -50,7 +59,7 @@ fn with_profile(
     base: Option<&str>,
     write: impl FnOnce(&Profile) -> Result<Vec<u8>, Failure>,
 ) -> Result<(), Failure> {
-    let finder = Finder::new(&look.naming)?;
+    let finder = Finder::new(&look.manner.naming)?;
     let mut account = Account::default();
     let mut profile = one(&look.file, &finder, &mut account)?;
     if let Some(base) = base {
@@ -58,19 +67,15 @@ fn with_profile(
         check_alike(&before, &profile)?;
         profile = profile.since(&before);
     }
-    output::write(&write(&profile)?, look.output.as_deref())?;
-    if !look.quiet {
-        // With standard error closed there is nobody to tell.
-        let _ = std::io::stderr().write_all(account.message(&finder).as_bytes());
-    }
-    Ok(())
+    output::answer(&write(&profile)?, &look.manner, &account.message(&finder))
 }
 
 fn one(path: &str, finder: &Finder<'_>, account: &mut Account) -> Result<Profile, Failure> {
     let input = Input::read(path)?;
     let mut named = || {
         let format = input.format().ok_or_else(|| Failure::new(read::UNKNOWN))?;
-        let named = read::named(&input, format, finder, account)?;
+        let mut named = read::named(&input, format, finder, account)?;
+        fill::fill_places(&mut named);
         let bytes = named.encode().map_err(|error| Failure::new(format!("cannot zip: {error}")))?;
         render::pprof::decode(&bytes).map_err(|error| Failure::new(format!("{error:#}")))
     };

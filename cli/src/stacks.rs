@@ -73,6 +73,18 @@ impl<'p> Stacks<'p> {
     }
 }
 
+/// What to call each location of `profile` that has no line, by position: for readers who know no files.
+pub(crate) fn places(profile: &Profile) -> Vec<(usize, String)> {
+    let mappings: HashMap<u64, &proto::Mapping> =
+        profile.message.mapping.iter().map(|mapping| (mapping.id, mapping)).collect();
+    let without =
+        profile.message.location.iter().enumerate().filter(|(_, location)| location.line.is_empty());
+    let called = |location: &proto::Location| {
+        place(profile, mappings.get(&location.mapping_id).copied(), location.address)
+    };
+    without.map(|(index, location)| (index, called(location))).collect()
+}
+
 fn shown<'p>(
     profile: &'p Profile,
     location: &proto::Location,

@@ -1,7 +1,5 @@
 //! `flamewatch symbolize`: from the inputs to one answer, and an account of what it lacks.
 
-use std::io::Write as _;
-
 use crate::addresses::{self, Space};
 use crate::failure::Failure;
 use crate::finder::Finder;
@@ -14,7 +12,7 @@ use crate::{folded, json, naming, output, read, top};
 
 /// Does what the command line says. Nothing is written until everything has been read and named.
 pub(crate) fn run(options: &Symbolize) -> Result<(), Failure> {
-    let finder = Finder::new(&options.naming)?;
+    let finder = Finder::new(&options.manner.naming)?;
     let inputs = inputs(options)?;
     let mut account = Account::default();
     let mut answer = Vec::new();
@@ -22,12 +20,7 @@ pub(crate) fn run(options: &Symbolize) -> Result<(), Failure> {
         let written = one(options, &finder, input, inputs.len(), &mut account);
         answer.extend(written.map_err(|failure| failure.of(&input.name))?);
     }
-    output::write(&answer, options.output.as_deref())?;
-    if !options.quiet {
-        // With standard error closed there is nobody to tell.
-        let _ = std::io::stderr().write_all(account.message(&finder).as_bytes());
-    }
-    Ok(())
+    output::answer(&answer, &options.manner, &account.message(&finder))
 }
 
 /// The files and standard input; addresses among the arguments are one more.
@@ -67,7 +60,7 @@ fn one(
         if inputs > 1 {
             return Err(Failure::usage("one profile at a time, when profiles are written"));
         }
-        output::refuse_terminal(options.output.as_deref())?;
+        output::refuse_terminal(options.manner.output.as_deref())?;
     }
     show(&profile, form, options.value.as_deref())
 }

@@ -233,7 +233,7 @@ fn what_cannot_be_compared_is_refused() {
 fn files_that_are_none_are_refused() {
     let ran = flamewatch("leaks", &["-"], b"0x10\n0x20\n");
     assert_eq!(ran.status, 2);
-    assert!(ran.err.contains("neither a pprof profile nor a heap_v2 dump"), "{}", ran.err);
+    assert!(ran.err.contains("neither a pprof profile, a heap_v2 dump nor collapsed stacks"), "{}", ran.err);
     let ran = flamewatch("leaks", &["/nonexistent/heap"], b"");
     assert_eq!((ran.status, ran.err.contains("/nonexistent/heap")), (2, true), "{}", ran.err);
     let ran = flamewatch("leaks", &["--debug-dir", "/nonexistent", "-"], b"");

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod bad;
+mod formats;
 mod heap;
 mod index;
 mod leaks;
@@ -10,6 +11,7 @@ mod perf;
 mod pprof;
 #[path = "../src/proto.rs"]
 mod proto;
+mod remote;
 mod run;
 mod show;
 

@@ -8,7 +8,7 @@ use flamewatch_symbolizer::ModuleMap;
 use prost::Message as _;
 
 use crate::proto;
-use crate::run::{address_of, compiled, folder, own_offset, own_path, symbolize};
+use crate::run::{address_of, compiled, folder, own_offset, own_path, symbolize, tool};
 
 #[inline(never)]
 fn landmark(value: u64) -> u64 {
@@ -37,7 +37,7 @@ pub(crate) fn go(arguments: &[&str]) -> String {
 }
 
 /// A profile of this process without names: one stack of the address twice, and of one that lies nowhere.
-fn raw() -> proto::Profile {
+pub(crate) fn raw() -> proto::Profile {
     let map = ModuleMap::current().expect("a map");
     let (module, segment) = map.lookup(here()).expect("our own module");
     let strings = ["", "cpu", "nanoseconds", "route", "/orders", "a remark", &module.path, &module.build_id];
@@ -176,6 +176,26 @@ fn functions_that_are_inlined_are_lines_of_one_location() {
     let ran = symbolize(&[], &profile.encode_to_vec());
     assert!(ran.profile().function.is_empty());
     assert!(ran.err.contains("the input does not say which build it was"), "{}", ran.err);
+}
+
+/// On the machine where a stripped program runs, its build before stripping is the better file.
+#[test]
+fn a_stripped_file_at_its_path_does_not_hide_the_build_in_a_folder() {
+    let folder = folder("stripped_here");
+    let (here, builds) = (folder.join("shop"), folder.join("builds"));
+    fs::create_dir(&builds).expect("a folder");
+    fs::copy(own_path(), builds.join("shop")).expect("a copy");
+    let [here, builds] = [&here, &builds].map(|path| path.to_str().expect("UTF-8"));
+    tool("strip", &["-o", here, &own_path()]);
+    let mut profile = raw();
+    profile.string_table[6] = here.to_owned();
+    profile.string_table[5] = "losses: 2 addresses without a name".to_owned();
+    let ran = symbolize(&[], &profile.encode_to_vec());
+    assert!(ran.err.contains("the file is stripped"), "{}", ran.err);
+    let named = symbolize(&["--debug-dir", builds], &profile.encode_to_vec()).profile();
+    assert!(named.string_table.iter().any(|text| text.ends_with("landmark")), "{:?}", named.string_table);
+    // One of the two lies nowhere: what the profile says of itself stays true.
+    assert_eq!(text(&named, named.comment[0]), "losses: 1 addresses without a name");
 }
 
 #[test]

@@ -26,8 +26,19 @@ pub(crate) fn symbolize(arguments: &[&str], input: &[u8]) -> Ran {
 
 /// `flamewatch COMMAND ARGUMENTS`, with `input` on standard input.
 pub(crate) fn flamewatch(subcommand: &str, arguments: &[&str], input: &[u8]) -> Ran {
+    flamewatch_with(subcommand, arguments, input, &[])
+}
+
+/// The same with these variables.
+pub(crate) fn flamewatch_with(
+    subcommand: &str,
+    arguments: &[&str],
+    input: &[u8],
+    variables: &[(&str, &str)],
+) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flamewatch"));
     command.arg(subcommand).args(arguments);
+    command.env_remove("FLAMEWATCH_TOKEN").envs(variables.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     let mut stdin = child.stdin.take().expect("a pipe");

@@ -109,6 +109,11 @@ fn every_command_has_help_that_teaches_and_shells_can_complete_it() {
         let help = ran(command, &["--help"], "");
         assert!(help.text().contains("Example"), "{command}: {}", help.text());
         assert!(
+            command == "completions" || help.text().contains("Exit status:"),
+            "{command}: {}",
+            help.text()
+        );
+        assert!(
             bash.text().contains(&format!("flamewatch__{command}"))
                 || bash.text().contains(&format!("flamewatch__subcmd__{command}")),
             "{command}"

@@ -1,6 +1,7 @@
 //! A fixture program in its own process: built by cargo, started, asked for its address, ended when dropped.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ const START: Duration = Duration::from_secs(30);
 pub struct Fixture {
     executable: PathBuf,
     arguments: Vec<String>,
+    /// Where its stderr goes, if not to ours.
+    complaints: Option<PathBuf>,
 }
 
 /// A fixture program that runs. Dropping it ends it.
@@ -52,7 +55,7 @@ impl Fixture {
     /// When it does not compile.
     pub fn program() -> Self {
         let package = ["--package", "flamewatch-cli"];
-        Self { executable: compiled(&package, "flamewatch", !cfg!(debug_assertions)), arguments: Vec::new() }
+        Self::at(compiled(&package, "flamewatch", !cfg!(debug_assertions)))
     }
 
     fn built(bin: &str, release: bool) -> Self {
@@ -62,7 +65,18 @@ impl Fixture {
         let executable = built
             .entry((bin.to_owned(), release))
             .or_insert_with(|| compiled(&["--package", "flamewatch-fixtures"], bin, release));
-        Self { executable: executable.clone(), arguments: Vec::new() }
+        Self::at(executable.clone())
+    }
+
+    const fn at(executable: PathBuf) -> Self {
+        Self { executable, arguments: Vec::new(), complaints: None }
+    }
+
+    /// The same, writing what it prints to stderr into the file `path`.
+    #[must_use]
+    pub fn complaining_in(mut self, path: impl Into<PathBuf>) -> Self {
+        self.complaints = Some(path.into());
+        self
     }
 
     /// The same with `arguments` on its command line.
@@ -112,6 +126,9 @@ impl Fixture {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.executable);
         command.args(&self.arguments).stdin(Stdio::null());
+        if let Some(path) = &self.complaints {
+            command.stderr(File::create(path).expect("a file"));
+        }
         let ours = std::env::vars_os().map(|(name, _)| name);
         ours.filter(|name| name.to_string_lossy().starts_with("FLAMEWATCH")).for_each(|name| {
             command.env_remove(name);
@@ -145,6 +162,15 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Sends it SIGTERM, as whoever runs services does.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn ask_to_end(&self) {
+        let command = format!("kill -TERM {}", self.id());
+        assert!(Command::new("sh").args(["-c", &command]).status().expect("a shell").success());
     }
 
     /// Its resident memory in bytes.

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use flamewatch_contract::Origin;
 use serde_json::Value;
 
 /// What a port answered.
@@ -11,6 +12,8 @@ use serde_json::Value;
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
+    /// The headers, their names in lower case.
+    pub headers: Vec<(String, String)>,
     /// The body as it came.
     pub body: Vec<u8>,
 }
@@ -35,17 +38,59 @@ impl Answer {
     }
 }
 
-/// Asks for `url`; `None` when nobody answers within a minute.
+/// Asks for `url`; `None` when nobody answers within a minute. What a debug port answers is held to the contract, the head
+/// and the profile in it.
+///
+/// # Panics
+/// When it breaks the contract.
 #[must_use]
+#[track_caller]
 pub fn get(url: &str) -> Option<Answer> {
+    get_with(url, &[])
+}
+
+/// The same for a bearer of `token`.
+///
+/// # Panics
+/// As [`get`].
+#[must_use]
+#[track_caller]
+pub fn get_as(token: Option<&str>, url: &str) -> Option<Answer> {
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<_> = bearer.iter().map(|bearer| ("Authorization", bearer.as_str())).collect();
+    get_with(url, &headers)
+}
+
+/// The same with `headers`.
+///
+/// # Panics
+/// As [`get`].
+#[must_use]
+#[track_caller]
+pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Option<Answer> {
+    let answer = fetched(url, headers)?;
+    let target = url.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
+    if target.starts_with("/debug") || target.starts_with("/metrics") {
+        let Answer { status, headers, body } = &answer;
+        let held = flamewatch_contract::Answer { target: &target, status: *status, headers, body };
+        flamewatch_contract::check_answer(&held, Origin::Agent);
+    }
+    Some(answer)
+}
+
+fn fetched(url: &str, headers: &[(&str, &str)]) -> Option<Answer> {
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(60)))
         .http_status_as_error(false)
         .build()
         .new_agent();
-    let mut response = agent.get(url).call().ok()?;
+    let request = headers.iter().fold(agent.get(url), |request, (name, value)| request.header(*name, *value));
+    let mut response = request.call().ok()?;
+    let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers =
+        response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
     let body = response.body_mut().with_config().limit(64 << 20).read_to_vec().ok()?;
-    Some(Answer { status: response.status().as_u16(), body })
+    Some(Answer { status: response.status().as_u16(), headers, body })
 }
 
 /// Asks `question` again and again until it has an answer.

@@ -1,7 +1,10 @@
 //! A service under load, asked by those who will ask it: every `go tool pprof` there is, and curl.
 
+mod scrapers;
+mod tool;
+
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flamewatch_tests::port::{get, until};
 use flamewatch_tests::{Load, Service};
@@ -16,7 +19,12 @@ struct Shop(Service, #[expect(dead_code, reason = "held while the shop is asked"
 
 impl Shop {
     fn open(mix: &str) -> Self {
-        let service = Service::start("leaky_shop", &[("LEAK", "orders")]);
+        Self::open_with(mix, &[])
+    }
+
+    fn open_with(mix: &str, env: &[(&str, &str)]) -> Self {
+        let env: Vec<_> = [("LEAK", "orders")].into_iter().chain(env.iter().copied()).collect();
+        let service = Service::start("leaky_shop", &env);
         let load = Load::start(service.running.address(), 60, 500, mix);
         Self(service, load)
     }
@@ -60,6 +68,9 @@ fn saved(name: &str, bytes: &[u8]) -> String {
     path.display().to_string()
 }
 
+/// What a service asks for that wants to know who reads it; at least 16 characters.
+const TOKEN: &str = "correct-horse-battery";
+
 const REMEMBER: &str = "leaky_shop::orders::remember";
 
 #[test]
@@ -91,6 +102,10 @@ fn the_heap_in_go_tool_pprof() {
         assert!(allocated.contains("Type: alloc_space\n"), "{allocated}");
         assert!(first(&allocated).1.starts_with("leaky_shop::cart::"), "{allocated}");
 
+        tool::lists_the_source(&go, &base);
+        tool::answers_commands(&go, &url);
+        tool::serves_pages(&go, &base);
+
         shop.has_leaked(at_base + (12 << 20));
         let (grown, _) = go.pprof(&["-top", &format!("-diff_base={base}"), &url]);
         let (flat, name) = first(&grown);
@@ -100,14 +115,16 @@ fn the_heap_in_go_tool_pprof() {
 
 #[test]
 fn a_window_of_the_heap_and_of_the_cpu_in_go_tool_pprof() {
-    let shop = Shop::open("cart=2,orders=2,recommend=1");
+    let shop = Shop::open_with("cart=2,orders=2,recommend=1", &[("FLAMEWATCH_TOKEN", TOKEN)]);
+    scrapers::are_served(&shop.0, TOKEN);
     for go in go() {
-        let (grown, _) = go.pprof(&["-top", &shop.0.debug_url("/debug/pprof/heap?seconds=4")]);
+        tool::does_better_than_go(&go, &shop.0, TOKEN);
+        let with_token = |path: &str| tool::with_token(&shop.0, path, TOKEN);
+        let (grown, _) = go.pprof(&["-top", &with_token("/debug/pprof/heap?seconds=4")]);
         assert!(grown.contains("Type: inuse_space\n") && grown.contains("Duration: 4"), "{grown}");
         assert_eq!(first(&grown).1, REMEMBER, "{grown}");
 
-        let (cpu, _) =
-            go.pprof(&["-top", "-nodecount=10000", &shop.0.debug_url("/debug/pprof/profile?seconds=2")]);
+        let (cpu, _) = go.pprof(&["-top", "-nodecount=10000", &with_token("/debug/pprof/profile?seconds=2")]);
         assert!(cpu.contains("File: leaky_shop\n") && cpu.contains("Type: cpu\n"), "{cpu}");
         let samples = cpu.lines().find_map(|line| line.split_once("Total samples = "));
         assert!(samples.is_some_and(|(_, count)| !count.starts_with('0')), "{cpu}");
@@ -205,12 +222,14 @@ fn every_form_of_every_profile() {
             assert!(debug.starts_with("goroutine profile: total "), "{debug}");
         } else {
             assert!(debug.contains("flat%"), "{debug}");
-            assert_eq!(debug.split(':').next(), text.split(':').next(), "{name}");
+            let go = if ["heap", "allocs"].contains(&name) { "heap profile" } else { name };
+            assert_eq!(debug.split(':').next(), Some(go), "{name}");
+            assert!(text.starts_with(&format!("{name}: ")), "{text}");
         }
         assert!(ask("format=folded").text().lines().all(|line| line.rsplit_once(' ').is_some()), "{name}");
         assert!(ask("format=json").json()["stacks"].as_array().is_some_and(|stacks| !stacks.is_empty()));
     }
-    let text = shop.0.ask("/debug/pprof/heap?debug=1").text();
+    let text = shop.0.ask("/debug/pprof/heap?format=text").text();
     let table = text.lines().skip_while(|line| !line.trim_start().starts_with("flat ")).nth(1);
     assert!(table.is_some_and(|line| line.contains(REMEMBER)), "{text}");
     let raw = shop.0.ask("/debug/pprof/heap?raw=1&format=folded").text();
@@ -235,6 +254,11 @@ fn what_cannot_be_had_is_refused_with_a_sentence() {
             400,
             "must be one of: alloc_objects, alloc_space, inuse_objects, inuse_space",
         ),
+        // Go takes each of these for 30 seconds.
+        ("/debug/pprof/profile?seconds=abc", 400, "must be a whole number from 1 to 60"),
+        ("/debug/pprof/profile?seconds=-1", 400, "must be a whole number from 1 to 60"),
+        ("/debug/pprof/profile?seconds=1.5", 400, "must be a whole number from 1 to 60"),
+        ("/debug/pprof/profile?seconds=1000000", 400, "must be a whole number from 1 to 60"),
         ("/debug/pprof/profile?seconds=1&debug=1", 400, "seconds and debug params are incompatible"),
     ] {
         let answer = shop.ask(path);
@@ -243,4 +267,9 @@ fn what_cannot_be_had_is_refused_with_a_sentence() {
     }
     let post = ureq::post(shop.debug_url("/debug/pprof/heap")).config().http_status_as_error(false).build();
     assert_eq!(post.send_empty().expect("an answer").status(), 405);
+    // Go would take the profile and throw it away.
+    let asked = Instant::now();
+    let head = ureq::head(shop.debug_url("/debug/pprof/profile?seconds=30")).call().expect("an answer");
+    assert_eq!(head.status(), 200);
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }

@@ -5,6 +5,7 @@ mod alerts;
 mod blocked;
 mod clients;
 mod cpu;
+mod floods;
 mod heap;
 mod inbound;
 mod inert;

@@ -2,6 +2,7 @@
 //! PagerDuty and Pyroscope document: every message of an incident, trouble on the way, proxies, and no secret anywhere.
 
 mod judge;
+mod planted;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use flamewatch::sink::{Alert, Kind, Outcome, PagerDuty, Pyroscope, Sink, Site, State, Webhook};
-use flamewatch_tests::port::until;
-use flamewatch_tests::{Post, Receiver, Service};
+use flamewatch_tests::port::{free, until};
+use flamewatch_tests::{FakeSlack, Fixture, Post, Receiver, Service};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -167,9 +168,18 @@ fn a_pyroscope_is_told_nothing_without_a_profile() {
 
 /// A service that is above its memory limit by being there, and writes down what the agent logs.
 fn talkative(name: &str, env: &[(&str, &str)]) -> (Service, PathBuf) {
+    let folder = fresh_folder(name);
+    (in_folder(&folder, &Fixture::optimized("talkative"), env), folder)
+}
+
+fn fresh_folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("outlets-{name}"));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+fn in_folder(folder: &Path, program: &Fixture, env: &[(&str, &str)]) -> Service {
     let (log, kept) = (folder.join("log"), folder.join("kept"));
     let (log, kept) = (log.display().to_string(), kept.display().to_string());
     let limits = [("FLAMEWATCH_MEMORY_LIMIT", "64MiB"), ("FLAMEWATCH_RSS_SHARE", "0.05")];
@@ -178,7 +188,7 @@ fn talkative(name: &str, env: &[(&str, &str)]) -> (Service, PathBuf) {
         .chain([("LOG", log.as_str()), ("FLAMEWATCH_DIR", &kept)])
         .chain(env.iter().copied())
         .collect();
-    (Service::start("talkative", &all), folder)
+    Service::of(program, &all)
 }
 
 /// The sink called `name`, as `/debug/alerts` tells of it.
@@ -227,15 +237,24 @@ fn a_service_tells_everybody_and_shows_no_secret() {
         ("FLAMEWATCH_PYROSCOPE", &pyroscope),
         ("FLAMEWATCH_PYROSCOPE_TENANT", "team-7"),
     ];
-    let (service, folder) = talkative("all", &env);
+    let (slack, app) = (FakeSlack::start(), free());
+    let planted = planted::settings(app);
+    let planted = planted.iter().map(|(name, value)| (*name, value.as_str()));
+    let api = slack.api();
+    let env: Vec<_> =
+        env.into_iter().chain(planted).chain([("FLAMEWATCH_SLACK_API", api.as_str())]).collect();
+    let folder = fresh_folder("all");
+    let service = in_folder(&folder, &planted::program(&folder), &env);
+    planted::ask_the_service(app);
     for (name, path) in [
+        ("slack", "/api"),
         ("webhook", "/alerts/hunter2"),
         ("pagerduty", "/v2/enqueue"),
         ("pyroscope", "/push.v1.PusherService/Push"),
     ] {
         let sink = until(name, PATIENCE, || sink(&service, name).filter(|sink| sink["sent"] == 1));
         let posts = receiver.posts(path);
-        assert!(posts.len() == 1 && posts[0].status < 300, "{posts:?}");
+        assert!(name == "slack" || posts.len() == 1 && posts[0].status < 300, "{posts:?}");
         assert!(
             sink["last_sent"].is_string() && sink["down_since"].is_null() && sink["last_error"].is_null(),
             "{sink}"
@@ -257,6 +276,18 @@ fn a_service_tells_everybody_and_shows_no_secret() {
     );
     assert!(receiver.posts("/v2/enqueue")[0].through.is_none(), "no proxy for this host");
     reads_well(&service, &folder);
+    let mut found = planted::Found::of(&service, &folder);
+    found.and("a post to a webhook", alert.body.clone());
+    // Its key is for PagerDuty to see, as is what is in a header for Pyroscope.
+    found.and("a post to PagerDuty", receiver.posts("/v2/enqueue")[0].body.clone());
+    found.and("a post to Pyroscope", receiver.posts("/push.v1.PusherService/Push")[0].body.clone());
+    let state = slack.state();
+    found.and("Slack", state["messages"].to_string().into_bytes());
+    // A picture: what is drawn in it is in the same alert's `heap.svg`, too.
+    for file in state["files"].as_array().expect("a list") {
+        found.and("a file in Slack", slack.file(file["id"].as_str().expect("an id")));
+    }
+    found.holds_nothing_planted();
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Equipment {
             any(target_arch = "x86_64", target_arch = "aarch64")
         ))]
         gauges.push(Box::new(super::watchdog::BlockedWorkers(self.blocks.clone())));
-        gauges.extend(own);
+        gauges.extend(own.into_iter().map(|gauge| Box::new(gauge::Discreet(gauge)) as Box<dyn Gauge>));
         gauges
     }
 

@@ -117,7 +117,8 @@ pub(super) async fn spare(
     if desk.is_windowed(kind).unwrap_or(true) {
         return alert.details.push(format!("No {words} profile: {why}."));
     }
-    match desk.collect_raw_to_keep(kind).await.and_then(|profile| pprof(&profile)) {
+    let collected = desk.collect_raw_to_keep(kind).await;
+    match collected.and_then(|profile| pprof(&triggered(profile, &alert.headline))) {
         Ok(pprof) => {
             alert.details.push(format!(
                 "The {words} profile is kept without names, because {why}; opening it names it."
@@ -127,6 +128,13 @@ pub(super) async fn spare(
         }
         Err(error) => alert.details.push(format!("No {words} profile: {error:#}.")),
     }
+}
+
+/// `profile` with what led to it among its remarks, in one line.
+pub(super) fn triggered(mut profile: Profile, trigger: &str) -> Profile {
+    let trigger = trigger.replace(char::is_control, " ");
+    profile.comments.push(format!("trigger: {trigger}"));
+    profile
 }
 
 /// The bytes that a snapshot keeps of `profile`.
@@ -147,6 +155,7 @@ pub(super) async fn keep(
 ) {
     alert.context.push(profile.losses.summary());
     let title = alert.headline.clone();
+    let profile = triggered(profile, &title);
     let files = on_quiet_thread(move || files(&profile, &title)).await.unwrap_or_default();
     if let Some(pprof) = files.iter().find(|file| file.name.ends_with(".pb.gz")) {
         keep_snapshot(alert, kind, id, pprof.bytes.clone(), true, desk);

@@ -37,7 +37,7 @@ impl MemoryLadder {
         tracing::warn!("flamewatch: {trigger}; {}", verdict.sentence);
         match desk
             .collect_to_keep(HEAP)
-            .and_then(|profile| snapshot(&profile, rung, trigger, rule.unwrap_or_default()))
+            .and_then(|profile| snapshot(profile, rung, trigger, rule.unwrap_or_default()))
             .map(|snapshot| Snapshot { says: vec![verdict.sentence], ..snapshot })
         {
             Ok(snapshot) => desk.keep(snapshot),
@@ -54,8 +54,8 @@ fn trigger(rung: f64, level: Level, rule: &str) -> String {
 }
 
 /// Not named: that would read debug info, into memory that is not there.
-fn snapshot(profile: &Profile, rung: f64, trigger: String, rule: String) -> Result<Snapshot, Error> {
-    let pprof = investigation::pprof(profile)?;
+fn snapshot(profile: Profile, rung: f64, trigger: String, rule: String) -> Result<Snapshot, Error> {
+    let pprof = investigation::pprof(&investigation::triggered(profile, &trigger))?;
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Ok(Snapshot {
         id: format!("{seconds:x}-{:x}-{:.0}", std::process::id(), rung * 100.0),
@@ -80,7 +80,7 @@ mod tests {
         let said = trigger(0.9, level, "rss.share high");
         assert_eq!(said, "90 % of the limit: 461 MiB of 512 MiB (the container's limit); rss.share high");
         let taken =
-            snapshot(&Profile::new(HEAP, []), 0.97, said, "rss.share high".to_owned()).expect("in memory");
+            snapshot(Profile::new(HEAP, []), 0.97, said, "rss.share high".to_owned()).expect("in memory");
         assert!(taken.id.ends_with("-97") && !taken.named);
     }
 }

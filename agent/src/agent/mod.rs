@@ -54,6 +54,8 @@ pub struct Agent {
     address: Option<SocketAddr>,
     /// `None` when the agent was switched off.
     running: Option<Running>,
+    #[cfg(feature = "serve")]
+    pages: crate::serve::Pages,
 }
 
 #[derive(Debug)]
@@ -68,16 +70,42 @@ impl Agent {
         Builder::new()
     }
 
-    /// Where the debug port listens; `None` without one.
+    /// Where the debug port listens; `None` without one, and where it is a unix socket.
     #[must_use]
     pub fn debug_address(&self) -> Option<SocketAddr> {
         self.address
     }
 
+    /// What the debug port serves, for a server that the service has anyway, at `/debug/` and, if it has none of its own,
+    /// `/metrics`. Asks for the token (`FLAMEWATCH_TOKEN`) always, also on loopback: see [`Pages`](crate::Pages). The port of
+    /// its own can then be closed by [`Builder::without_port`]; it is the better way to ask, though, because a service
+    /// whose workers are all blocked accepts no request.
+    ///
+    /// ```no_run
+    /// # async fn mounted(agent: flamewatch::Agent) {
+    /// let app = axum::Router::<()>::new()
+    ///     // … the service's own routes …
+    ///     .route_service("/debug/", agent.pages())
+    ///     .route_service("/debug/{*page}", agent.pages());
+    /// # }
+    /// ```
+    #[cfg(feature = "serve")]
+    #[must_use]
+    pub fn pages(&self) -> crate::serve::Pages {
+        self.pages.clone()
+    }
+
     pub(crate) fn from_parts(config: Config, extras: Extras) -> Result<Self, Error> {
+        #[cfg(feature = "serve")]
+        let (pages, mount) = crate::serve::mount();
         if !config.enabled {
             tracing::info!("flamewatch: switched off by FLAMEWATCH=off");
-            return Ok(Self { address: None, running: None });
+            return Ok(Self {
+                address: None,
+                running: None,
+                #[cfg(feature = "serve")]
+                pages,
+            });
         }
         for name in Config::unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
             tracing::warn!("flamewatch: {name} is not a variable of ours; is it misspelt?");
@@ -85,7 +113,7 @@ impl Agent {
         let claim = Claim::take()?;
         crate::gauge::set_limit(config.memory_limit);
         let port = port::open(&config)?;
-        let address = port.as_ref().map(port::Port::address);
+        let address = port.as_ref().and_then(port::Port::address);
         #[cfg(feature = "inbound")]
         let inbound = crate::inbound::Inbound::open(&config)?;
         #[cfg(not(feature = "inbound"))]
@@ -93,6 +121,8 @@ impl Agent {
             tracing::warn!("flamewatch: nobody is let in on {address}, built without the `inbound` feature");
         }
         let watchroom = Watchroom::open(config, extras, port)?;
+        #[cfg(feature = "serve")]
+        let watchroom = watchroom.mounted(mount);
         #[cfg(feature = "inbound")]
         let watchroom = watchroom.letting_in(inbound);
         let stop = Arc::new(Notify::new());
@@ -102,7 +132,12 @@ impl Agent {
             .name("flamewatch-agent".to_owned())
             .spawn(move || run(watchroom, &stopped, &ends, claim))
             .map_err(|error| Error::new(ErrorKind::Io, "cannot start the agent's thread").because(error))?;
-        Ok(Self { address, running: Some(Running { stop, ended }) })
+        Ok(Self {
+            address,
+            running: Some(Running { stop, ended }),
+            #[cfg(feature = "serve")]
+            pages,
+        })
     }
 }
 

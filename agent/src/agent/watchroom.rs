@@ -10,13 +10,15 @@ use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::builder::Extras;
-use crate::config::Config;
+use crate::config::{Bind, Config};
 use crate::desk::{Desk, Identity};
 use crate::export::{Exporter, Number};
 #[cfg(feature = "inbound")]
 use crate::inbound::{Gate, Inbound};
 use crate::meter;
 use crate::profile::Profile;
+#[cfg(feature = "serve")]
+use crate::serve;
 use crate::sink::{self, Delivery};
 use crate::watch::Verdict;
 
@@ -35,7 +37,7 @@ use super::lookout::{Lookout, Reading};
 use super::newsroom::Newsroom;
 use super::outlets;
 use super::plateaus::Known;
-use super::port::Port;
+use super::port::{Limits, Port};
 use super::restraint;
 use super::rules;
 
@@ -57,6 +59,8 @@ pub(super) struct Watchroom {
     desk: Arc<Desk>,
     deliveries: Arc<Vec<Delivery>>,
     port: Option<Port>,
+    #[cfg(feature = "serve")]
+    mount: Option<serve::Mount>,
     #[cfg(feature = "inbound")]
     inbound: Option<Inbound>,
     #[cfg(feature = "inbound")]
@@ -103,15 +107,19 @@ impl Watchroom {
                 "flamewatch: the rule `{rule}` is on a gauge that nobody reads; it will never fire"
             );
         }
-        let identity = Identity::of(&config.service, config.version.as_deref());
+        let identity =
+            Identity::of(&config.service, config.version.as_deref()).built_from(config.revision.as_deref());
         let window = rules::growth_window(&config);
         let baselines =
             ["heap", "goroutine", "lasting", "threadcreate"].map(|kind| Baseline::new(kind, window)).to_vec();
         let looker = config.leaks.then(|| Looker::new(equipment.ledger(config.leak_timescale)));
-        // Without a port of ours a link would lead to somebody else's.
-        let url = port
-            .as_ref()
-            .map(|port| config.url.clone().unwrap_or_else(|| format!("http://{}", port.address())));
+        let url = match &port {
+            Some(port) => config.url.clone().or_else(|| port.url()),
+            // The pages are in a server of the service's own.
+            None if matches!(config.bind, Bind::Off) => config.url.clone(),
+            // The port could not be had: a link would lead to somebody else's.
+            None => None,
+        };
         let desk = Desk::new(equipment.sources(), identity)
             .looking_in(config.debug_dir.as_deref())
             .serving(equipment.runtime(), equipment.on_jemalloc())
@@ -138,6 +146,8 @@ impl Watchroom {
             late: 0,
             deliveries,
             port,
+            #[cfg(feature = "serve")]
+            mount: None,
             #[cfg(feature = "inbound")]
             inbound: None,
             #[cfg(feature = "inbound")]
@@ -149,6 +159,12 @@ impl Watchroom {
             panics: 0,
             config,
         })
+    }
+
+    /// The same with the pages in a server of the service's own.
+    #[cfg(feature = "serve")]
+    pub(super) fn mounted(self, mount: serve::Mount) -> Self {
+        Self { mount: Some(mount), ..self }
     }
 
     /// The same with a socket through which profiles can be asked for.
@@ -167,7 +183,19 @@ impl Watchroom {
             any(target_arch = "x86_64", target_arch = "aarch64")
         ))]
         let _watchdog = self.equipment.watch_workers(&self.config, &self.desk);
-        let port = self.port.take().map(|port| tokio::spawn(port.answer(self.desk.clone(), closing.clone())));
+        let limits = Limits::default();
+        #[cfg(feature = "serve")]
+        if let Some(mount) = self.mount.take() {
+            let (desk, token) =
+                (self.desk.clone(), self.config.token.as_ref().map(|secret| secret.0.clone()));
+            let (limits, closing) = (limits.clone(), closing.clone());
+            let stop = async move { closing.notified().await };
+            tokio::spawn(serve::run_mounted(mount, desk, token, limits, stop));
+        }
+        let port = self
+            .port
+            .take()
+            .map(|port| tokio::spawn(port.answer(self.desk.clone(), limits, closing.clone())));
         let desk = self.desk.clone();
         let mut legacy = std::pin::pin!(desk.store().legacy());
         let mut inherited = false;
@@ -199,6 +227,7 @@ impl Watchroom {
             }
         }
         self.newsroom.close().await;
+        closing.notify_waiters();
         closing.notify_one();
         let (desk, deliveries) = (self.desk.clone(), self.deliveries.clone());
         let written = tokio::task::spawn_blocking(move || {
@@ -319,10 +348,11 @@ impl Watchroom {
     fn announce(&self) {
         self.desk
             .set_board(outlets::shown(self.deliveries.iter().map(Delivery::status).collect()), Vec::new());
-        let port = self
-            .url
-            .as_deref()
-            .map_or_else(|| "no debug port".to_owned(), |url| format!("{url}/debug/pprof/"));
+        let port = match (&self.url, &self.port) {
+            (Some(url), _) => format!("{url}/debug/pprof/"),
+            (None, Some(port)) => format!("debug port at {port}"),
+            (None, None) => "no debug port".to_owned(),
+        };
         let sinks: Vec<String> = self.deliveries.iter().map(|delivery| delivery.status().name).collect();
         let sinks = if sinks.is_empty() { "nowhere".to_owned() } else { sinks.join(", ") };
         tracing::info!("flamewatch: watching {}; {port}; alerts go to {sinks}", self.config.service);

@@ -5,6 +5,8 @@ mod cgroup;
 #[cfg(feature = "__agent")]
 mod cpu_share;
 #[cfg(feature = "__agent")]
+mod discreet;
+#[cfg(feature = "__agent")]
 mod footprint;
 #[cfg(feature = "heap")]
 mod heap;
@@ -29,6 +31,8 @@ use crate::Unit;
 
 #[cfg(feature = "__agent")]
 pub use cpu_share::CpuShare;
+#[cfg(feature = "__agent")]
+pub(crate) use discreet::Discreet;
 #[cfg(feature = "__agent")]
 pub(crate) use footprint::{Footprint, headroom};
 #[cfg(feature = "heap")]
@@ -64,7 +68,8 @@ pub trait Gauge: Send {
     /// Reads it now.
     ///
     /// # Errors
-    /// Whatever kept it from being read. The agent shows it, and asks again later, less often.
+    /// Whatever kept it from being read. The agent shows its kind, or the words of the system, but not words of the
+    /// service's, which may hold what must stay secret; and it asks again later, less often.
     fn read(&mut self) -> io::Result<f64>;
 
     /// The profile that explains this number when it is too high: `heap`, `goroutine`, `threadcreate`, `profile`.

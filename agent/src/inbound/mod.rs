@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{self, Receiver};
 
 use crate::config::Config;
 use crate::serve::accept;
+use crate::serve::listener::Listener;
 use crate::{Error, ErrorKind};
 
 pub(crate) use gate::{Counts, Gate, Turn};
@@ -85,7 +86,7 @@ impl Inbound {
         let doors = Doors { slash: self.slash, trigger: self.trigger, gate: self.gate, orders };
         let work = async move {
             match tokio::net::TcpListener::from_std(self.listener) {
-                Ok(listener) => accept::serve(listener, doors::router(doors), stop).await,
+                Ok(listener) => accept::serve(Listener::Tcp(listener), doors::router(doors), stop).await,
                 Err(error) => tracing::error!("flamewatch: the inbound socket cannot be served: {error}"),
             }
         };

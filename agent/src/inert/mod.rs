@@ -73,7 +73,22 @@ impl Builder {
     }
 
     /// Does nothing in this build.
+    pub fn revision(self, _revision: impl Into<String>) -> Self {
+        self
+    }
+
+    /// Does nothing in this build.
     pub fn bind(self, _address: SocketAddr) -> Self {
+        self
+    }
+
+    /// Does nothing in this build.
+    pub fn bind_unix(self, _path: impl Into<PathBuf>) -> Self {
+        self
+    }
+
+    /// Does nothing in this build.
+    pub fn tls(self, _certificate: impl Into<PathBuf>, _key: impl Into<PathBuf>) -> Self {
         self
     }
 

@@ -68,7 +68,8 @@ pub struct Function {
     pub file: String,
     /// The line, 0 when unknown.
     pub line: u32,
-    /// The code address this frame was named from, 0 when it never had one.
+    /// The code address this frame was named from, 0 when it never had one. Of a caller it lies within the call
+    /// ([`Addr::lookup`](super::Addr::lookup)), as readers of pprof expect it.
     pub address: u64,
     /// True when the next outer frame is the function this one was inlined into, at the same address.
     pub inlined: bool,

@@ -38,7 +38,8 @@ fn block<'p>(stack: &Stack<'p>, numbers: &mut indexmap::IndexSet<&'p Frame>) -> 
     let mut lines = Vec::new();
     for frame in stack.frames() {
         let mut address =
-            |known: u64| if known > 0 { known } else { numbers.insert_full(frame).0 as u64 + 1 };
+            // Readers take one byte off again, as of what a call returns to.
+            |known: u64| if known > 0 { known + 1 } else { numbers.insert_full(frame).0 as u64 + 1 };
         match frame {
             Frame::Label { key, value } => labels.push(format!("{}:{}", quoted(key), quoted(value))),
             Frame::Address(raw) => lines.push((raw.raw(), None)),
@@ -53,7 +54,7 @@ fn block<'p>(stack: &Stack<'p>, numbers: &mut indexmap::IndexSet<&'p Frame>) -> 
 }
 
 /// A line such as `# 0x1 shop::import+0x0 shop/src/orders.rs:88` for each frame, set in columns by tabs.
-fn frames(lines: &[(u64, Option<&Function>)]) -> String {
+pub(super) fn frames(lines: &[(u64, Option<&Function>)]) -> String {
     let cells: Vec<[String; 3]> = lines
         .iter()
         .map(|(address, function)| {

@@ -12,6 +12,8 @@ pub(crate) mod exposition;
 mod folded;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port speaks Go's text"))]
 mod goroutine;
+#[cfg(feature = "serve")]
+mod heap;
 #[cfg(feature = "flamegraph")]
 mod hue;
 mod json;
@@ -165,6 +167,15 @@ impl Format {
                 .because(error)
         })
     }
+}
+
+/// `profile`, which is of memory, in Go's text.
+#[cfg(feature = "serve")]
+pub(crate) fn heap(profile: &Profile, raw: bool) -> Result<String, Error> {
+    let text = heap::write(&shown::of(profile, raw));
+    text.map_err(|error| {
+        Error::new(ErrorKind::Io, "cannot write the heap profile as Go's text").because(error)
+    })
 }
 
 /// The top `rows` functions of `profile`.

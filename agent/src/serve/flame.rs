@@ -132,7 +132,7 @@ pub(super) async fn show(
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let body = format!(
         "{}<div id=\"flame\" data-source=\"{}\"{}></div>{}",
-        links(&subject, &port.base(host)),
+        links(&subject, &port.command(host)),
         Escaped(&subject.with("owners=1")),
         hints(&port, &subject, &ask)?,
         include_str!("viewer/flame.html"),
@@ -188,7 +188,7 @@ fn hints(port: &Port, subject: &Subject, ask: &Ask) -> Result<String, Refusal> {
 }
 
 /// The other forms of the same, which need no script.
-fn links(subject: &Subject, base: &str) -> String {
+fn links(subject: &Subject, command: &str) -> String {
     let link = |href: &str, words: &str| format!("<a href=\"{}\">{words}</a> ", Escaped(href));
     let mut links = link(&format!("/debug/top?{}", subject.own_query), &format!("top {ROWS}"));
     if cfg!(feature = "flamegraph") {
@@ -201,7 +201,7 @@ fn links(subject: &Subject, base: &str) -> String {
         "" => String::new(),
         why => format!("<p>{}</p>", Escaped(why)),
     };
-    let command = format!("go tool pprof '{base}{}'", subject.with(""));
+    let command = format!("{command}{}'", subject.with(""));
     format!(
         "{why}<noscript><p>The flame graph is drawn by a script; these need none:</p></noscript>\
          <p class=\"links\">{links}<code class=\"command\">{}</code></p>",

@@ -27,20 +27,20 @@ const REST: &str = "<h2>others</h2><p class=\"quiet\"><code>mutex</code>, <code>
 
 pub(super) async fn show(State(port): State<Arc<Port>>, headers: HeaderMap) -> Response {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let profiles = profiles(port.desk.sources(), &port.base(host));
+    let profiles = profiles(port.desk.sources(), &port.command(host));
     answer::ok(
         HTML,
         scripted("profiles", &format!("<h2 class=\"unseen\">collected</h2>{profiles}{REST}"), &[]),
     )
 }
 
-/// Every one of `sources`, asked for at `base`.
-pub(super) fn profiles(sources: &[Arc<dyn Source>], base: &str) -> String {
-    let sections: String = sources.iter().map(|source| section(source.as_ref(), base)).collect();
+/// Every one of `sources`, asked for by `command`.
+pub(super) fn profiles(sources: &[Arc<dyn Source>], command: &str) -> String {
+    let sections: String = sources.iter().map(|source| section(source.as_ref(), command)).collect();
     format!("<div class=\"profiles\">{sections}</div>")
 }
 
-fn section(source: &dyn Source, base: &str) -> String {
+fn section(source: &dyn Source, command: &str) -> String {
     let (name, about) = (Escaped(source.name()), Escaped(source.about()));
     let count = source
         .count()
@@ -51,7 +51,8 @@ fn section(source: &dyn Source, base: &str) -> String {
     let links = if source.windowed() { String::new() } else { links(&path, source.name()) };
     let form = form(&path, source.name(), source.windowed());
     let seconds = if source.windowed() { format!("?seconds={OFFERED_SECONDS}") } else { String::new() };
-    let command = format!("go tool pprof '{}{path}{seconds}'", Escaped(base));
+    let command = format!("{command}{path}{seconds}'");
+    let command = Escaped(&command);
     format!(
         "<article class=\"profile\"><h3>{name}{count}</h3><p>{about}{detail}</p><div class=\"ways\">{links}{form}\
          <code class=\"command\">{command}</code></div></article>\n"

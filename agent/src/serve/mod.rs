@@ -11,16 +11,21 @@ mod flame;
 mod history;
 mod index;
 mod leaks;
+pub(crate) mod listener;
 mod lists;
+pub(crate) mod local;
 mod memory;
 mod metrics;
 mod overview;
 mod page;
+mod pages;
 mod profiles;
 mod sheets;
 mod snapshots;
 mod symbol;
 mod threads;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 mod viewer;
 
 use std::future::Future;
@@ -29,14 +34,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 pub(crate) use access::Access;
 use answer::{Refusal, TEXT};
+use listener::{Listener, Way};
+pub use pages::Pages;
+pub(crate) use pages::{Mount, mount};
 
 use crate::desk::Desk;
 
@@ -47,36 +55,64 @@ const COLLECTIONS: usize = 4;
 struct Port {
     desk: Arc<Desk>,
     access: Access,
+    way: Way,
     collections: Arc<Semaphore>,
     /// One at a time: scrapers wait for each other.
     scrapes: Arc<Semaphore>,
 }
 
-/// Serves the debug port on `listener` until `stop`. Whoever bound it has asked [`Access::check`] first.
-pub(crate) async fn run(
-    listener: TcpListener,
-    desk: Arc<Desk>,
-    access: Access,
-    stop: impl Future<Output = ()>,
-) {
-    accept::serve(listener, router(desk, access), stop).await;
+/// What is asked for at a time, over all ways in.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    collections: Arc<Semaphore>,
+    scrapes: Arc<Semaphore>,
 }
 
-impl Port {
-    /// Where the port is asked, as a command would say it: with the token's place where one is needed.
-    fn base(&self, host: &str) -> String {
-        let user = if self.access.is_guarded() { "x:$TOKEN@" } else { "" };
-        format!("http://{user}{host}")
+impl Default for Limits {
+    fn default() -> Self {
+        Self { collections: Arc::new(Semaphore::new(COLLECTIONS)), scrapes: Arc::new(Semaphore::new(1)) }
     }
 }
 
-fn router(desk: Arc<Desk>, access: Access) -> Router {
-    let port = Arc::new(Port {
-        desk,
-        access,
-        collections: Arc::new(Semaphore::new(COLLECTIONS)),
-        scrapes: Arc::new(Semaphore::new(1)),
-    });
+/// Serves the debug port on `listener` until `stop`. Whoever bound it has asked [`Access::check`] first.
+pub(crate) async fn run(
+    listener: Listener,
+    desk: Arc<Desk>,
+    access: Access,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    let router = router(desk, access, limits, listener.way());
+    accept::serve(listener, router, stop).await;
+}
+
+/// Answers what comes by [`Pages`] until `stop`: under any name, and to those alone who know `token`.
+pub(crate) async fn run_mounted(
+    mount: Mount,
+    desk: Arc<Desk>,
+    token: Option<String>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    mount.answer(router(desk, Access::mounted(token), limits, Way::Http), stop).await;
+}
+
+impl Port {
+    /// The command that asks the port, up to the path, which a quote ends: with the token's place where one is needed.
+    fn command(&self, host: &str) -> String {
+        let user = if self.access.is_guarded() { "x:$TOKEN@" } else { "" };
+        match &self.way {
+            Way::Http => format!("go tool pprof 'http://{user}{host}"),
+            Way::Https => format!("go tool pprof 'https://{user}{host}"),
+            // It speaks to no unix socket.
+            Way::File(path) => format!("curl -OJ --unix-socket '{}' 'http://{user}{host}", path.display()),
+        }
+    }
+}
+
+fn router(desk: Arc<Desk>, access: Access, limits: Limits, way: Way) -> Router {
+    let Limits { collections, scrapes } = limits;
+    let port = Arc::new(Port { desk, access, way, collections, scrapes });
     let temporary = |to: &'static str| get(move || async move { Redirect::temporary(to) });
     Router::new()
         .route("/", temporary("/debug/"))
@@ -118,7 +154,8 @@ fn router(desk: Arc<Desk>, access: Access) -> Router {
 async fn gate(State(port): State<Arc<Port>>, request: Request, next: Next) -> Response {
     let response = match port.access.admit(&request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        // The connection ends, too: who may not ask keeps no seat.
+        Err(refusal) => ([(CONNECTION, "close")], refusal).into_response(),
     };
     answer::dressed(response)
 }

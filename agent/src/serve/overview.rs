@@ -44,7 +44,7 @@ pub(super) async fn show(State(port): State<Arc<Port>>, headers: HeaderMap) -> R
     let mut body = state(&wrongs);
     body += &cards(&charts);
     body += "<h2>profiles</h2>";
-    body += &index::profiles(port.desk.sources(), &port.base(host));
+    body += &index::profiles(port.desk.sources(), &port.command(host));
     body += TABLES;
     body += &process(&about, &charts);
     answer::ok(HTML, scripted("overview", &body, &["charts.js"]))

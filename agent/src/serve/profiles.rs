@@ -34,6 +34,12 @@ const NEEDED: [&str; 5] = ["heap", "allocs", "profile", "threads", "wall"];
 /// The names of the profile that Go prints in a text of its own.
 const TASKS: [&str; 2] = ["goroutine", "tasks"];
 
+/// The names of the profiles that Go prints so, too.
+const MEMORY: [&str; 2] = ["heap", "allocs"];
+
+/// Why a profile was taken that somebody asked us for. Not the whole of what was asked: a query can hold a secret.
+const TRIGGER: &str = "trigger: asked for at the debug port";
+
 /// How many stacks [`Format::Folded`] leaves out.
 const OMITTED: HeaderName = HeaderName::from_static("x-flamewatch-omitted");
 
@@ -112,7 +118,7 @@ impl Wanted {
     async fn collect(&self, desk: &Desk, window: Window) -> Result<Profile, Error> {
         match self {
             Self::Source { name, .. } => desk.collect(name, window).await,
-            Self::Nothing(name) => Ok(nothing(name)),
+            Self::Nothing(name) => Ok(desk.signed(nothing(name))),
         }
     }
 }
@@ -135,7 +141,11 @@ pub(super) async fn show(
     if TASKS.contains(&&*name) && ask.debug == 1 && ask.format() == Format::Text && ask.base.is_none() {
         return as_goroutines(profile, permit).await;
     }
-    let profile = as_asked(profile, &name);
+    if MEMORY.contains(&&*name) && ask.debug > 0 && ask.format() == Format::Text {
+        return as_memory(as_asked(profile, &name), ask.raw, permit).await;
+    }
+    let mut profile = as_asked(profile, &name);
+    profile.comments.push(TRIGGER.to_owned());
     let file = file_name(&name, &wanted, &ask);
     drawn(profile, &ask, None, &file, permit).await
 }
@@ -210,6 +220,16 @@ async fn as_goroutines(profile: Profile, permit: OwnedSemaphorePermit) -> Result
         text
     });
     Ok(answer::ok(TEXT, text.await?))
+}
+
+/// `profile` as Go prints its heap.
+async fn as_memory(profile: Profile, raw: bool, permit: OwnedSemaphorePermit) -> Result<Response, Refusal> {
+    let text = on_quiet_thread(move || {
+        let text = render::heap(&profile, raw);
+        drop(permit);
+        text
+    });
+    Ok(answer::ok(TEXT, text.await??))
 }
 
 fn draw(profile: &Profile, format: Format, options: &Options) -> Result<(Vec<u8>, Option<String>), Error> {

@@ -108,7 +108,7 @@ impl Port {
         let profile = on_worker(move || read(&snapshot)).await?;
         match (named, foreign) {
             (true, _) => Ok(profile),
-            (false, false) => self.desk.name(profile).await,
+            (false, false) => self.desk.name_kept(profile).await,
             (false, true) => self.desk.name_of_another_run(profile).await,
         }
     }

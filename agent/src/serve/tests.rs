@@ -3,11 +3,15 @@
 mod alerts;
 mod clients;
 mod doctor;
+mod doors;
+mod fuzz;
 mod limits;
 mod lists;
 mod modules;
+mod mounted;
 mod pages;
 mod profiles;
+mod security;
 mod viewer;
 
 use std::io::{Read, Write};
@@ -20,7 +24,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::Access;
+use super::{Access, Limits, Listener};
+use crate::config::Place;
 use crate::desk::{Chart, Desk, Identity, Mark};
 use crate::doctor::Report;
 use crate::profile::{Frame, Function, Profile, ValueType};
@@ -41,6 +46,14 @@ struct Fake {
     windowed: bool,
     asked: AtomicUsize,
     left: AtomicUsize,
+    crowd: Arc<Crowd>,
+}
+
+/// How many sources are asked what is there now, at this moment and at most.
+#[derive(Default)]
+struct Crowd {
+    now: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl Source for Fake {
@@ -64,6 +77,12 @@ impl Source for Fake {
         let asked = self.asked.fetch_add(1, Ordering::SeqCst);
         if self.name == "broken" {
             return Err(Error::new(ErrorKind::Unsupported, "cannot profile").because("no allocator"));
+        }
+        if !self.windowed {
+            let now = self.crowd.now.fetch_add(1, Ordering::SeqCst) + 1;
+            self.crowd.most.fetch_max(now, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(20));
+            self.crowd.now.fetch_sub(1, Ordering::SeqCst);
         }
         if !window.wait() {
             self.left.fetch_add(1, Ordering::SeqCst);
@@ -97,11 +116,90 @@ fn snapshot(id: &str, kind: &str, mib: i64) -> Snapshot {
 }
 
 /// A port of its own, on a thread with a runtime of one thread, as the agent runs it.
-struct Server {
-    address: SocketAddr,
+struct Running {
+    place: Place,
     sources: Vec<Arc<Fake>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// One that listens where `open` says, which is called in its runtime.
+    fn start(token: Option<&str>, open: impl FnOnce() -> (Listener, Place) + Send + 'static) -> Self {
+        Self::filled(token, |_| (), open)
+    }
+
+    fn filled(
+        token: Option<&str>,
+        fill: impl FnOnce(&Desk),
+        open: impl FnOnce() -> (Listener, Place) + Send + 'static,
+    ) -> Self {
+        let crowd = Arc::<Crowd>::default();
+        let fake =
+            |name, windowed| Arc::new(Fake { name, windowed, crowd: crowd.clone(), ..Fake::default() });
+        let sources = ["heap", "tasks", "threads", "broken"]
+            .map(|name| fake(name, false))
+            .into_iter()
+            .chain([fake("profile", true)])
+            .collect::<Vec<_>>();
+        let desk = Arc::new(desk(&sources));
+        fill(&desk);
+        Self::of(desk, sources, token, open)
+    }
+
+    fn of(
+        desk: Arc<Desk>,
+        sources: Vec<Arc<Fake>>,
+        token: Option<&str>,
+        open: impl FnOnce() -> (Listener, Place) + Send + 'static,
+    ) -> Self {
+        let token = token.map(str::to_owned);
+        let (stop, stopped) = oneshot::channel();
+        let (bound, place) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let (listener, place) = open();
+                bound.send(place.clone()).expect("the test waits");
+                let stop = async { drop(stopped.await) };
+                super::run(listener, desk, Access::new(&place, token, []), Limits::default(), stop).await;
+            });
+        });
+        let place = place.recv().expect("the port is bound");
+        Self { place, sources, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// How many sources were asked what is there now at the same time, at most.
+    fn at_once(&self) -> usize {
+        self.sources.iter().map(|source| source.crowd.most.load(Ordering::SeqCst)).max().unwrap_or(0)
+    }
+
+    fn connect(&self) -> TcpStream {
+        let Place::Tcp(address) = self.place else { panic!("{} is no address", self.place) };
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+        stream
+    }
+
+    fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the port ends well");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// One on a free TCP port.
+struct Server {
+    running: Running,
+    address: SocketAddr,
 }
 
 impl Server {
@@ -125,41 +223,31 @@ impl Server {
     }
 
     fn with(token: Option<&str>, fill: impl FnOnce(&Desk)) -> Self {
-        let fake = |name, windowed| Arc::new(Fake { name, windowed, ..Fake::default() });
-        let sources =
-            vec![fake("profile", true), fake("heap", false), fake("tasks", false), fake("broken", false)];
-        let desk = Arc::new(desk(&sources));
-        fill(&desk);
-        Self::of(desk, sources, token)
+        let (address, open) = Self::open();
+        Self { running: Running::filled(token, fill, open), address }
     }
 
     fn of(desk: Arc<Desk>, sources: Vec<Arc<Fake>>, token: Option<&str>) -> Self {
-        let token = token.map(str::to_owned);
-        let (stop, stopped) = oneshot::channel();
-        let (bound, address) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-                let address = listener.local_addr().expect("an address");
-                bound.send(address).expect("the test waits");
-                let stop = async { drop(stopped.await) };
-                super::run(listener, desk, Access::new(address, token, []), stop).await;
-            });
-        });
-        let address = address.recv().expect("the port is bound");
-        Self { address, sources, stop: Some(stop), thread: Some(thread) }
+        let (address, open) = Self::open();
+        Self { running: Running::of(desk, sources, token, open), address }
+    }
+
+    /// A free port, and how to listen on it.
+    fn open() -> (SocketAddr, impl FnOnce() -> (Listener, Place) + Send + 'static) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("a flag");
+        let address = listener.local_addr().expect("an address");
+        let open =
+            move || (Listener::Tcp(TcpListener::from_std(listener).expect("a runtime")), Place::Tcp(address));
+        (address, open)
     }
 
     fn source(&self, name: &str) -> &Fake {
-        self.sources.iter().find(|source| source.name == name).expect("a source")
+        self.running.sources.iter().find(|source| source.name == name).expect("a source")
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
-        stream
+        self.running.connect()
     }
 
     /// Sends the head of a request and leaves the answer to be read.
@@ -184,21 +272,23 @@ impl Server {
         Answer::read(self.send(method, path, headers, body))
     }
 
+    /// What a reader is answered, which must be fit for all of them.
+    #[track_caller]
     fn get(&self, path: &str) -> Answer {
-        self.request("GET", path, &[], b"")
+        let answer = self.request("GET", path, &[], b"");
+        if answer.status != 0 {
+            let lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+            let headers: Vec<_> =
+                lines.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+            let (status, body) = (answer.status, &*answer.body);
+            let held = flamewatch_contract::Answer { target: path, status, headers: &headers, body };
+            flamewatch_contract::check_answer(&held, flamewatch_contract::Origin::Test);
+        }
+        answer
     }
 
     fn stop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("the port ends well");
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
+        self.running.stop();
     }
 }
 
@@ -237,7 +327,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn read(mut stream: TcpStream) -> Self {
+    fn read(mut stream: impl Read) -> Self {
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(bytes.len());

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 #[cfg(feature = "cpu")]
 use crate::profile::Addr;
-use crate::profile::Profile;
+use crate::profile::{Profile, Unit, ValueType};
 
 #[cfg(feature = "cpu")]
 pub use cpu::{Cpu, Engine, Options as CpuOptions};
@@ -186,6 +186,18 @@ impl Drop for WindowGuard {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// An empty profile `kind` whose one value is a count called `value`, counted one by one.
+fn counting(kind: &'static str, value: &'static str) -> Profile {
+    let mut profile = Profile::new(kind, [ValueType::new(value, Unit::Count)]);
+    profile.period = every_one(&profile);
+    profile
+}
+
+/// The period of a profile that counts everything: one of its first value, as Go has it.
+fn every_one(profile: &Profile) -> Option<(ValueType, u64)> {
+    profile.values().first().map(|value| (value.clone(), 1))
 }
 
 /// Lets the calling thread be sampled from now on, if somebody samples.

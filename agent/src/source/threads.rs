@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 
 use super::thread::{OWN, Stat};
-use super::{Source, Window};
-use crate::profile::{Frame, Function, Profile, Unit, ValueType};
+use super::{Source, Window, counting};
+use crate::profile::{Frame, Function, Profile};
 use crate::{Error, ErrorKind};
 
 /// The most threads looked at, 5 µs each; those past it are counted as dropped.
@@ -44,7 +44,7 @@ impl Source for Threads {
 }
 
 fn collect(directory: &Path) -> io::Result<Profile> {
-    let mut profile = Profile::new("threadcreate", [ValueType::new("threadcreate", Unit::Count)]);
+    let mut profile = counting("threadcreate", "threadcreate");
     let mut own = 0_u64;
     for (index, entry) in std::fs::read_dir(directory)?.enumerate() {
         if index >= MAX_THREADS {

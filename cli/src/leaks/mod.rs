@@ -12,7 +12,6 @@ mod snapshot;
 mod text;
 
 use std::fs;
-use std::io::Write as _;
 use std::time::UNIX_EPOCH;
 
 use crate::failure::Failure;
@@ -22,7 +21,7 @@ use crate::options::{Format, Leaks};
 use crate::profile::Profile;
 use crate::stacks::Stacks;
 use crate::unnamed::Account;
-use crate::{fill, heap, output};
+use crate::{collapsed, fill, heap, output};
 use collected::Collected;
 use report::Report;
 use snapshot::{About, Values};
@@ -32,7 +31,7 @@ const MAX_SNAPSHOTS: usize = 1000;
 
 /// Does what the command line says. True when a place may leak.
 pub(crate) fn run(options: &Leaks) -> Result<bool, Failure> {
-    let finder = Finder::new(&options.naming)?;
+    let finder = Finder::new(&options.manner.naming)?;
     if options.files.len() > MAX_SNAPSHOTS {
         return Err(Failure::usage(format!(
             "more than {MAX_SNAPSHOTS} snapshots: give every second, or fewer"
@@ -50,15 +49,11 @@ pub(crate) fn run(options: &Leaks) -> Result<bool, Failure> {
     let report = Report::new(collected, &snapshots, ordered);
     let written =
         if options.json { json::write(&report, options.top) } else { text::write(&report, options.top) };
-    output::write(written.as_bytes(), options.output.as_deref())?;
-    // With standard error closed there is nobody to tell.
-    let mut err = std::io::stderr();
-    for warning in &report.warnings {
-        let _ = writeln!(err, "warning: {warning}");
-    }
-    if !options.quiet {
-        let _ = err.write_all(account.message(&finder).as_bytes());
-    }
+    let warnings = report.warnings.iter().map(|warning| format!("warning: {warning}\n"));
+    // These are about the answer, and are told even to those who want to hear of no names.
+    output::write(written.as_bytes(), options.manner.output.as_deref())?;
+    output::say(&warnings.collect::<String>());
+    output::say_lacking(&options.manner, &account.message(&finder));
     Ok(report.may_leak())
 }
 
@@ -73,9 +68,11 @@ fn add(
     let mut profile = match input.format() {
         Some(Format::Pprof) => Profile::decode(&input.bytes)?,
         Some(Format::Heap) => heap::read(&input.bytes)?,
-        _ => return Err(Failure::new("it is neither a pprof profile nor a heap_v2 dump")),
+        Some(Format::Folded) => collapsed::read(&input.bytes)?,
+        _ => return Err(Failure::new("it is neither a pprof profile, a heap_v2 dump nor collapsed stacks")),
     };
-    let values = Values::of(&profile)?;
+    let is_folded = input.format() == Some(Format::Folded);
+    let values = if is_folded { Values::of_folded(&profile)? } else { Values::of(&profile)? };
     let about = About::of(&input.name, &input.bytes, &profile, values, || modified(&input.name))?;
     let filled = fill::fill(&mut profile, finder);
     account.add(&filled.answer, &profile.modules, &filled.covered);

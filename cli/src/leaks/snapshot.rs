@@ -88,6 +88,13 @@ impl Values {
         Ok(values)
     }
 
+    /// Those of collapsed stacks, which have one value and do not say of what: whoever gives them here means bytes in use.
+    pub(super) fn of_folded(profile: &Profile) -> Result<Self, Failure> {
+        let values =
+            Self { held: 0, objects: None, allocated: None, period: USUAL_PERIOD, period_is_usual: true };
+        values.check(profile).map(|()| values)
+    }
+
     /// Bytes in use, objects in use and bytes ever allocated of a sample.
     pub(super) fn read(self, sample: &proto::Sample) -> (f64, Option<f64>, f64) {
         let at = |index: usize| sample.value.get(index).map_or(0.0, |value| *value as f64);

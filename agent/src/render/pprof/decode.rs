@@ -18,7 +18,7 @@ const MAX_INPUT: usize = 16 << 20;
 
 /// The deepest stack kept; the frames outside it are cut off and the stack is counted as truncated.
 /// Times the most stacks of a profile and four bytes, 256 MB.
-const MAX_DEPTH: usize = 1024;
+const MAX_DEPTH: usize = 1000;
 
 /// The most bytes of names, counted once for each line that bears them.
 const MAX_NAMES: usize = 64 << 20;

@@ -42,15 +42,19 @@ const ERROR: &str = "sampling error: ";
 
 /// Writes `profile`, with fields of our own for our viewer if `owners`.
 pub(super) fn write(profile: &Profile, owners: bool, out: &mut dyn Write) -> io::Result<()> {
+    let raw = encode(profile, owners).encode_to_vec();
+    #[cfg(test)]
+    tests::sound(&raw, owners);
     let mut gzip = GzEncoder::new(out, Compression::default());
-    gzip.write_all(&encode(profile, owners).encode_to_vec())?;
+    gzip.write_all(&raw)?;
     gzip.finish().map(drop)
 }
 
 fn encode(profile: &Profile, owners: bool) -> proto::Profile {
     let mut writer = Writer::new(profile, owners);
     let mut stacks: Vec<Stack<'_>> = profile.iter().collect();
-    stacks.sort_by_key(|stack| Reverse(stack.value(profile.default_value).unsigned_abs()));
+    // What was merged before, in a profile that was read back, is merged again before anything else is.
+    stacks.sort_by_key(|stack| (is_other(stack), Reverse(stack.value(profile.default_value).unsigned_abs())));
     let room = if stacks.len() > MAX_SAMPLES { MAX_SAMPLES - 1 } else { MAX_SAMPLES };
     let fit = stacks.iter().take(room).take_while(|stack| writer.fits(stack)).count();
     if let Some(rest @ [_, ..]) = stacks.get(fit..) {
@@ -62,6 +66,13 @@ fn encode(profile: &Profile, owners: bool) -> proto::Profile {
         ));
     }
     writer.finish()
+}
+
+/// Whether `stack` already stands for those past the bounds.
+fn is_other(stack: &Stack<'_>) -> bool {
+    let mut frames = stack.frames();
+    let only = frames.next().filter(|_| frames.next().is_none());
+    only.is_some_and(|frame| matches!(frame, Frame::Named(function) if function.name == OTHER))
 }
 
 struct Writer<'p> {
@@ -189,9 +200,13 @@ impl<'p> Writer<'p> {
         let mut labels: Vec<proto::Label> = Vec::new();
         for frame in stack.frames() {
             let Frame::Label { key, value } = frame else { continue };
-            let [key, text] = [&**key, &**value].map(|text| self.tables.string(text));
-            if key != 0 && text != 0 && labels.iter().all(|label| label.key != key) {
-                labels.push(proto::Label { key, text, ..proto::Label::default() });
+            if key.is_empty() || value.is_empty() {
+                continue;
+            }
+            // Only what is written gets a place among the strings.
+            let key = self.tables.string(key);
+            if labels.iter().all(|label| label.key != key) {
+                labels.push(proto::Label { key, text: self.tables.string(value), ..proto::Label::default() });
             }
         }
         labels

@@ -1,6 +1,6 @@
 //! The contract of the readers, and the way there and back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
@@ -78,37 +78,13 @@ fn profiles() -> impl Strategy<Value = Profile> {
     })
 }
 
-/// Everything Parca, Pyroscope and `go tool pprof` check before they take a profile.
-fn sound(message: &proto::Profile) {
-    assert_eq!(message.string_table.first().map(String::as_str), Some(""));
-    let distinct: BTreeSet<_> = message.string_table.iter().collect();
-    assert_eq!(distinct.len(), message.string_table.len(), "a string twice");
-    fn ids(ids: impl Iterator<Item = u64>) {
-        ids.zip(1..).for_each(|(id, expected)| assert_eq!(id, expected));
-    }
-    ids(message.mapping.iter().map(|mapping| mapping.id));
-    ids(message.location.iter().map(|location| location.id));
-    ids(message.function.iter().map(|function| function.id));
-    let string = |index: i64| &message.string_table[usize::try_from(index).expect("an index")];
-    for function in &message.function {
-        let (name, system_name) = (string(function.name), string(function.system_name));
-        assert_ne!(name, system_name);
-    }
-    for sample in &message.sample {
-        assert_eq!(sample.value.len(), message.sample_type.len());
-        assert!(sample.location_id.iter().all(|id| (1..=message.location.len() as u64).contains(id)));
-        let keys: BTreeSet<_> = sample.label.iter().map(|label| label.key).collect();
-        assert_eq!(keys.len(), sample.label.len(), "a label's key twice");
-        assert!(sample.label.iter().all(|label| label.key != 0 && label.text != 0));
-    }
-    for mapping in &message.mapping {
-        let range = mapping.memory_start..mapping.memory_limit;
-        let inside = || message.location.iter().filter(|location| range.contains(&location.address));
-        assert!(inside().all(|location| location.mapping_id == mapping.id));
-        assert_eq!(mapping.has_functions, inside().all(|location| !location.line.is_empty()));
-    }
-    assert!(message.sample.len() <= MAX_SAMPLES);
-    assert!(message.encoded_len() <= MAX_BYTES);
+/// Holds what is written in any test of this crate to the contract of its readers.
+#[track_caller]
+pub(super) fn sound(raw: &[u8], owners: bool) {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    let zipped = gzip.write_all(raw).and_then(|()| gzip.finish()).expect("memory takes everything");
+    let terms = flamewatch_contract::Terms { owners, ..flamewatch_contract::Terms::made() };
+    flamewatch_contract::check("what a test has written", &zipped, &terms);
 }
 
 proptest! {
@@ -129,7 +105,7 @@ proptest! {
     #[test]
     fn what_is_written_is_sound(profile in profiles()) {
         let message = encode(&profile, false);
-        sound(&message);
+        sound(&message.encode_to_vec(), false);
         let counted = Writer::new(&profile, false);
         prop_assert!(counted.tables.size() > 0);
     }
@@ -149,7 +125,7 @@ proptest! {
 #[test]
 fn golden_message() {
     let message = encode(&super::super::shown::of(&heap(), false), false);
-    sound(&message);
+    sound(&message.encode_to_vec(), false);
     golden("heap.pprof.txt", &format!("{message:#?}\n"));
 }
 
@@ -160,7 +136,7 @@ fn owners_are_said_to_who_asks_and_change_nothing_else() {
     let frames = [("alloc::vec::Vec<T,A>::push", ""), ("shop::orders::place::{async fn}", "src/orders.rs")];
     profile.add(frames.map(|(name, file)| Frame::named(Function::new(name, file, 1))), &[1], 1);
     let message = encode(&profile, true);
-    sound(&message);
+    sound(&message.encode_to_vec(), true);
     let text = |index: i64| message.string_table[usize::try_from(index).expect("an index")].as_str();
     let said: Vec<_> =
         message.function.iter().map(|function| (function.owner, text(function.short_name))).collect();
@@ -209,7 +185,7 @@ fn a_key_counts_once_and_the_innermost_counts() {
     let leaf = Frame::named(Function::new("leaf", "", 0));
     let labels = [("route", "/inner"), ("", "no key"), ("empty", ""), ("route", "/outer")];
     profile.add([leaf].into_iter().chain(labels.map(|(key, value)| Frame::label(key, value))), &[1], 1);
-    sound(&encode(&profile, false));
+    sound(&encode(&profile, false).encode_to_vec(), false);
     let labels: Vec<_> = back(&profile).frames().skip(1).map(|frame| frame.show().into_owned()).collect();
     assert_eq!(labels, ["route=/inner"]);
 }
@@ -228,7 +204,7 @@ fn large(count: i64, length: usize) -> Profile {
 #[track_caller]
 fn check_bounded(profile: &Profile, kept: std::ops::RangeInclusive<usize>) {
     let message = encode(profile, false);
-    sound(&message);
+    sound(&message.encode_to_vec(), false);
     let again = back(profile);
     assert!(kept.contains(&again.len()), "{} stacks kept", again.len());
     assert_eq!((again.total(0), again.total(1)), (profile.total(0), profile.total(1)), "no weight is lost");
@@ -244,6 +220,11 @@ fn check_bounded(profile: &Profile, kept: std::ops::RangeInclusive<usize>) {
 fn past_the_bounds_the_smallest_are_merged_and_counted() {
     check_bounded(&large(20_000, 8), MAX_SAMPLES..=MAX_SAMPLES);
     check_bounded(&large(6_000, 1000), 3_900..=4_200);
+    // Read back, and written with more to say of each function than there is room for.
+    let again = back(&large(6_000, 1000));
+    let message = encode(&again, true);
+    sound(&message.encode_to_vec(), true);
+    assert!(message.sample.len() < again.len(), "{} of {} stacks", message.sample.len(), again.len());
     assert_eq!(back(&large(16_000, 8)).len(), 16_000);
 }
 

@@ -60,6 +60,45 @@ fn a_head_that_dribbles_in_is_cut_off() {
 }
 
 #[test]
+fn a_body_that_dribbles_in_is_cut_off() {
+    let server = Server::start();
+    let begun = Instant::now();
+    let mut slow = server.connect();
+    let head = "POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 9\r\n\r\n0x1";
+    slow.write_all(head.as_bytes()).expect("a request begun");
+    assert_eq!(Answer::read(slow).status, 408);
+    let took = begun.elapsed();
+    assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&took), "{took:?}");
+}
+
+#[test]
+fn who_leaves_is_missed_within_a_second() {
+    let server = Server::start();
+    let asked = || server.source("profile").asked.load(Ordering::SeqCst);
+    let left = || server.source("profile").left.load(Ordering::SeqCst);
+    for round in 0..3 {
+        let waiting = server.send("GET", "/debug/pprof/profile?seconds=60", &[], b"");
+        soon("collecting", || asked() == round + 1);
+        let begun = Instant::now();
+        drop(waiting);
+        soon("giving up", || left() == round + 1);
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn what_is_there_now_is_collected_one_at_a_time() {
+    let server = Server::start();
+    let streams: Vec<_> = ["heap", "tasks", "heap", "tasks"]
+        .map(|name| server.send("GET", &format!("/debug/pprof/{name}"), &[], b""))
+        .into();
+    for stream in streams {
+        assert_eq!(Answer::read(stream).status, 200, "each has its turn");
+    }
+    assert_eq!(server.running.at_once(), 1);
+}
+
+#[test]
 fn a_large_head_is_refused() {
     let server = Server::start();
     assert_eq!(server.request("GET", "/debug/health", &[("X-Large", &"x".repeat(8 << 10))], b"").status, 200);
@@ -72,13 +111,55 @@ fn a_large_head_is_refused() {
 #[test]
 fn connections_past_the_bound_wait_for_a_seat() {
     let server = Server::start();
-    let idle: Vec<_> = (0..32).map(|_| server.connect()).collect();
+    let known: Vec<_> = (0..32)
+        .map(|_| {
+            let mut stream = server.connect();
+            stream.write_all(b"GET /debug/health HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
+            assert!(stream.read(&mut [0; 512]).is_ok_and(|length| length > 0), "an answer");
+            stream
+        })
+        .collect();
     let mut waiting = server.send("GET", "/debug/health", &[], b"");
-    waiting.set_read_timeout(Some(Duration::from_millis(300))).expect("a time-out");
+    waiting.set_read_timeout(Some(Duration::from_millis(600))).expect("a time-out");
     assert!(waiting.read(&mut [0]).is_err(), "all seats are taken");
-    drop(idle);
+    drop(known);
     waiting.set_read_timeout(Some(Duration::from_secs(3))).expect("a time-out");
     assert_eq!(Answer::read(waiting).status, 200);
+}
+
+#[test]
+fn a_crowd_that_says_nothing_makes_room_one_by_one() {
+    let server = Server::start();
+    let mut silent: Vec<_> = (0..34).map(|_| server.connect()).collect();
+    let begun = Instant::now();
+    for _ in 0..4 {
+        assert_eq!(server.get("/debug/health").status, 200);
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    // As many as were needed, the oldest first.
+    let (gone, left) = silent.split_at_mut(2);
+    let is_open = |stream: &mut std::net::TcpStream| {
+        stream.set_read_timeout(Some(Duration::from_millis(10))).expect("a time-out");
+        stream.read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    assert!(!gone.iter_mut().any(is_open));
+    assert!(left.iter_mut().filter_map(|stream| is_open(stream).then_some(())).count() >= 28);
+}
+
+/// Or else one cheap refusal would buy a seat for as long as an idle connection is kept.
+#[test]
+fn who_is_not_let_in_is_not_kept() {
+    let server = Server::with_token(Some("hunter2"));
+    for (host, status) in [("localhost", 401), ("evil.example", 421)] {
+        let mut stream = server.connect();
+        let head = format!("GET /debug/ HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("a request");
+        let begun = Instant::now();
+        let answer = Answer::read(stream);
+        assert_eq!((answer.status, answer.header("connection")), (status, "close"));
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    }
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn tasks_come_as_go_prints_goroutines() {
         assert!(every.status == 200 && every.text().starts_with("tasks: "), "{}", every.text());
         assert_eq!(server.source("tasks").asked.load(Ordering::SeqCst), asked, "a list is no profile");
     }
-    assert!(server.get("/debug/pprof/heap?debug=1").text().starts_with("heap: "));
+    assert!(server.get("/debug/pprof/heap?debug=1").text().starts_with("heap profile: 1: 1048576 ["));
     assert!(server.get("/debug/pprof/goroutine?format=text").text().starts_with("tasks: "));
     assert!(!server.get("/debug/").text().contains(SCRIPT));
 }

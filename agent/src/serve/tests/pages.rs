@@ -3,31 +3,6 @@
 use super::{BROWSER, SCRIPT, Server};
 
 #[test]
-fn every_answer_bears_the_same_armor() {
-    let server = Server::start();
-    for path in [
-        "/debug/",
-        "/debug/pprof/heap",
-        "/debug/snapshots",
-        "/debug/health",
-        "/debug/history",
-        "/debug/flame?profile=heap",
-        "/nothing",
-    ] {
-        let answer = server.get(path);
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(answer.header("cache-control"), "no-store");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer");
-        assert_eq!(
-            answer.header("content-security-policy"),
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-             form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-        );
-        assert_eq!(answer.header("access-control-allow-origin"), "");
-    }
-}
-
-#[test]
 fn no_name_becomes_markup() {
     let server = Server::start();
     for path in [
@@ -51,7 +26,10 @@ fn the_index_tells_how_to_look_and_starts_nothing_long_by_a_click() {
     let server = Server::start();
     let page = server.get("/debug/pprof/");
     let text = page.text();
-    assert!(text.contains(&format!("go tool pprof 'http://{}/debug/pprof/heap'", server.address)), "{text}");
+    assert!(
+        text.contains(&format!("go tool pprof &#39;http://{}/debug/pprof/heap&#39;", server.address)),
+        "{text}"
+    );
     assert!(
         text.contains("<a href=\"/debug/pprof/heap?debug=1\">text</a>")
             && text.contains("<small>4,711</small>")

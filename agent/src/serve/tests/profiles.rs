@@ -42,7 +42,8 @@ fn what_scrapers_ask_for_is_there_even_if_empty() {
     for (name, value) in [("mutex", "delay"), ("block", "delay"), ("threadcreate", "threadcreate")] {
         let profile = server.get(&format!("/debug/pprof/{name}")).profile();
         assert_eq!((profile.len(), opens_with(&profile)), (0, value));
-        assert!(profile.comments[0].contains("not collected"), "{:?}", profile.comments);
+        let said = |words: &str| profile.comments.iter().any(|comment| comment.contains(words));
+        assert!(said("not collected") && said(", process "), "{:?}", profile.comments);
     }
 }
 
@@ -126,17 +127,4 @@ fn refusals_can_be_read_in_a_terminal() {
         assert_eq!(answer.header("content-disposition"), "");
     }
     assert_eq!(server.source("profile").asked.load(Ordering::SeqCst), 0);
-}
-
-#[test]
-fn a_head_costs_nothing() {
-    let server = Server::start();
-    for path in
-        ["/debug/pprof/heap", "/debug/pprof/profile?seconds=60", "/debug/pprof/symbol", "/debug/snapshots/a1"]
-    {
-        let answer = server.request("HEAD", path, &[], b"");
-        assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}");
-    }
-    assert_eq!(server.request("HEAD", "/debug/pprof/nonsense", &[], b"").status, 404);
-    assert!(server.sources.iter().all(|source| source.asked.load(Ordering::SeqCst) == 0));
 }

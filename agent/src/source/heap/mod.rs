@@ -262,6 +262,8 @@ impl Source for Heap {
             (Means::Dumps(why), _) => {
                 let mut profile = dump::parse(&file::dump()?);
                 profile.comments.push(format!("from a dump of jemalloc, because {why}"));
+                let rate = profile.period.as_ref().map_or(0, |(_, bytes)| *bytes);
+                profile.comments.push(snapshot::sampled(rate as f64));
                 Ok(profile)
             }
         }

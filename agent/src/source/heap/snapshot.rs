@@ -192,12 +192,15 @@ fn losses(engine: &Engine) -> Losses {
     Losses { dropped: full.saturating_add(lost), truncated, ..Losses::default() }
 }
 
+/// How densely memory is sampled, in words.
+pub(super) fn sampled(bytes: f64) -> String {
+    format!("sampled: 1 object in {}", Unit::Bytes.show(bytes))
+}
+
 fn remarks(engine: &Engine, complete: bool) -> Vec<String> {
     let counters = &engine.live.counters;
-    let mut remarks = vec![
-        format!("sampled: 1 object in {}", Unit::Bytes.show(f64::from(engine.lg_rate()).exp2())),
-        format!("unwinder: {}", engine.unwinding.chosen()),
-    ];
+    let mut remarks =
+        vec![sampled(f64::from(engine.lg_rate()).exp2()), format!("unwinder: {}", engine.unwinding.chosen())];
     let mut remark = |count: u64, text: &str| {
         if count > 0 {
             remarks.push(format!("{} {text}", Unit::Count.show(count as f64)));

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use super::{count_of, name_of, route_of, state};
 use crate::context::{self, Key};
-use crate::profile::{Addr, Frame, Owner, Profile, Stack, Unit, ValueType};
-use crate::source::{Source, Window};
+use crate::profile::{Addr, Frame, Owner, Profile, Stack};
+use crate::source::{Source, Window, counting};
 use crate::spawn::{self, Kind, MAX_ASKED, Place, Registry, SiteCount, Wait};
 use crate::{Error, ErrorKind};
 
@@ -57,7 +57,7 @@ impl Source for Awaits {
 }
 
 fn profile(awaits: &spawn::Awaits, counts: &[SiteCount]) -> Profile {
-    let mut profile = Profile::new("awaits", [ValueType::new("awaits", Unit::Count)]);
+    let mut profile = counting("awaits", "awaits");
     let sites: HashMap<u32, &SiteCount> = counts.iter().map(|count| (count.number, count)).collect();
     let mut places = 0;
     for wait in &awaits.waits {
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_chain_is_what_lies_between_the_waker_and_the_poll_of_the_task() {
         let check = |names: &[&str], expected: &[&str]| {
-            let mut profile = Profile::new("awaits", [ValueType::new("awaits", Unit::Count)]);
+            let mut profile = counting("awaits", "awaits");
             let frames = names.iter().map(|name| Frame::named(Function::new(*name, "", 0)));
             profile.add(frames.chain([Frame::label("state", "waiting")]), &[3], 0);
             let refined = Awaits::new().refine(profile);

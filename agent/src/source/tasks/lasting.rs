@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{add, count_of, frames, left_out};
-use crate::profile::{Profile, Unit, ValueType};
-use crate::source::{Source, Window};
+use crate::profile::Profile;
+use crate::source::{Source, Window, counting};
 use crate::spawn::{self, Registry};
 use crate::sys::clock;
 use crate::{Error, spawn::Group};
@@ -46,7 +46,7 @@ impl Source for Lasting {
         let groups = self.groups();
         let counts = Registry::global().counts();
         let sites: HashMap<_, _> = counts.iter().map(|count| (count.number, count)).collect();
-        let mut profile = Profile::new(self.name(), [ValueType::new("tasks", Unit::Count)]);
+        let mut profile = counting(self.name(), "tasks");
         for (group, alive) in &groups {
             if let Some(site) = count_of(&sites, group.site) {
                 add(&mut profile, frames(site, Some(group)), *alive);

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::{Source, Window};
+use super::{Source, Window, counting};
 use crate::Error;
 use crate::context::{self, Key, Value};
-use crate::profile::{Frame, Function, Profile, Unit, ValueType};
+use crate::profile::{Frame, Function, Profile};
 use crate::spawn::{self, Group, Kind, MAX_LISTED, Registry, SiteCount, State, alive, alive_in};
 
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -64,7 +64,7 @@ impl Source for Tasks {
 }
 
 fn profile(counts: &[SiteCount], groups: &[(Group, u64)], in_runtime: Option<u64>) -> Profile {
-    let mut profile = Profile::new("goroutine", [ValueType::new("goroutine", Unit::Count)]);
+    let mut profile = counting("goroutine", "goroutine");
     let sites: HashMap<u32, &SiteCount> = counts.iter().map(|count| (count.number, count)).collect();
     let mut unlisted: HashMap<u32, u64> = counts.iter().map(|count| (count.number, count.alive)).collect();
     for (group, listed) in groups {

@@ -7,8 +7,8 @@ use super::stacks::{self, Look, Looker, Stack};
 use super::stat::{Stat, State};
 use super::wait;
 use super::{OWN, list, stat};
-use crate::profile::{Frame, Profile, Unit, ValueType};
-use crate::source::{Labels, Source, Window, addresses};
+use crate::profile::{Frame, Profile};
+use crate::source::{Labels, Source, Window, addresses, counting};
 use crate::sys::process;
 use crate::sys::unwinder::End;
 use crate::{Error, ErrorKind};
@@ -71,7 +71,7 @@ impl Source for ThreadStacks {
     fn collect(&self, _window: &Window) -> Result<Profile, Error> {
         let numbers = list()
             .map_err(|error| Error::new(ErrorKind::Unsupported, "cannot list the threads").because(error))?;
-        let mut profile = Profile::new("threads", [ValueType::new("threads", Unit::Count)]);
+        let mut profile = counting("threads", "threads");
         let mut own = 0;
         let mut seen = Vec::new();
         let mut looker = Looker::new();

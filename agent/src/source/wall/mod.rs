@@ -5,7 +5,7 @@ mod sweep;
 
 use std::time::Duration;
 
-use super::{Labels, Source, Window};
+use super::{Labels, Source, Window, every_one};
 use crate::profile::{Frame, Profile, Unit, ValueType};
 use crate::{Error, ErrorKind};
 use sweep::{Doing, Recording, Stretch};
@@ -137,15 +137,20 @@ impl Wall {
         let mut profile = Profile::new(self.name(), [ValueType::new(counted, Unit::Count), time.clone()]);
         profile.began = recording.began;
         profile.lasted = Some(recording.lasted);
-        profile.period = Some((time, u64::try_from(recording.period.as_nanos()).unwrap_or(u64::MAX)));
+        // Go counts contentions one by one, and Pyroscope makes the name of a profile of this.
+        profile.period = match self.shows {
+            Shows::Everything => Some((time, u64::try_from(recording.period.as_nanos()).unwrap_or(u64::MAX))),
+            Shows::Waits | Shows::Locks => every_one(&profile),
+        };
         profile.losses = recording.losses;
         profile.comments = recording.comments;
-        if self.shows != Shows::Everything {
-            let hertz = 1.0 / recording.period.as_secs_f64().max(f64::MIN_POSITIVE);
-            profile.comments.push(format!(
+        let hertz = 1.0 / recording.period.as_secs_f64().max(f64::MIN_POSITIVE);
+        profile.comments.push(match self.shows {
+            Shows::Everything => format!("every thread looked at {hertz:.0} times a second"),
+            Shows::Waits | Shows::Locks => format!(
                 "native threads seen waiting {hertz:.0} times a second: who waits, not who is to blame; waits between two looks are missed"
-            ));
-        }
+            ),
+        });
         for stretch in recording.stretches {
             self.add(&mut profile, stretch);
         }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Source, Window};
+use super::{Source, Window, every_one};
 use crate::Error;
 use crate::profile::{Frame, Profile, Unit, ValueType};
 
@@ -130,6 +130,7 @@ impl Blocks {
     fn profile(&self) -> Profile {
         let values = [ValueType::new("blocks", Unit::Count), ValueType::new("blocked", Unit::Nanoseconds)];
         let mut profile = Profile::new("workers", values);
+        profile.period = every_one(&profile);
         let log = self.log();
         for block in &log.blocks {
             let lasted = i64::try_from(block.lasted.as_nanos()).unwrap_or(i64::MAX);
