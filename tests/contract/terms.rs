@@ -80,6 +80,8 @@ impl Terms {
         let seconds = value("seconds").or_else(|| value("last")).and_then(|text| text.parse().ok());
         let span = match name {
             None => Span::Unknown,
+            // Less a snapshot, of whatever age that is.
+            Some(_) if value("base").is_some() => Span::Delta(None),
             Some(name) if WINDOWED.contains(&name) => Span::Window(seconds),
             Some(_) if seconds.is_some() => Span::Delta(seconds),
             Some(_) => Span::Moment,

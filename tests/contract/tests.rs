@@ -290,6 +290,7 @@ fn what_a_target_asks_for() {
     let kind = |kind: &str, span, raw| Some((kind.to_owned(), span, raw));
     assert_eq!(terms("/debug/pprof/heap"), kind("heap", Span::Moment, false));
     assert_eq!(terms("/debug/pprof/allocs?seconds=3&raw=1"), kind("allocs", Span::Delta(Some(3)), true));
+    assert_eq!(terms("/debug/pprof/heap?base=7-1"), kind("heap", Span::Delta(None), false));
     assert_eq!(terms("/debug/pprof/profile"), kind("profile", Span::Window(None), false));
     assert_eq!(terms("/debug/fgprof?seconds=2"), kind("fgprof", Span::Window(Some(2)), false));
     assert_eq!(terms("/debug/snapshots/7-1?format=pprof"), kind("", Span::Unknown, false));
