@@ -180,6 +180,16 @@ fn a_healthy_shop_is_left_alone() {
     ] {
         assert_eq!(shop.service.status(&format!("rule: {rule}")).as_deref(), Some("ok"), "{rule}");
     }
+    // Its doctor has tried out what there is, within the running agent.
+    let report = shop.service.ask("/debug/doctor?format=json").json();
+    assert_eq!(report["well"], true, "{report:#}");
+    for name in ["heap sample", "names", "slack", "snapshots"] {
+        let is_fine = |check: &Value| check["name"] == name && check["state"] == "fine";
+        assert!(
+            report["checks"].as_array().is_some_and(|checks| checks.iter().any(is_fine)),
+            "{name}: {report:#}"
+        );
+    }
     // Nothing to keep: it has noted that it runs, and no more.
     let mut kept: Vec<_> =
         std::fs::read_dir(&shop.dir).expect("a folder").flatten().map(|e| e.file_name()).collect();

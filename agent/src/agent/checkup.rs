@@ -77,7 +77,11 @@ fn cpu(config: &Config) -> Check {
         Ok((engine, tried))
     });
     match sampled {
-        Ok((engine, Some(false))) => {
+        Ok((engine, Some(Tried::Starved))) => {
+            let finding = format!("engine {engine}; not tried out, there was no CPU time for it");
+            Check::hint("cpu sampler", finding, "look again when the machine is less busy")
+        }
+        Ok((engine, Some(Tried::Silent))) => {
             let remedy = "look whether threads block SIGPROF, or ask for another FLAMEWATCH_CPU_ENGINE";
             Check::problem("cpu sampler", format!("no sample arrives; engine {engine}"), remedy)
         }
@@ -86,9 +90,24 @@ fn cpu(config: &Config) -> Check {
     }
 }
 
-/// Samples for as long as a thread of ours needs to use some CPU; true if a sample came.
+/// What came of trying the CPU sampler.
 #[cfg(feature = "cpu")]
-fn busily(cpu: &crate::source::Cpu) -> Result<bool, crate::Error> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tried {
+    Sampled,
+    /// A thread used CPU time, and no sample came.
+    Silent,
+    /// It got next to none to use.
+    Starved,
+}
+
+/// Below this a thread may rightly be missed: ten samples are due in it at the highest rate.
+#[cfg(feature = "cpu")]
+const ENOUGH_NS: u64 = 10_000_000;
+
+/// Samples for as long as a thread of ours needs to use some CPU.
+#[cfg(feature = "cpu")]
+fn busily(cpu: &crate::source::Cpu) -> Result<Tried, crate::Error> {
     use crate::source::{Cpu, Source, Window};
     use std::time::{Duration, Instant};
     let window = Window::of(Duration::from_millis(150)).at(Some(Cpu::MAX_HZ));
@@ -99,10 +118,15 @@ fn busily(cpu: &crate::source::Cpu) -> Result<bool, crate::Error> {
         while began.elapsed() < Duration::from_millis(150) {
             std::hint::spin_loop();
         }
+        crate::sys::clock::thread_cpu_ns()
     });
     let profile = cpu.collect(&window);
-    let _ = work.map(std::thread::JoinHandle::join);
-    Ok(profile?.total(0) > 0)
+    let used = work.ok().and_then(|work| work.join().ok()).unwrap_or(0);
+    Ok(match profile?.total(0) {
+        1.. => Tried::Sampled,
+        _ if used < ENOUGH_NS => Tried::Starved,
+        _ => Tried::Silent,
+    })
 }
 
 #[cfg(not(feature = "cpu"))]

@@ -26,6 +26,21 @@ const ROWS: usize = 50;
 /// The parts of the query that say what is looked at, and are handed on to where the profile comes from.
 const HANDED_ON: [&str; 6] = ["seconds", "last", "hz", "raw", "base", "value"];
 
+/// What draws, and what that imports.
+const MODULES: [&str; 11] = [
+    "flame.js",
+    "icicle.js",
+    "nodes.js",
+    "owners.js",
+    "pprof.js",
+    "table.js",
+    "tools.js",
+    "tree.js",
+    "units.js",
+    "view.js",
+    "words.js",
+];
+
 /// What a page is about.
 pub(super) struct Subject {
     /// In words.
@@ -122,7 +137,7 @@ pub(super) async fn show(
         hints(&port, &subject, &ask)?,
         include_str!("viewer/flame.html"),
     );
-    Ok(answer::ok(HTML, scripted(&subject.title, &body, &["flame.js"])))
+    Ok(answer::ok(HTML, scripted(&subject.title, &body, &MODULES)))
 }
 
 /// The same as a table.

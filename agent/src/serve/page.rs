@@ -33,13 +33,17 @@ const ROOMS: [(&str, &str); 10] = [
     ("/debug/doctor", "doctor"),
 ];
 
-/// A page called `title` around `body`, which is HTML already, with `scripts`, which are modules of `viewer/`.
+/// A page called `title` around `body`, which is HTML already, with `scripts`, which are modules of `viewer/`: the first runs, the
+/// others are what it imports, so that a browser fetches all of them at once.
 pub(super) fn scripted(title: &str, body: &str, scripts: &[&str]) -> String {
     let here = |name: &str| if name == title { " aria-current=\"page\"" } else { "" };
     let link = |(path, name): &(&str, &str)| format!("<a href=\"{path}\"{}>{name}</a> ", here(name));
     let rooms: String = ROOMS.iter().map(link).collect();
-    let script = |name: &&str| format!("<script type=\"module\" src=\"/debug/viewer/{name}\"></script>");
-    let scripts: String = scripts.iter().map(script).collect();
+    let script = |(number, name): (usize, &&str)| match number {
+        0 => format!("<script type=\"module\" src=\"/debug/viewer/{name}\"></script>"),
+        _ => format!("<link rel=\"modulepreload\" href=\"/debug/viewer/{name}\">"),
+    };
+    let scripts: String = scripts.iter().enumerate().map(script).collect();
     let title = Escaped(title);
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\

@@ -95,6 +95,21 @@ fn what_is_embedded_is_the_source() {
     assert!(forgotten.is_empty(), "not embedded: {forgotten:?}");
 }
 
+/// A module that is imported and not named would be fetched only when it is come upon, one round trip later.
+#[test]
+fn a_page_names_every_module_that_it_runs() {
+    let page = Server::start().get("/debug/flame?profile=heap");
+    let mut wanted = vec!["flame.js".to_owned()];
+    while let Some(name) = wanted.pop() {
+        assert!(page.text().contains(&format!("/debug/viewer/{name}\"")), "{name} is not named");
+        let source = fs::read_to_string(folder().join(&name)).expect("a source");
+        let imports = source.lines().filter(|line| line.starts_with("import "));
+        wanted.extend(
+            imports.filter_map(|line| Some(line.split_once("\"./")?.1.split('"').next()?.to_owned())),
+        );
+    }
+}
+
 #[test]
 fn all_of_it_is_small() {
     let page = Server::start().get("/debug/flame?snapshot=b2").body.len();

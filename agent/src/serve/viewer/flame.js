@@ -1,10 +1,10 @@
 // The page of a flame graph: takes the profile, draws it as the link says, and keeps the link true.
 
 import { at, layout, paint, ROW } from "./icicle.js";
-import { OWNERS } from "./owners.js";
 import { read } from "./pprof.js";
 import { fill } from "./table.js";
-import { ancestry, build, children, find, labels, mark, top, width } from "./tree.js";
+import { choices, legend, remarks } from "./tools.js";
+import { ancestry, build, children, find, mark, top, width } from "./tree.js";
 import { counted, share } from "./units.js";
 import { DEFAULTS, literal, parse, pattern, write } from "./view.js";
 import { facts, summary } from "./words.js";
@@ -39,8 +39,8 @@ async function start() {
   } finally {
     clearInterval(clock);
   }
-  remarks();
-  choices();
+  remarks(profile);
+  choices(profile);
   listen();
   render();
 }
@@ -79,42 +79,12 @@ function render() {
   $("scroll").hidden = empty || view.view === "top";
   $("table").hidden = empty || view.view !== "top";
   $("status").textContent = summary(profile, tree);
-  legend();
+  $("legend").hidden = view.view === "top";
+  legend(tree);
   if (view.view === "top") rows();
   else arrange();
   // After the next frame it is on the screen.
   requestAnimationFrame(() => requestAnimationFrame(() => (flame.dataset.drawn ??= performance.now())));
-}
-
-// What the profile says of itself; what it lost stands first.
-function remarks() {
-  const lost = (text) => text.startsWith("losses: ");
-  for (const text of [...profile.comments].sort((a, b) => lost(b) - lost(a))) {
-    const line = $("remarks").appendChild(document.createElement("li"));
-    line.textContent = text;
-    if (lost(text) && !text.includes("nothing known")) line.className = "lossy";
-  }
-}
-
-function option(select, value, words) {
-  const made = select.appendChild(document.createElement("option"));
-  made.value = value;
-  made.textContent = words;
-}
-
-function choices() {
-  for (const { name } of profile.types) option($("value"), name, name);
-  $("value").parentElement.hidden = profile.types.length < 2;
-  const keys = labels(profile, profile.main);
-  option($("label"), "", "all stacks");
-  option($("by"), "", "nothing");
-  for (const [key, values] of keys) {
-    option($("by"), key, key);
-    const group = $("label").appendChild(document.createElement("optgroup"));
-    group.label = key;
-    for (const [text] of values.slice(0, 50)) option(group, `${key}=${text}`, `${key}=${text}`);
-  }
-  for (const id of ["label", "by"]) $(id).parentElement.hidden = !keys.length;
 }
 
 // The tools as the view has them.
@@ -179,21 +149,6 @@ function tell(node) {
   $("name").className = "";
   $("name").textContent = what ? what.name : "all";
   $("amount").textContent = facts(tree, node, view.view === "inverted");
-}
-
-function legend() {
-  const line = $("legend");
-  line.hidden = view.view === "top";
-  const entry = (kind, words) => {
-    const made = document.createElement("span");
-    made.className = kind;
-    made.textContent = words;
-    return made;
-  };
-  const entries = tree.signed
-    ? [entry("grew", "grew"), entry("shrank", "shrank"), entry("faint", "pale: within noise, less than 2 standard errors")]
-    : [1, 2, 3, 4, 5, 6, 0].map((owner) => entry(`owner-${owner}`, OWNERS[owner]));
-  line.replaceChildren(...entries);
 }
 
 function rows() {
