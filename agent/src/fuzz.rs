@@ -75,7 +75,8 @@ fn fuzz_pprof() {
             let mut lengths = Vec::new();
             for format in Format::ALL.into_iter().filter(|format| *format != Format::Png) {
                 let mut out = Vec::new();
-                format.render(&profile, &Options::default(), &mut out).expect("into memory");
+                pprof::of_foreign(|| format.render(&profile, &Options::default(), &mut out))
+                    .expect("into memory");
                 lengths.push(magnitude(out.len()));
                 if format == Format::Pprof
                     && profile.iter().all(|stack| stack.values().iter().all(|value| *value >= 0))

@@ -23,6 +23,8 @@ use tables::{Tables, field};
 pub(crate) use tables::number as owner_number;
 
 pub use decode::decode;
+#[cfg(test)]
+pub(crate) use tests::of_foreign;
 
 /// The most samples written; Pyroscope refuses more.
 pub const MAX_SAMPLES: usize = 16_000;
