@@ -192,7 +192,7 @@ fn a_stripped_file_at_its_path_does_not_hide_the_build_in_a_folder() {
     profile.string_table[5] = "losses: 2 addresses without a name".to_owned();
     let ran = symbolize(&[], &profile.encode_to_vec());
     assert!(ran.err.contains("the file is stripped"), "{}", ran.err);
-    let named = symbolize(&["--debug-dir", builds], &profile.encode_to_vec()).profile();
+    let named = symbolize(&["--debug-dir", builds], &profile.encode_to_vec()).profile_as_it_came();
     assert!(named.string_table.iter().any(|text| text.ends_with("landmark")), "{:?}", named.string_table);
     // One of the two lies nowhere: what the profile says of itself stays true.
     assert_eq!(text(&named, named.comment[0]), "losses: 1 addresses without a name");
