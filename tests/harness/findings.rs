@@ -19,10 +19,20 @@ pub enum Build {
 }
 
 impl Build {
-    const fn profile(self) -> &'static str {
+    const fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Debug => "dev",
-            Self::Abort => "abort",
+            // The workspace's crates are there already.
+            Self::Debug => &["--workspace"],
+            // Without the rest of flamewatch there is far less to build in a second profile.
+            Self::Abort => &[
+                "--profile",
+                "abort",
+                "--package",
+                "flamewatch-fixtures",
+                "--no-default-features",
+                "--features",
+                "cpu,heap",
+            ],
         }
     }
 
@@ -71,20 +81,8 @@ fn binary(name: &str, build: Build) -> PathBuf {
     static ONE_BUILD_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_BUILD_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "flamewatch-fixtures",
-            "--bin",
-            name,
-            "--profile",
-            build.profile(),
-            // Without the rest of flamewatch there is far less to build, in the second profile above all.
-            "--no-default-features",
-            "--features",
-            "cpu,heap",
-        ])
+        .args(["build", "--quiet", "--bin", name])
+        .args(build.arguments())
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .expect("cargo runs");

@@ -54,8 +54,7 @@ impl Fixture {
     /// # Panics
     /// When it does not compile.
     pub fn program() -> Self {
-        let package = ["--package", "flamewatch-cli"];
-        Self::at(compiled(&package, "flamewatch", !cfg!(debug_assertions)))
+        Self::at(compiled("flamewatch-cli", "flamewatch", !cfg!(debug_assertions)))
     }
 
     fn built(bin: &str, release: bool) -> Self {
@@ -64,7 +63,7 @@ impl Fixture {
         let built = built.get_or_insert_default();
         let executable = built
             .entry((bin.to_owned(), release))
-            .or_insert_with(|| compiled(&["--package", "flamewatch-fixtures"], bin, release));
+            .or_insert_with(|| compiled("flamewatch-fixtures", bin, release));
         Self::at(executable.clone())
     }
 
@@ -203,13 +202,16 @@ impl Drop for Running {
     }
 }
 
-/// Runs cargo, and takes the executable's path from its own account of what it made.
-fn compiled(package: &[&str], bin: &str, release: bool) -> PathBuf {
+/// Runs cargo, and takes the executable's path from its own account of what it made. Optimized it is built as a service
+/// would, else as a part of the workspace, whose crates are there already: alone it would have them with other features.
+fn compiled(package: &str, bin: &str, release: bool) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.arg("build").args(package).args(["--bin", bin, "--message-format", "json"]);
+    command.args(["build", "--bin", bin, "--message-format", "json"]);
     if release {
-        command.arg("--release");
+        command.args(["--release", "--package", package]);
+    } else {
+        command.arg("--workspace");
     }
     // Cargo tells a test who it is. Told on, build scripts that look at it would run again in every other build.
     let told = std::env::vars_os().map(|(name, _)| name);

@@ -37,14 +37,14 @@ fn a_service_with_the_feature_off_has_none_of_the_heavy_crates() {
 
 #[test]
 fn the_whole_api_compiles_and_runs_both_ways() {
-    let on = run_whole_api(&[], "target");
+    let on = run_whole_api(&["--workspace"], "target");
     assert_eq!(on, "agent: true\nrefused: true, sum: 42, doctor: true\n");
-    let off = run_whole_api(&["--no-default-features"], "target/inert");
+    let off = run_whole_api(&["-p", "flamewatch-fixtures", "--no-default-features"], "target/inert");
     assert_eq!(off, "agent: false\nrefused: false, sum: 42, doctor: true\n");
 }
 
 fn run_whole_api(features: &[&str], target: &str) -> String {
-    let build = ["build", "-q", "-p", "flamewatch-fixtures", "--bin", "whole_api", "--target-dir"];
+    let build = ["build", "-q", "--bin", "whole_api", "--target-dir"];
     let target = root().join(target);
     cargo(&[&build[..], &[&target.display().to_string()], features].concat());
     let program = Command::new(target.join("debug/whole_api"))
