@@ -25,7 +25,8 @@ impl Shop {
     fn open_with(mix: &str, env: &[(&str, &str)]) -> Self {
         let env: Vec<_> = [("LEAK", "orders")].into_iter().chain(env.iter().copied()).collect();
         let service = Service::start("leaky_shop", &env);
-        let load = Load::start(service.running.address(), 60, 500, mix);
+        // Longer than any test takes: a profile of a service without load is empty.
+        let load = Load::start(service.running.address(), 240, 500, mix);
         Self(service, load)
     }
 
