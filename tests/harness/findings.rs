@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::fixture::cargo;
+
 /// How a fixture is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Build {
@@ -80,7 +82,7 @@ pub fn findings(name: &str, arguments: &[&str], build: Build, limit: Duration) -
 fn binary(name: &str, build: Build) -> PathBuf {
     static ONE_BUILD_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_BUILD_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let built = Command::new(env!("CARGO"))
+    let built = cargo()
         .args(["build", "--quiet", "--bin", name])
         .args(build.arguments())
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

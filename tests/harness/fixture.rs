@@ -205,14 +205,26 @@ impl Drop for Running {
 /// Runs cargo, and takes the executable's path from its own account of what it made. Optimized it is built as a service
 /// would, else as a part of the workspace, whose crates are there already: alone it would have them with other features.
 fn compiled(package: &str, bin: &str, release: bool) -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command.args(["build", "--bin", bin, "--message-format", "json"]);
     if release {
         command.args(["--release", "--package", package]);
     } else {
         command.arg("--workspace");
     }
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("cargo runs");
+    assert!(output.status.success(), "cannot build {bin}");
+    let lines = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
+    let mut messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let made = messages.rfind(|message| message["target"]["name"] == bin);
+    let executable = made.and_then(|message| message["executable"].as_str().map(PathBuf::from));
+    executable.unwrap_or_else(|| panic!("cargo names no executable for {bin}"))
+}
+
+/// The cargo that runs the tests.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // Cargo tells a test who it is. Told on, build scripts that look at it would run again in every other build.
     let told = std::env::vars_os().map(|(name, _)| name);
     told.filter(|name| {
@@ -221,13 +233,7 @@ fn compiled(package: &str, bin: &str, release: bool) -> PathBuf {
     .for_each(|name| {
         command.env_remove(name);
     });
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("cargo runs");
-    assert!(output.status.success(), "cannot build {bin}");
-    let lines = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
-    let mut messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let made = messages.rfind(|message| message["target"]["name"] == bin);
-    let executable = made.and_then(|message| message["executable"].as_str().map(PathBuf::from));
-    executable.unwrap_or_else(|| panic!("cargo names no executable for {bin}"))
+    command
 }
 
 fn all(mut out: impl Read) -> String {

@@ -14,7 +14,7 @@ mod slack;
 pub mod slack_sdk;
 
 pub use findings::{Build, findings};
-pub use fixture::{Fixture, Running};
+pub use fixture::{Fixture, Running, cargo};
 pub use load::Load;
 pub use profiles::{check_kept, judge_pushed};
 pub use receiver::{Post, Receiver};
