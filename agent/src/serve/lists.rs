@@ -119,7 +119,8 @@ fn nothing(title: &str, why: &str, out: &mut dyn Write) -> io::Result<()> {
     html(title, &format!("<p>{}</p>{}", Escaped(why), sheets::forms(title)), out)
 }
 
-fn html(title: &str, body: &str, out: &mut dyn Write) -> io::Result<()> {
+/// A page of tables.
+pub(super) fn html(title: &str, body: &str, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(scripted(title, body, &[sheets::SCRIPT]).as_bytes())
 }
 

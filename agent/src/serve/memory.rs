@@ -9,8 +9,7 @@ use axum::response::Response;
 
 use super::answer::{self, Refusal};
 use super::ask::{Ask, Form};
-use super::page::scripted;
-use super::{Port, sheets};
+use super::{Port, lists, sheets};
 use crate::desk::on_quiet_thread;
 use crate::render;
 use crate::{Error, ErrorKind};
@@ -27,11 +26,7 @@ pub(super) async fn show(
         let has_heap = desk.sources().iter().any(|source| source.name() == "heap");
         let mut out = Vec::new();
         let written = match form {
-            Form::Page => {
-                let page = scripted("memory", &sheets::memory::body(&account, has_heap), &[sheets::SCRIPT]);
-                out = page.into_bytes();
-                Ok(())
-            }
+            Form::Page => lists::html("memory", &sheets::memory::body(&account, has_heap), &mut out),
             Form::Text => render::memory::text(&account, &mut out),
             Form::Json => render::memory::json(&account, &mut out),
         };
