@@ -34,6 +34,7 @@ mod names;
 mod owner;
 mod perf_map;
 mod places;
+pub mod plan;
 mod raw;
 mod report;
 mod resolved;

@@ -25,6 +25,7 @@ pub(super) struct Abbreviations {
 /// A kind of entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Abbreviation {
+    pub(super) tag: gimli::DwTag,
     pub(super) kind: Kind,
     pub(super) has_children: bool,
     attributes: (u32, u32),
@@ -108,13 +109,15 @@ impl Abbreviations {
             self.attributes.push(Attribute { name, form, implicit });
             self.add_step(steps_from, form::length(form, encoding));
         }
-        let kind = match gimli::DwTag(u16::try_from(tag).ok()?) {
+        let tag = gimli::DwTag(u16::try_from(tag).ok()?);
+        let kind = match tag {
             constants::DW_TAG_subprogram if has_code => Kind::Function,
             constants::DW_TAG_inlined_subroutine if has_code => Kind::Inlined,
             _ => Kind::Other,
         };
         let range = |from: usize, to: usize| Some((u32::try_from(from).ok()?, u32::try_from(to).ok()?));
         self.by_code.push(Abbreviation {
+            tag,
             kind,
             has_children,
             attributes: range(attributes_from, self.attributes.len())?,

@@ -12,6 +12,7 @@ mod names;
 mod paged;
 mod ranges;
 mod sections;
+pub(crate) mod types;
 mod unit;
 
 use std::sync::Arc;

@@ -1,0 +1,41 @@
+//! The plan of a program's futures: which type of future each of tokio's tasks may be, in which line it waits in each of
+//! its states, and where in it the future is that it waits for. A few KB, made from debug info before it is stripped, with
+//! which somebody who can read a task's memory can tell its whole await stack.
+
+mod build;
+mod prune;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use crate::dwarf::types::{Arm, Shape, Type, TypeId};
+use crate::Error;
+
+/// A program's futures.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The program's build id.
+    pub build_id: Vec<u8>,
+    /// All types, by their number.
+    pub types: Vec<Type>,
+    /// The files that lines are of.
+    pub files: Vec<Arc<str>>,
+    /// The type of future that each of tokio's polling functions is for, by the function's address in the file.
+    pub polls: BTreeMap<u64, TypeId>,
+    /// The type that each table of functions of a `dyn Future` is for, by its address in the file.
+    pub tables: BTreeMap<u64, TypeId>,
+    /// Units of debug info that could not be read to their end; the futures they describe may be missing.
+    pub damaged: usize,
+}
+
+impl Plan {
+    /// Reads the debug info of the program at `binary`, its own or separate.
+    ///
+    /// # Errors
+    /// `Io` when the file cannot be read, `Invalid` when it has no build id or no debug info.
+    pub fn of(binary: &Path) -> Result<Self, Error> {
+        build::build(binary)
+    }
+}

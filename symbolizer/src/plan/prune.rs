@@ -1,0 +1,96 @@
+//! A plan without what leads to no future, and with names for people.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Arm, Plan, Shape, Type, TypeId};
+use crate::name;
+
+/// `plan` with only those types that somebody who evaluates it can come to.
+pub(super) fn pruned(plan: Plan) -> Plan {
+    let leads = leading(&plan.types);
+    let mut keep = Keep { plan: &plan, leads: &leads, new: HashMap::new(), order: Vec::new() };
+    let polls: BTreeMap<u64, TypeId> = plan.polls.iter().map(|(at, id)| (*at, keep.number(*id))).collect();
+    let tables: BTreeMap<u64, TypeId> = plan.tables.iter().map(|(at, id)| (*at, keep.number(*id))).collect();
+    let mut types = Vec::new();
+    while let Some(id) = keep.order.get(types.len()).copied() {
+        types.push(keep.described(id));
+    }
+    Plan { polls, tables, types, files: plan.files.clone(), build_id: plan.build_id.clone(), ..Plan { damaged: plan.damaged, ..Plan::default() } }
+}
+
+/// Which types lead to an `async` body or a `dyn Future`, itself included.
+fn leading(types: &[Type]) -> Vec<bool> {
+    let mut leads: Vec<bool> = types.iter().map(|of| is_end(&of.shape)).collect();
+    loop {
+        let before = leads.iter().filter(|leads| **leads).count();
+        for (number, of) in types.iter().enumerate() {
+            let any = |fields: &[(u64, TypeId)]| fields.iter().any(|(_, id)| leads.get(*id as usize) == Some(&true));
+            let now = match &of.shape {
+                Shape::Fields(fields) => any(fields),
+                Shape::Variants { arms, .. } => arms.iter().any(|arm| any(&arm.fields)),
+                Shape::Pointer(to) => leads.get(*to as usize) == Some(&true),
+                Shape::Leaf | Shape::Dyn { .. } => false,
+            };
+            if let Some(place) = leads.get_mut(number) {
+                *place |= now;
+            }
+        }
+        if leads.iter().filter(|leads| **leads).count() == before {
+            return leads;
+        }
+    }
+}
+
+fn is_end(shape: &Shape) -> bool {
+    match shape {
+        Shape::Dyn { .. } => true,
+        Shape::Variants { arms, .. } => arms.iter().any(|arm| arm.line != 0),
+        _ => false,
+    }
+}
+
+struct Keep<'p> {
+    plan: &'p Plan,
+    leads: &'p [bool],
+    new: HashMap<TypeId, TypeId>,
+    order: Vec<TypeId>,
+}
+
+impl Keep<'_> {
+    fn number(&mut self, id: TypeId) -> TypeId {
+        if let Some(known) = self.new.get(&id) {
+            return *known;
+        }
+        let number = TypeId::try_from(self.order.len()).unwrap_or(TypeId::MAX);
+        self.new.insert(id, number);
+        self.order.push(id);
+        number
+    }
+
+    fn described(&mut self, id: TypeId) -> Type {
+        let Some(of) = self.plan.types.get(id as usize) else { return Type::default() };
+        let leads = |id: &TypeId| self.leads.get(*id as usize) == Some(&true);
+        let mut shape = match (&of.shape, leads(&id)) {
+            (shape, true) => shape.clone(),
+            (_, false) => Shape::Leaf,
+        };
+        match &mut shape {
+            Shape::Fields(fields) => fields.retain(|(_, id)| leads(id)),
+            Shape::Variants { arms, .. } => {
+                // What an `async` body waits for is told even when nothing is known of its inside.
+                arms.iter_mut().filter(|arm| arm.line == 0).for_each(|arm| arm.fields.retain(|(_, id)| leads(id)));
+            }
+            _ => {}
+        }
+        match &mut shape {
+            Shape::Fields(fields) => fields.iter_mut().for_each(|(_, id)| *id = self.number(*id)),
+            Shape::Variants { arms, .. } => {
+                let all = arms.iter_mut().flat_map(|arm: &mut Arm| &mut arm.fields);
+                all.for_each(|(_, id)| *id = self.number(*id));
+            }
+            Shape::Pointer(to) => *to = self.number(*to),
+            Shape::Leaf | Shape::Dyn { .. } => {}
+        }
+        Type { name: name::readable(&of.name), size: of.size, align: of.align, shape }
+    }
+}
