@@ -122,13 +122,14 @@ impl Layout {
         self.state.max(self.vtable).max(self.owner) + 8
     }
 
-    /// The vtable at `at`, if it is one.
-    pub(super) fn vtable(&self, memory: &impl Memory, image: &Image, at: u64) -> Option<Vtable> {
+    /// The vtable at `at`, if it is one, and its functions.
+    pub(super) fn vtable(&self, memory: &impl Memory, image: &Image, at: u64) -> Option<(Vtable, Vec<u64>)> {
         let words = image.is_constant(at).then(|| memory.words::<VTABLE>(at))??;
         let functions = words.iter().take_while(|word| image.is_code(**word)).count();
         let number = |at: usize| words.get(at / 8).copied().filter(|number| *number < FAR && number % 8 == 0);
         (functions == self.functions).then_some(())?;
-        Some(Vtable { id: number(self.id)?, trailer: number(self.trailer)? })
+        let table = Vtable { id: number(self.id)?, trailer: number(self.trailer)? };
+        Some((table, words.into_iter().take(functions).collect()))
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! Memory is read through the kernel alone: a task that ends meanwhile is a wrong answer that is noticed, not a fault.
 
+mod awaits;
 mod image;
 mod layout;
 mod list;
@@ -15,18 +16,22 @@ mod visit;
 
 use std::collections::HashMap;
 use std::fs;
+
 use std::thread;
 
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::Handle;
 
+use flamewatch_symbolizer::plan::TypeId;
 use image::Image;
 use layout::Layout;
-use list::Lists;
 use probe::Bench;
-use visit::Types;
+use view::Copied;
+use visit::{Look, Types};
 
 use crate::sys::memory::Reader;
 
+pub(crate) use awaits::{NO_ARM, Placed, Step};
+pub(crate) use list::Lists;
 pub(crate) use refusal::Refusal;
 pub(crate) use state::{Doing, State};
 pub(crate) use visit::{Course, Task};
@@ -38,7 +43,27 @@ pub(crate) struct Walker {
     image: Image,
     layout: Layout,
     types: Types,
-    lists: HashMap<Id, Lists>,
+    plan: Option<Placed>,
+    futures: HashMap<u64, Option<Future>>,
+}
+
+/// The futures of one table of functions.
+#[derive(Clone, Copy, Debug)]
+struct Future {
+    of_type: TypeId,
+    /// Where the future is in a task, when its inside is known.
+    at: Option<u64>,
+}
+
+/// One task, and what it waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'c> {
+    pub(crate) task: Task,
+    /// From its future down to the one that waits for nobody. Its future alone when its inside is not known, and nothing
+    /// when not even its name is.
+    pub(crate) chain: &'c [Step],
+    /// It changed while it was read, so that the chain is its future alone.
+    pub(crate) torn: bool,
 }
 
 impl Walker {
@@ -58,22 +83,75 @@ impl Walker {
         let image = Image::parse(&fs::read_to_string("/proc/self/maps").map_err(|error| Refusal::memory(&error))?);
         let handles: Vec<_> = bench.runtimes.iter().map(|runtime| probe::handle_words(&memory, runtime.handle())).collect();
         let layout = Layout::learn(&memory, &image, &bench.facts, &handles)?;
-        Ok(Self { memory, image, layout, types: Types::default(), lists: HashMap::new() })
+        Ok(Self { memory, image, layout, types: Types::default(), plan: None, futures: HashMap::new() })
     }
 
-    /// Tells `each` of every task of a runtime, at most `most`.
+    /// From now on tells what tasks wait for, by the plan of this program.
+    pub(crate) fn follow(&mut self, plan: Placed) {
+        self.plan = Some(plan);
+        self.futures.clear();
+    }
+
+    /// Finds a runtime's lists, which stay where they are for as long as somebody holds `runtime`.
     ///
     /// # Errors
-    /// The runtime's lists were not found.
-    pub(crate) fn walk(&mut self, runtime: &Handle, most: u64, each: impl FnMut(Task)) -> Result<Course, Refusal> {
-        let lists = match self.lists.get(&runtime.id()) {
-            Some(known) => *known,
-            None => {
-                let found = Lists::find(&self.memory, &self.layout, runtime)?;
-                self.lists.insert(runtime.id(), found);
-                found
-            }
-        };
-        Ok(visit::visit(&self.memory, &self.image, &self.layout, &mut self.types, &lists, most, each))
+    /// They were not found.
+    pub(crate) fn find(&self, runtime: &Handle) -> Result<Lists, Refusal> {
+        Lists::find(&self.memory, &self.layout, runtime)
     }
+
+    /// Tells `each` of every task of `lists`, at most `most`.
+    pub(crate) fn walk(&mut self, lists: &Lists, most: u64, mut each: impl FnMut(Seen<'_>)) -> Course {
+        let Self { memory, image, layout, types, plan, futures } = self;
+        let (mut chain, mut second) = (Vec::new(), Vec::new());
+        let mut torn = 0;
+        let course = visit::visit(memory, image, layout, types, lists, most, |types, look| {
+            let future = *futures.entry(look.task.vtable).or_insert_with(|| {
+                let placed = plan.as_ref()?;
+                let of_type = placed.future(types.functions(look.task.vtable))?;
+                let at = layout.future.zip(placed.align(of_type)).map(|(future, align)| future.of(look.table.id, align).1);
+                Some(Future { of_type, at })
+            });
+            let is_torn = match (plan.as_ref(), future) {
+                (Some(placed), Some(future)) => !follow(memory, placed, &look, future, [&mut chain, &mut second]),
+                _ => {
+                    chain.clear();
+                    false
+                }
+            };
+            torn += u64::from(is_torn);
+            each(Seen { task: look.task, chain: &chain, torn: is_torn });
+        });
+        Course { torn, ..course }
+    }
+}
+
+/// Fills the first chain with what the task waits for; false when two looks differ, and then it is its future alone.
+fn follow(memory: &Reader, placed: &Placed, look: &Look<'_>, future: Future, [chain, second]: [&mut Vec<Step>; 2]) -> bool {
+    let alone = Step { of_type: future.of_type, arm: NO_ARM };
+    let settled = matches!(look.task.state.doing(), Doing::Idle | Doing::Scheduled);
+    let Some(at) = future.at.filter(|_| settled) else {
+        chain.clear();
+        chain.push(alone);
+        return true;
+    };
+    let header = look.task.header;
+    let copy = Copied::new(header, look.first, memory);
+    let whole = placed.chain(&copy, header.wrapping_add(at), future.of_type, chain);
+    let same = whole && {
+        let inside = |bytes: &'_ [u8]| bytes.get(to_length(at)..).unwrap_or_default().to_vec();
+        (!copy.was_left() && inside(look.first) == inside(look.second)) || {
+            let copy = Copied::new(header, look.second, memory);
+            placed.chain(&copy, header.wrapping_add(at), future.of_type, second) && chain == second
+        }
+    };
+    if !same {
+        chain.clear();
+        chain.push(alone);
+    }
+    same
+}
+
+fn to_length(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
 }

@@ -1,5 +1,7 @@
 //! Memory as those who read tokio's tasks see it: words at addresses. The tests put a false one in its place.
 
+use std::cell::Cell;
+
 use crate::sys::memory::{Piece, Reader};
 
 /// Whose memory is read.
@@ -15,7 +17,16 @@ pub(super) trait Memory {
 
     /// One word.
     fn word(&self, at: u64) -> Option<u64> {
-        self.words::<1>(at).map(|[word]| word)
+        self.number(at, 8)
+    }
+
+    /// The number that the `width` bytes at `at` are, at most eight.
+    fn number(&self, at: u64, width: usize) -> Option<u64> {
+        let mut word = [0; 8];
+        let mut pieces = [Piece::new(at, word.get_mut(..width)?)];
+        self.read(&mut pieces);
+        let [Piece { read, .. }] = pieces;
+        read.then(|| u64::from_le_bytes(word))
     }
 
     /// As many words from `at` on as there are, at most `most`, to the end of the last mapped stretch of 512 bytes.
@@ -60,4 +71,45 @@ pub(super) fn word_of(bytes: &[u8]) -> u64 {
 /// The word `at` bytes into `bytes`.
 pub(super) fn word_at(bytes: &[u8], at: usize) -> u64 {
     word_of(bytes.get(at..).unwrap_or_default())
+}
+
+/// A stretch of memory as it was at one moment, and the rest as it is.
+pub(super) struct Copied<'m, M> {
+    at: u64,
+    bytes: &'m [u8],
+    rest: &'m M,
+    left: Cell<bool>,
+}
+
+impl<'m, M> Copied<'m, M> {
+    /// `bytes` were read at `at`.
+    pub(super) fn new(at: u64, bytes: &'m [u8], rest: &'m M) -> Self {
+        Self { at, bytes, rest, left: Cell::new(false) }
+    }
+
+    /// True when more was asked for than the copy has.
+    pub(super) fn was_left(&self) -> bool {
+        self.left.get()
+    }
+}
+
+impl<M: Memory> Memory for Copied<'_, M> {
+    fn read(&self, pieces: &mut [Piece<'_>]) {
+        for piece in pieces {
+            let inside = piece.at.checked_sub(self.at).and_then(|from| {
+                let from = usize::try_from(from).ok()?;
+                self.bytes.get(from..from.checked_add(piece.bytes.len())?)
+            });
+            match inside {
+                Some(bytes) => {
+                    piece.bytes.copy_from_slice(bytes);
+                    piece.read = true;
+                }
+                None => {
+                    self.left.set(true);
+                    self.rest.read(std::slice::from_mut(piece));
+                }
+            }
+        }
+    }
 }

@@ -38,6 +38,15 @@ pub(crate) struct Task {
     pub(crate) state: State,
 }
 
+/// A task and its bytes, read one after the other; those that do not reach over its future when it is large.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look<'b> {
+    pub(super) task: Task,
+    pub(super) table: Vtable,
+    pub(super) first: &'b [u8],
+    pub(super) second: &'b [u8],
+}
+
 /// How a walk went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Course {
@@ -47,12 +56,20 @@ pub(crate) struct Course {
     pub(crate) restarts: u64,
     /// Lists that were given up.
     pub(crate) given_up: u64,
+    /// Tasks that changed while they were read, so that what they wait for is not known.
+    pub(crate) torn: u64,
 }
 
 /// What the tables of functions say, read once each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Types {
-    known: HashMap<u64, Vtable>,
+    known: HashMap<u64, Known>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    table: Vtable,
+    functions: Vec<u64>,
 }
 
 /// A task, the one that is newer, and the one that is older.
@@ -81,7 +98,7 @@ pub(super) fn visit(
     types: &mut Types,
     lists: &Lists,
     most: u64,
-    mut each: impl FnMut(Task),
+    mut each: impl FnMut(&Types, Look<'_>),
 ) -> Course {
     let mut course = Course::default();
     let mut shards: Vec<Shard> = (0..lists.shards).map(Shard::new).collect();
@@ -112,6 +129,7 @@ struct Walk<'w, M> {
 #[derive(Default)]
 struct Scratch {
     bytes: Vec<[u8; TASK]>,
+    again: Vec<[u8; TASK]>,
 }
 
 impl<M: Memory> Walk<'_, M> {
@@ -122,18 +140,22 @@ impl<M: Memory> Walk<'_, M> {
         types: &mut Types,
         scratch: &mut Scratch,
         course: &mut Course,
-        each: &mut impl FnMut(Task),
+        each: &mut impl FnMut(&Types, Look<'_>),
     ) {
-        scratch.bytes.resize(shards.len().max(scratch.bytes.len()), [0; TASK]);
+        scratch.grow(shards.len());
         let mut pieces = Vec::with_capacity(shards.len() * 2);
-        for (shard, bytes) in shards.iter().zip(&mut scratch.bytes) {
-            self.ask(shard.next, types.known.get(&shard.vtable), bytes, &mut pieces);
+        let mut read = Vec::new();
+        for bytes in [&mut scratch.bytes, &mut scratch.again] {
+            for (shard, bytes) in shards.iter().zip(bytes) {
+                self.ask(shard.next, types.known.get(&shard.vtable).map(|known| &known.table), bytes, &mut pieces);
+            }
+            self.memory.read(&mut pieces);
+            read.clear();
+            read.extend(pieces.drain(..).map(|piece| piece.read));
         }
-        self.memory.read(&mut pieces);
-        let mut read = pieces.iter().map(|piece| piece.read).collect::<Vec<_>>().into_iter();
-        drop(pieces);
-        for (shard, bytes) in shards.iter_mut().zip(&mut scratch.bytes) {
-            let guess = types.known.get(&shard.vtable).copied();
+        let mut read = read.into_iter();
+        for ((shard, bytes), again) in shards.iter_mut().zip(&mut scratch.bytes).zip(&mut scratch.again) {
+            let guess = types.known.get(&shard.vtable).map(|known| known.table);
             let read = read.by_ref().take(guess.map_or(1, pieces_of)).fold(true, |all, read| all && read);
             let guess = guess.filter(|_| read);
             let seen = self.see(shard, shard.next, types, guess, bytes);
@@ -141,7 +163,16 @@ impl<M: Memory> Walk<'_, M> {
                 Some((task, _, older)) => {
                     if task.id < shard.least {
                         course.tasks += 1;
-                        each(task);
+                        if let Some(table) = types.known.get(&task.vtable).map(|known| known.table) {
+                            self.again(&task, table, guess, again);
+                            let length = front_len(&table).unwrap_or(0).min(to_length(table.trailer));
+                            each(types, Look {
+                                task,
+                                table,
+                                first: bytes.get(..length).unwrap_or_default(),
+                                second: again.get(..length).unwrap_or_default(),
+                            });
+                        }
                     }
                     shard.pass(task, older);
                 }
@@ -150,6 +181,15 @@ impl<M: Memory> Walk<'_, M> {
                     self.back(shard, types);
                 }
             }
+        }
+    }
+
+    /// Reads the task's bytes once more, if they were not already read twice.
+    fn again(&self, task: &Task, table: Vtable, guess: Option<Vtable>, bytes: &mut [u8; TASK]) {
+        if guess != Some(table) {
+            let mut pieces = Vec::with_capacity(2);
+            self.ask(task.header, Some(&table), bytes, &mut pieces);
+            self.memory.read(&mut pieces);
         }
     }
 
@@ -257,15 +297,27 @@ impl Shard {
 }
 
 impl Types {
+    /// The functions of the table at `vtable`, if a task with it was seen.
+    pub(super) fn functions(&self, vtable: u64) -> &[u64] {
+        self.known.get(&vtable).map(|known| known.functions.as_slice()).unwrap_or_default()
+    }
+
     fn of(&mut self, memory: &impl Memory, image: &Image, layout: &Layout, vtable: u64) -> Option<Vtable> {
         if let Some(known) = self.known.get(&vtable) {
-            return Some(*known);
+            return Some(known.table);
         }
-        let table = layout.vtable(memory, image, vtable)?;
-        if self.known.len() < MAX_TYPES {
-            self.known.insert(vtable, table);
-        }
+        let (table, functions) = layout.vtable(memory, image, vtable)?;
+        (self.known.len() < MAX_TYPES).then(|| self.known.insert(vtable, Known { table, functions }))?;
         Some(table)
+    }
+}
+
+impl Scratch {
+    fn grow(&mut self, shards: usize) {
+        if self.bytes.len() < shards {
+            self.bytes.resize(shards, [0; TASK]);
+            self.again.resize(shards, [0; TASK]);
+        }
     }
 }
 

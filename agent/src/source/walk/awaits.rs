@@ -1,0 +1,132 @@
+//! Where one task waits: from its future down to the one that nobody awaits for, by the plan of the program's futures.
+//! What is read may change meanwhile, so it is read twice, and counts when both times say the same.
+
+use std::sync::Arc;
+
+use flamewatch_symbolizer::plan::{Arm, Plan, Shape, TypeId};
+
+use super::view::Memory;
+
+/// The longest chain of types that is followed; `async` bodies are every second or third of them.
+const MAX_STEPS: usize = 256;
+
+/// The most branches of one type that are tried: futures that are joined or selected from.
+const MAX_BRANCHES: usize = 16;
+
+/// The states of an `async` body before it suspends for the first time, by rustc's numbering.
+const RETURNED: u64 = 1;
+const PANICKED: u64 = 2;
+
+/// One future of a chain: its type and which of its arms it is in, [`NO_ARM`] for a type that has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Step {
+    pub(crate) of_type: TypeId,
+    pub(crate) arm: u32,
+}
+
+pub(crate) const NO_ARM: u32 = u32::MAX;
+
+/// How a look at a future ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// At a future whose inside nobody knows, or that has not begun.
+    Waits,
+    /// It is over, and waits for nobody.
+    Over,
+    /// What is there cannot be: it changed meanwhile, or the plan is not of this program.
+    Torn,
+}
+
+/// A program's plan, and where the program is.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) plan: Arc<Plan>,
+    /// What is added to the addresses of its file.
+    pub(crate) base: u64,
+}
+
+impl Placed {
+    /// The type of the futures that this table of functions is for.
+    pub(super) fn future(&self, functions: &[u64]) -> Option<TypeId> {
+        functions.iter().find_map(|function| self.plan.polls.get(&function.wrapping_sub(self.base)).copied())
+    }
+
+    /// How the futures of this type are aligned; `None` when their inside is not known.
+    pub(super) fn align(&self, of_type: TypeId) -> Option<u64> {
+        self.plan.types.get(of_type as usize).map(|of| u64::from(of.align)).filter(|align| align.is_power_of_two())
+    }
+
+    /// Fills `chain` with what the future at `at` waits for, outermost first. False when that could not be told: what is
+    /// there then is as far as it went.
+    pub(super) fn chain(&self, memory: &impl Memory, at: u64, of_type: TypeId, chain: &mut Vec<Step>) -> bool {
+        chain.clear();
+        self.follow(memory, at, of_type, chain, MAX_STEPS) != End::Torn
+    }
+
+    fn follow(&self, memory: &impl Memory, at: u64, of_type: TypeId, chain: &mut Vec<Step>, left: usize) -> End {
+        let Some((of, left)) = self.plan.types.get(of_type as usize).zip(left.checked_sub(1)) else { return End::Torn };
+        match &of.shape {
+            Shape::Leaf => {
+                chain.push(Step { of_type, arm: NO_ARM });
+                End::Waits
+            }
+            Shape::Pointer(to) => match memory.word(at) {
+                Some(there) if there != 0 => self.follow(memory, there, *to, chain, left),
+                _ => End::Torn,
+            },
+            Shape::Dyn { data, table } => self.follow_dyn(memory, (at.wrapping_add(*data), at.wrapping_add(*table)), of_type, chain, left),
+            Shape::Fields(fields) => self.branches(memory, at, fields, chain, left),
+            Shape::Variants { tag, arms } => {
+                let Some(number) = memory.number(at.wrapping_add(tag.0), tag.1.into()) else { return End::Torn };
+                let arm = arms.iter().position(|arm| arm.number == Some(number));
+                let arm = arm.or_else(|| arms.iter().position(|arm| arm.number.is_none()));
+                match arm.and_then(|place| Some((place, arms.get(place)?))) {
+                    Some((place, arm)) if arm.line != 0 => {
+                        if matches!(number, RETURNED | PANICKED) {
+                            return End::Over;
+                        }
+                        chain.push(Step { of_type, arm: u32::try_from(place).unwrap_or(NO_ARM) });
+                        self.awaited(memory, at, arm, chain, left)
+                    }
+                    Some((_, arm)) => self.branches(memory, at, &arm.fields, chain, left),
+                    None => End::Torn,
+                }
+            }
+        }
+    }
+
+    /// What an `async` body waits for; when that is over, the body is about to go on, and waits where it is.
+    fn awaited(&self, memory: &impl Memory, at: u64, arm: &Arm, chain: &mut Vec<Step>, left: usize) -> End {
+        match arm.fields.first() {
+            Some((field, to)) => match self.follow(memory, at.wrapping_add(*field), *to, chain, left) {
+                End::Torn => End::Torn,
+                End::Over | End::Waits => End::Waits,
+            },
+            None => End::Waits,
+        }
+    }
+
+    /// The first of several that is not over; they are polled in turn, and a chain is one of them.
+    fn branches(&self, memory: &impl Memory, at: u64, fields: &[(u64, TypeId)], chain: &mut Vec<Step>, left: usize) -> End {
+        let before = chain.len();
+        for (field, to) in fields.iter().take(MAX_BRANCHES) {
+            match self.follow(memory, at.wrapping_add(*field), *to, chain, left) {
+                End::Over => chain.truncate(before),
+                end => return end,
+            }
+        }
+        End::Over
+    }
+
+    fn follow_dyn(&self, memory: &impl Memory, (data, table): (u64, u64), of_type: TypeId, chain: &mut Vec<Step>, left: usize) -> End {
+        let (Some(data), Some(table)) = (memory.word(data), memory.word(table)) else { return End::Torn };
+        match self.plan.tables.get(&table.wrapping_sub(self.base)) {
+            Some(to) if data != 0 => self.follow(memory, data, *to, chain, left),
+            Some(_) => End::Torn,
+            None => {
+                chain.push(Step { of_type, arm: NO_ARM });
+                End::Waits
+            }
+        }
+    }
+}
