@@ -3,9 +3,11 @@
 //! which somebody who can read a task's memory can tell its whole await stack.
 
 mod build;
+mod format;
 mod prune;
 
 use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ use crate::Error;
 pub struct Plan {
     /// The program's build id.
     pub build_id: Vec<u8>,
+    /// The address of the file's first byte when the program is loaded where it was linked for; 0 for most.
+    pub head: u64,
     /// All types, by their number.
     pub types: Vec<Type>,
     /// The files that lines are of.
@@ -37,5 +41,21 @@ impl Plan {
     /// `Io` when the file cannot be read, `Invalid` when it has no build id or no debug info.
     pub fn of(binary: &Path) -> Result<Self, Error> {
         build::build(binary)
+    }
+
+    /// Reads a plan that was written.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be read, `Invalid` when it is none, or damaged, or of another version.
+    pub fn read(input: impl BufRead) -> Result<Self, Error> {
+        format::read(input)
+    }
+
+    /// Writes it, as text.
+    ///
+    /// # Errors
+    /// What the sink said.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        format::write(self, out)
     }
 }

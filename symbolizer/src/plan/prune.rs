@@ -15,7 +15,7 @@ pub(super) fn pruned(plan: Plan) -> Plan {
     while let Some(id) = keep.order.get(types.len()).copied() {
         types.push(keep.described(id));
     }
-    Plan { polls, tables, types, files: plan.files.clone(), build_id: plan.build_id.clone(), ..Plan { damaged: plan.damaged, ..Plan::default() } }
+    Plan { polls, tables, types, files: plan.files.clone(), build_id: plan.build_id.clone(), head: plan.head, damaged: plan.damaged }
 }
 
 /// Which types lead to an `async` body or a `dyn Future`, itself included.
