@@ -12,6 +12,8 @@ pub(crate) mod tasks;
 #[cfg_attr(not(feature = "cpu"), allow(dead_code, reason = "much of it only the CPU sampler asks for"))]
 mod thread;
 mod threads;
+#[cfg(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+pub(crate) mod walk;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod wall;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]

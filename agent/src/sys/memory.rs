@@ -106,7 +106,14 @@ fn transfer(pieces: &mut [Piece<'_>]) -> usize {
     // SAFETY: process_vm_readv(2) writes into the local pieces alone, which are `count` buffers that are borrowed mutably
     // here; the addresses of the remote ones it checks itself, and what cannot be read ends the transfer.
     let read = unsafe {
-        libc::process_vm_readv(process, local.as_ptr(), count as libc::c_ulong, remote.as_ptr(), count as libc::c_ulong, 0)
+        libc::process_vm_readv(
+            process,
+            local.as_ptr(),
+            count as libc::c_ulong,
+            remote.as_ptr(),
+            count as libc::c_ulong,
+            0,
+        )
     };
     usize::try_from(read).unwrap_or(0)
 }
@@ -125,7 +132,11 @@ mod tests {
         let words: Vec<u64> = (0..200).map(|word| word * 3).collect();
         for reader in readers() {
             let mut bytes = [[0; 8]; 200];
-            let mut pieces: Vec<_> = words.iter().zip(&mut bytes).map(|(word, bytes)| Piece::new(ptr::from_ref(word) as u64, bytes)).collect();
+            let mut pieces: Vec<_> = words
+                .iter()
+                .zip(&mut bytes)
+                .map(|(word, bytes)| Piece::new(ptr::from_ref(word) as u64, bytes))
+                .collect();
             for bad in [0, 3, 4, 63, 64, 130, 199] {
                 pieces[bad].at = 16;
             }

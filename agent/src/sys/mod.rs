@@ -10,6 +10,8 @@ pub(crate) mod lock;
 pub(crate) mod mallctl;
 #[cfg(feature = "heap")]
 pub(crate) mod malloc_conf;
+#[cfg(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+pub(crate) mod memory;
 pub(crate) mod process;
 #[cfg(feature = "heap")]
 pub(crate) mod prof_hooks;

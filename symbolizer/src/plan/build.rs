@@ -33,7 +33,12 @@ pub(super) fn build(path: &Path) -> Result<Plan, Error> {
     let found = types::futures(&mut DebugInfo { own, shared, window: places.window, split }, &polls);
     let plan = Plan {
         build_id: binary.elf.build_id.clone(),
-        head: binary.elf.segments.iter().find(|segment| segment.offset == 0).map_or(0, |segment| segment.address),
+        head: binary
+            .elf
+            .segments
+            .iter()
+            .find(|segment| segment.offset == 0)
+            .map_or(0, |segment| segment.address),
         types: found.types,
         files: found.files,
         polls: found.polls,

@@ -30,7 +30,7 @@ const MAX_LINES: usize = 2_000_000;
 
 /// Writes `plan`.
 pub(super) fn write(plan: &Plan, out: &mut impl Write) -> std::io::Result<()> {
-    let mut lines = 1_u64;
+    let mut lines = 0_u64;
     let mut line = |text: String| {
         lines += 1;
         writeln!(out, "{}", text.replace('\n', " "))
@@ -63,8 +63,7 @@ pub(super) fn write(plan: &Plan, out: &mut impl Write) -> std::io::Result<()> {
     for (address, id) in &plan.tables {
         line(format!("table {address:x} {id}"))?;
     }
-    let before = lines - 1;
-    line(format!("end {before}"))
+    writeln!(out, "end {lines}")
 }
 
 fn listed(fields: &[(u64, TypeId)]) -> String {
@@ -79,31 +78,39 @@ pub(super) fn read(input: impl BufRead) -> Result<Plan, Error> {
     for line in bounded(input) {
         let line = line?;
         if ended {
-            return Err(damaged("there is more behind its end"));
+            return Err(damaged("the plan is damaged: there is more behind its end"));
         }
         let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
         if lines == 0 {
             if line != FIRST {
-                return Err(Error::new(ErrorKind::Invalid, "it is no plan, or one of another version of flamewatch"));
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    "it is no plan, or one of another version of flamewatch",
+                ));
             }
         } else if word == "end" {
             ended = rest.parse() == Ok(lines);
             if !ended {
-                return Err(damaged("lines are missing"));
+                return Err(damaged("the plan is damaged: lines are missing"));
             }
         } else {
-            take(&mut plan, word, rest).ok_or_else(|| damaged("a line makes no sense"))?;
+            take(&mut plan, word, rest)
+                .ok_or_else(|| damaged("the plan is damaged: a line makes no sense"))?;
         }
         lines += 1;
     }
     if !ended {
-        return Err(damaged("it is cut short"));
+        return Err(damaged("the plan is damaged: it is cut short"));
     }
-    if all_ids(&plan).all(|id| (id as usize) < plan.types.len()) { Ok(plan) } else { Err(damaged("a type is missing")) }
+    if all_ids(&plan).all(|id| (id as usize) < plan.types.len()) {
+        Ok(plan)
+    } else {
+        Err(damaged("the plan is damaged: a type is missing"))
+    }
 }
 
-fn damaged(why: &str) -> Error {
-    Error::new(ErrorKind::Invalid, format!("the plan is damaged: {why}"))
+const fn damaged(why: &'static str) -> Error {
+    Error::new(ErrorKind::Invalid, why)
 }
 
 /// Lines of at most [`MAX_LINE`] bytes, [`MAX_LINES`] of them.
@@ -115,8 +122,10 @@ fn bounded(mut input: impl BufRead) -> impl Iterator<Item = Result<String, Error
         let read = std::io::Read::take(&mut input, MAX_LINE as u64).read_until(b'\n', &mut line);
         match read {
             Ok(0) => None,
-            Ok(_) if line.pop() == Some(b'\n') => Some(String::from_utf8(line).map_err(|_| damaged("it is no text"))),
-            Ok(_) => Some(Err(damaged("it is cut short"))),
+            Ok(_) if line.pop() == Some(b'\n') => {
+                Some(String::from_utf8(line).map_err(|_| damaged("the plan is damaged: it is no text")))
+            }
+            Ok(_) => Some(Err(damaged("the plan is damaged: it is cut short"))),
             Err(error) => Some(Err(Error::new(ErrorKind::Io, "cannot read the plan").because(error))),
         }
     })
@@ -141,7 +150,8 @@ fn take(plan: &mut Plan, word: &str, rest: &str) -> Option<()> {
         }
         "fields" => plan.types.last_mut()?.shape = Shape::Fields(fields(parts)?),
         "variants" => {
-            let (at, width) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok().filter(|width| *width <= 8)?);
+            let (at, width) =
+                (parts.next()?.parse().ok()?, parts.next()?.parse().ok().filter(|width| *width <= 8)?);
             plan.types.last_mut()?.shape = Shape::Variants { tag: (at, width), arms: Vec::new() };
         }
         "arm" => {
@@ -153,7 +163,11 @@ fn take(plan: &mut Plan, word: &str, rest: &str) -> Option<()> {
         }
         "poll" | "table" => {
             let (at, id) = (u64::from_str_radix(parts.next()?, 16).ok()?, parts.next()?.parse().ok()?);
-            if word == "poll" { plan.polls.insert(at, id) } else { plan.tables.insert(at, id) };
+            if word == "poll" {
+                plan.polls.insert(at, id)
+            } else {
+                plan.tables.insert(at, id)
+            };
         }
         _ => return None,
     }
@@ -161,7 +175,8 @@ fn take(plan: &mut Plan, word: &str, rest: &str) -> Option<()> {
 }
 
 fn fields<'l>(parts: impl Iterator<Item = &'l str>) -> Option<Vec<(u64, TypeId)>> {
-    let field = |part: &str| part.split_once(':').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+    let field =
+        |part: &str| part.split_once(':').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
     parts.filter(|part| !part.is_empty()).map(field).collect()
 }
 
@@ -172,10 +187,16 @@ fn all_ids(plan: &Plan) -> impl Iterator<Item = TypeId> {
             Shape::Leaf | Shape::Dyn { .. } => Vec::new(),
             Shape::Pointer(to) => vec![*to],
             Shape::Fields(fields) => fields.iter().map(|(_, id)| *id).collect(),
-            Shape::Variants { arms, .. } => arms.iter().flat_map(|arm| &arm.fields).map(|(_, id)| *id).collect(),
+            Shape::Variants { arms, .. } => {
+                arms.iter().flat_map(|arm| &arm.fields).map(|(_, id)| *id).collect()
+            }
         }
     };
-    plan.types.iter().flat_map(of_shape).chain(plan.polls.values().copied()).chain(plan.tables.values().copied())
+    plan.types
+        .iter()
+        .flat_map(of_shape)
+        .chain(plan.polls.values().copied())
+        .chain(plan.tables.values().copied())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -198,7 +219,13 @@ mod tests {
             build_id: vec![0, 171, 255],
             head: 0x40_0000,
             types: vec![
-                of("shop::place::{async fn}", Shape::Variants { tag: (16, 1), arms: vec![arm(Some(3), 41, vec![(8, 1)]), arm(None, 0, vec![])] }),
+                of(
+                    "shop::place::{async fn}",
+                    Shape::Variants {
+                        tag: (16, 1),
+                        arms: vec![arm(Some(3), 41, vec![(8, 1)]), arm(None, 0, vec![])],
+                    },
+                ),
                 of("Pin<Box<dyn Future>>", Shape::Fields(vec![(0, 2), (8, 3)])),
                 of("Box<dyn Future>", Shape::Dyn { data: 0, table: 8 }),
                 of("&mut Sleep", Shape::Pointer(4)),

@@ -11,8 +11,8 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-pub use crate::dwarf::types::{Arm, Shape, Type, TypeId};
 use crate::Error;
+pub use crate::dwarf::types::{Arm, Shape, Type, TypeId};
 
 /// A program's futures.
 #[derive(Clone, Debug, Default)]

@@ -15,7 +15,15 @@ pub(super) fn pruned(plan: Plan) -> Plan {
     while let Some(id) = keep.order.get(types.len()).copied() {
         types.push(keep.described(id));
     }
-    Plan { polls, tables, types, files: plan.files.clone(), build_id: plan.build_id.clone(), head: plan.head, damaged: plan.damaged }
+    Plan {
+        polls,
+        tables,
+        types,
+        files: plan.files.clone(),
+        build_id: plan.build_id.clone(),
+        head: plan.head,
+        damaged: plan.damaged,
+    }
 }
 
 /// Which types lead to an `async` body or a `dyn Future`, itself included.
@@ -24,7 +32,9 @@ fn leading(types: &[Type]) -> Vec<bool> {
     loop {
         let before = leads.iter().filter(|leads| **leads).count();
         for (number, of) in types.iter().enumerate() {
-            let any = |fields: &[(u64, TypeId)]| fields.iter().any(|(_, id)| leads.get(*id as usize) == Some(&true));
+            let any = |fields: &[(u64, TypeId)]| {
+                fields.iter().any(|(_, id)| leads.get(*id as usize) == Some(&true))
+            };
             let now = match &of.shape {
                 Shape::Fields(fields) => any(fields),
                 Shape::Variants { arms, .. } => arms.iter().any(|arm| any(&arm.fields)),
@@ -78,7 +88,9 @@ impl Keep<'_> {
             Shape::Fields(fields) => fields.retain(|(_, id)| leads(id)),
             Shape::Variants { arms, .. } => {
                 // What an `async` body waits for is told even when nothing is known of its inside.
-                arms.iter_mut().filter(|arm| arm.line == 0).for_each(|arm| arm.fields.retain(|(_, id)| leads(id)));
+                arms.iter_mut()
+                    .filter(|arm| arm.line == 0)
+                    .for_each(|arm| arm.fields.retain(|(_, id)| leads(id)));
             }
             _ => {}
         }

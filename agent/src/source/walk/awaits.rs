@@ -53,18 +53,37 @@ impl Placed {
 
     /// How the futures of this type are aligned; `None` when their inside is not known.
     pub(super) fn align(&self, of_type: TypeId) -> Option<u64> {
-        self.plan.types.get(of_type as usize).map(|of| u64::from(of.align)).filter(|align| align.is_power_of_two())
+        self.plan
+            .types
+            .get(of_type as usize)
+            .map(|of| u64::from(of.align))
+            .filter(|align| align.is_power_of_two())
     }
 
     /// Fills `chain` with what the future at `at` waits for, outermost first. False when that could not be told: what is
     /// there then is as far as it went.
-    pub(super) fn chain(&self, memory: &impl Memory, at: u64, of_type: TypeId, chain: &mut Vec<Step>) -> bool {
+    pub(super) fn chain(
+        &self,
+        memory: &impl Memory,
+        at: u64,
+        of_type: TypeId,
+        chain: &mut Vec<Step>,
+    ) -> bool {
         chain.clear();
         self.follow(memory, at, of_type, chain, MAX_STEPS) != End::Torn
     }
 
-    fn follow(&self, memory: &impl Memory, at: u64, of_type: TypeId, chain: &mut Vec<Step>, left: usize) -> End {
-        let Some((of, left)) = self.plan.types.get(of_type as usize).zip(left.checked_sub(1)) else { return End::Torn };
+    fn follow(
+        &self,
+        memory: &impl Memory,
+        at: u64,
+        of_type: TypeId,
+        chain: &mut Vec<Step>,
+        left: usize,
+    ) -> End {
+        let Some((of, left)) = self.plan.types.get(of_type as usize).zip(left.checked_sub(1)) else {
+            return End::Torn;
+        };
         match &of.shape {
             Shape::Leaf => {
                 chain.push(Step { of_type, arm: NO_ARM });
@@ -74,10 +93,18 @@ impl Placed {
                 Some(there) if there != 0 => self.follow(memory, there, *to, chain, left),
                 _ => End::Torn,
             },
-            Shape::Dyn { data, table } => self.follow_dyn(memory, (at.wrapping_add(*data), at.wrapping_add(*table)), of_type, chain, left),
+            Shape::Dyn { data, table } => self.follow_dyn(
+                memory,
+                (at.wrapping_add(*data), at.wrapping_add(*table)),
+                of_type,
+                chain,
+                left,
+            ),
             Shape::Fields(fields) => self.branches(memory, at, fields, chain, left),
             Shape::Variants { tag, arms } => {
-                let Some(number) = memory.number(at.wrapping_add(tag.0), tag.1.into()) else { return End::Torn };
+                let Some(number) = memory.number(at.wrapping_add(tag.0), tag.1.into()) else {
+                    return End::Torn;
+                };
                 let arm = arms.iter().position(|arm| arm.number == Some(number));
                 let arm = arm.or_else(|| arms.iter().position(|arm| arm.number.is_none()));
                 match arm.and_then(|place| Some((place, arms.get(place)?))) {
@@ -107,7 +134,14 @@ impl Placed {
     }
 
     /// The first of several that is not over; they are polled in turn, and a chain is one of them.
-    fn branches(&self, memory: &impl Memory, at: u64, fields: &[(u64, TypeId)], chain: &mut Vec<Step>, left: usize) -> End {
+    fn branches(
+        &self,
+        memory: &impl Memory,
+        at: u64,
+        fields: &[(u64, TypeId)],
+        chain: &mut Vec<Step>,
+        left: usize,
+    ) -> End {
         let before = chain.len();
         for (field, to) in fields.iter().take(MAX_BRANCHES) {
             match self.follow(memory, at.wrapping_add(*field), *to, chain, left) {
@@ -118,7 +152,14 @@ impl Placed {
         End::Over
     }
 
-    fn follow_dyn(&self, memory: &impl Memory, (data, table): (u64, u64), of_type: TypeId, chain: &mut Vec<Step>, left: usize) -> End {
+    fn follow_dyn(
+        &self,
+        memory: &impl Memory,
+        (data, table): (u64, u64),
+        of_type: TypeId,
+        chain: &mut Vec<Step>,
+        left: usize,
+    ) -> End {
         let (Some(data), Some(table)) = (memory.word(data), memory.word(table)) else { return End::Torn };
         match self.plan.tables.get(&table.wrapping_sub(self.base)) {
             Some(to) if data != 0 => self.follow(memory, data, *to, chain, left),

@@ -76,11 +76,14 @@ struct Seen<'f> {
 
 impl Layout {
     /// Learns it all; `handles` are the words of each runtime's handle.
-    pub(super) fn learn(memory: &impl Memory, image: &Image, facts: &[Fact], handles: &[Vec<u64>]) -> Result<Self, Refusal> {
-        let seen: Vec<_> = facts
-            .iter()
-            .filter_map(|fact| Some(Seen { fact, header: memory.words(fact.header)? }))
-            .collect();
+    pub(super) fn learn(
+        memory: &impl Memory,
+        image: &Image,
+        facts: &[Fact],
+        handles: &[Vec<u64>],
+    ) -> Result<Self, Refusal> {
+        let seen: Vec<_> =
+            facts.iter().filter_map(|fact| Some(Seen { fact, header: memory.words(fact.header)? })).collect();
         let kinds = seen.iter().map(|seen| seen.fact.kind).max().map_or(0, |most| most + 1);
         if seen.len() < facts.len() || kinds < 2 || handles.len() < RUNTIMES {
             return Err(Refusal::Layout { what: "probe", found: seen.len() });
@@ -90,7 +93,10 @@ impl Layout {
         let state = only("the state", (0..HEADER).filter(|at| is_state(&seen, *at)))?;
         let tables = Tables::read(memory, image, &seen, vtable)?;
         let id = only("the id", tables.numbers().filter(|at| tables.is_id(memory, &seen, *at)))?;
-        let scheduler = only("the runtime", tables.numbers().filter(|at| tables.is_scheduler(memory, &seen, *at, handles)))?;
+        let scheduler = only(
+            "the runtime",
+            tables.numbers().filter(|at| tables.is_scheduler(memory, &seen, *at, handles)),
+        )?;
         let links = tables
             .numbers()
             .filter(|at| ![id, scheduler].contains(at))
@@ -164,7 +170,8 @@ fn is_owner(seen: &[Seen<'_>], at: usize) -> bool {
 /// The word that each probe's state must be, now and as it was polled.
 fn is_state(seen: &[Seen<'_>], at: usize) -> bool {
     seen.iter().all(|seen| {
-        seen.header.get(at) == Some(&seen.fact.state) && seen.fact.polled.get(at) == Some(&seen.fact.state_polled)
+        seen.header.get(at) == Some(&seen.fact.state)
+            && seen.fact.polled.get(at) == Some(&seen.fact.state_polled)
     })
 }
 
@@ -177,7 +184,9 @@ fn is_distinct(words: impl Iterator<Item = u64>) -> bool {
 }
 
 fn pairs(below: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
-    (0..below).flat_map(move |one| (0..below).map(move |other| (one, other))).filter(|(one, other)| one != other)
+    (0..below)
+        .flat_map(move |one| (0..below).map(move |other| (one, other)))
+        .filter(|(one, other)| one != other)
 }
 
 /// The vtables of the probes: functions first, then offsets into the task.
@@ -195,7 +204,9 @@ impl Tables {
             of_kind.insert(seen.fact.kind, memory.words::<VTABLE>(at).unwrap_or_default());
         }
         let functions = |words: &[u64; VTABLE]| words.iter().take_while(|word| image.is_code(**word)).count();
-        let numbers = |words: &[u64; VTABLE]| words.iter().skip(functions(words)).take_while(|word| **word < FAR).count();
+        let numbers = |words: &[u64; VTABLE]| {
+            words.iter().skip(functions(words)).take_while(|word| **word < FAR).count()
+        };
         let same = |count: &dyn Fn(&[u64; VTABLE]) -> usize| {
             let mut counts: Vec<usize> = of_kind.values().map(count).collect();
             counts.sort_unstable();
@@ -227,10 +238,14 @@ impl Tables {
     /// A pointer that the runtime's handle has too.
     fn is_scheduler(&self, memory: &impl Memory, seen: &[Seen<'_>], at: usize, handles: &[Vec<u64>]) -> bool {
         let pointers = self.schedulers(memory, seen, at);
-        let of_handle = |(runtime, pointer): (&usize, &u64)| handles.get(*runtime).is_some_and(|words| words.contains(pointer));
+        let of_handle = |(runtime, pointer): (&usize, &u64)| {
+            handles.get(*runtime).is_some_and(|words| words.contains(pointer))
+        };
         pointers.iter().all(of_handle)
             && is_distinct(pointers.values().copied())
-            && seen.iter().all(|seen| memory.word(self.place(seen, at)) == pointers.get(&seen.fact.runtime).copied())
+            && seen
+                .iter()
+                .all(|seen| memory.word(self.place(seen, at)) == pointers.get(&seen.fact.runtime).copied())
     }
 
     /// The runtimes' insides, by the probes.
@@ -239,7 +254,14 @@ impl Tables {
     }
 
     /// True when the words `newer` and `older` of the trailer link every probe with its neighbors in the list.
-    fn is_links(&self, memory: &impl Memory, seen: &[Seen<'_>], at: usize, (newer, older): (usize, usize), shards: u64) -> bool {
+    fn is_links(
+        &self,
+        memory: &impl Memory,
+        seen: &[Seen<'_>],
+        at: usize,
+        (newer, older): (usize, usize),
+        shards: u64,
+    ) -> bool {
         lists(seen, shards).values().all(|list| {
             let around = |place: usize, by: isize| {
                 let place = place.checked_add_signed(by)?;
@@ -247,7 +269,8 @@ impl Tables {
             };
             list.iter().enumerate().all(|(place, seen)| {
                 let word = |word: usize| memory.word(self.place(seen, at).wrapping_add(word as u64 * 8));
-                word(newer) == Some(around(place, 1).unwrap_or(0)) && word(older) == Some(around(place, -1).unwrap_or(0))
+                word(newer) == Some(around(place, 1).unwrap_or(0))
+                    && word(older) == Some(around(place, -1).unwrap_or(0))
             })
         })
     }
@@ -277,12 +300,16 @@ fn list(
         let ends: Vec<(u64, u64, u64)> = lists(seen, shards)
             .into_iter()
             .filter(|((of, _), _)| of == runtime)
-            .filter_map(|((_, shard), list)| Some((shard, list.last()?.fact.header, list.first()?.fact.header)))
+            .filter_map(|((_, shard), list)| {
+                Some((shard, list.last()?.fact.header, list.first()?.fact.header))
+            })
             .collect();
         let number = seen.iter().find(|seen| seen.fact.runtime == *runtime);
         let number = number.and_then(|seen| seen.header.get(owner)).copied().unwrap_or(0);
         let found: Vec<_> = arrays(&words, shards)
-            .flat_map(|(at, array)| sizes().map(move |(size, (newest, oldest))| (at, array, size, newest, oldest)))
+            .flat_map(|(at, array)| {
+                sizes().map(move |(size, (newest, oldest))| (at, array, size, newest, oldest))
+            })
             .filter(|(_, array, size, newest, oldest)| {
                 let word = |shard: u64, place: u64| memory.word(array.wrapping_add(shard * size + place));
                 ends.iter().all(|(shard, first, last)| {
@@ -317,8 +344,11 @@ fn arrays(words: &[u64], shards: u64) -> impl Iterator<Item = (usize, u64)> + '_
 
 /// How large an element of the array may be, and where in it the newest task's address is and the oldest's.
 fn sizes() -> impl Iterator<Item = (u64, (u64, u64))> + Clone {
-    let places = |size: usize| pairs(size / 8).map(move |(newest, oldest)| (newest as u64 * 8, oldest as u64 * 8));
-    [16, 24, 32, 40, 48, 64].into_iter().flat_map(move |size| places(size).map(move |places| (size as u64, places)))
+    let places =
+        |size: usize| pairs(size / 8).map(move |(newest, oldest)| (newest as u64 * 8, oldest as u64 * 8));
+    [16, 24, 32, 40, 48, 64]
+        .into_iter()
+        .flat_map(move |size| places(size).map(move |places| (size as u64, places)))
 }
 
 /// Where the probes' futures are, by one rule for all of them.
@@ -327,7 +357,8 @@ fn future(memory: &impl Memory, seen: &[Seen<'_>], tables: &Tables, id: usize) -
         seen.iter().all(|seen| {
             let id = tables.place(seen, id).wrapping_sub(seen.fact.header);
             let (tag, future) = at.of(id, seen.fact.align);
-            let of_tag = memory.word(seen.fact.header.wrapping_add(tag)).map(|word| word & u64::from(u32::MAX));
+            let of_tag =
+                memory.word(seen.fact.header.wrapping_add(tag)).map(|word| word & u64::from(u32::MAX));
             seen.fact.header.wrapping_add(future) == seen.fact.future && of_tag == Some(0)
         })
     };

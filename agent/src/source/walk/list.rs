@@ -61,7 +61,9 @@ impl Lists {
     fn has(&self, memory: &impl Memory, layout: &Layout, id: u64) -> bool {
         let mut at = memory.word(self.newest(layout, id % self.shards)).unwrap_or(0);
         for _ in 0..NEWER {
-            let Some((of_task, older)) = (at != 0).then(|| self.task(memory, layout, at)).flatten() else { return false };
+            let Some((of_task, older)) = (at != 0).then(|| self.task(memory, layout, at)).flatten() else {
+                return false;
+            };
             if of_task == id {
                 return true;
             }
@@ -76,7 +78,8 @@ impl Lists {
         let vtable = word(layout.vtable as u64)?;
         let of_list = word(layout.owner as u64)? == self.owner;
         let id = word(memory.word(vtable.wrapping_add(layout.id as u64))?)?;
-        let older = word(memory.word(vtable.wrapping_add(layout.trailer as u64))?.wrapping_add(layout.older as u64))?;
+        let older =
+            word(memory.word(vtable.wrapping_add(layout.trailer as u64))?.wrapping_add(layout.older as u64))?;
         of_list.then_some((id, older))
     }
 }
@@ -84,7 +87,8 @@ impl Lists {
 /// Whatever in the runtime's insides looks like its lists.
 fn candidates(memory: &impl Memory, layout: &Layout, handle: &Handle) -> Vec<Lists> {
     let insides = handle_words(memory, handle).into_iter().filter(|word| word % 8 == 0 && *word > 4_096);
-    let mut all: Vec<Lists> = insides.flat_map(|inside| in_words(&memory.words_from(inside, INSIDES), layout)).collect();
+    let mut all: Vec<Lists> =
+        insides.flat_map(|inside| in_words(&memory.words_from(inside, INSIDES), layout)).collect();
     all.sort_unstable_by_key(|lists| (lists.array, lists.shards, lists.owner));
     all
 }
@@ -93,7 +97,11 @@ fn in_words(words: &[u64], layout: &Layout) -> Vec<Lists> {
     let lists = words.windows(2).enumerate().filter_map(|(at, pair)| {
         let [array, shards] = *pair else { return None };
         let owner = *words.get(at.checked_add_signed(layout.list.owner)?)?;
-        let fits = array % 8 == 0 && array > 4_096 && SHARDS.contains(&shards) && shards.is_power_of_two() && owner > 0;
+        let fits = array % 8 == 0
+            && array > 4_096
+            && SHARDS.contains(&shards)
+            && shards.is_power_of_two()
+            && owner > 0;
         fits.then_some(Lists { array, shards, owner })
     });
     lists.collect()

@@ -80,8 +80,10 @@ impl Walker {
     fn learn() -> Result<Self, Refusal> {
         let memory = Reader::open().map_err(|error| Refusal::memory(&error))?;
         let bench = Bench::new()?;
-        let image = Image::parse(&fs::read_to_string("/proc/self/maps").map_err(|error| Refusal::memory(&error))?);
-        let handles: Vec<_> = bench.runtimes.iter().map(|runtime| probe::handle_words(&memory, runtime.handle())).collect();
+        let image =
+            Image::parse(&fs::read_to_string("/proc/self/maps").map_err(|error| Refusal::memory(&error))?);
+        let handles: Vec<_> =
+            bench.runtimes.iter().map(|runtime| probe::handle_words(&memory, runtime.handle())).collect();
         let layout = Layout::learn(&memory, &image, &bench.facts, &handles)?;
         Ok(Self { memory, image, layout, types: Types::default(), plan: None, futures: HashMap::new() })
     }
@@ -109,11 +111,16 @@ impl Walker {
             let future = *futures.entry(look.task.vtable).or_insert_with(|| {
                 let placed = plan.as_ref()?;
                 let of_type = placed.future(types.functions(look.task.vtable))?;
-                let at = layout.future.zip(placed.align(of_type)).map(|(future, align)| future.of(look.table.id, align).1);
+                let at = layout
+                    .future
+                    .zip(placed.align(of_type))
+                    .map(|(future, align)| future.of(look.table.id, align).1);
                 Some(Future { of_type, at })
             });
             let is_torn = match (plan.as_ref(), future) {
-                (Some(placed), Some(future)) => !follow(memory, placed, &look, future, [&mut chain, &mut second]),
+                (Some(placed), Some(future)) => {
+                    !follow(memory, placed, &look, future, [&mut chain, &mut second])
+                }
                 _ => {
                     chain.clear();
                     false
@@ -127,7 +134,13 @@ impl Walker {
 }
 
 /// Fills the first chain with what the task waits for; false when two looks differ, and then it is its future alone.
-fn follow(memory: &Reader, placed: &Placed, look: &Look<'_>, future: Future, [chain, second]: [&mut Vec<Step>; 2]) -> bool {
+fn follow(
+    memory: &Reader,
+    placed: &Placed,
+    look: &Look<'_>,
+    future: Future,
+    [chain, second]: [&mut Vec<Step>; 2],
+) -> bool {
     let alone = Step { of_type: future.of_type, arm: NO_ARM };
     let settled = matches!(look.task.state.doing(), Doing::Idle | Doing::Scheduled);
     let Some(at) = future.at.filter(|_| settled) else {

@@ -95,7 +95,8 @@ impl Bench {
     pub(super) fn new() -> Result<Self, Refusal> {
         let mut bench = Self { runtimes: Vec::new(), facts: Vec::new(), _kept: Vec::new() };
         for number in 0..RUNTIMES {
-            let runtime = Builder::new_current_thread().build().map_err(|error| Refusal::Probes(error.to_string()))?;
+            let runtime =
+                Builder::new_current_thread().build().map_err(|error| Refusal::Probes(error.to_string()))?;
             bench.fill(number, &runtime);
             bench.runtimes.push(runtime);
         }
@@ -105,7 +106,8 @@ impl Bench {
     fn fill(&mut self, number: usize, runtime: &Runtime) {
         TOLD.take();
         let mut handles = runtime.block_on(async {
-            let handles: Vec<_> = ROLES.iter().flat_map(|role| kinds().map(|handle| (*role, handle))).collect();
+            let handles: Vec<_> =
+                ROLES.iter().flat_map(|role| kinds().map(|handle| (*role, handle))).collect();
             // The runtime polls whom it has in its queue before it comes back to us; it asks its event loop in between.
             for _ in 0..handles.len() {
                 tokio::task::yield_now().await;
@@ -113,7 +115,9 @@ impl Bench {
             handles
         });
         for told in TOLD.take() {
-            let Some(place) = handles.iter().position(|(_, handle)| number_of(handle) == told.id) else { continue };
+            let Some(place) = handles.iter().position(|(_, handle)| number_of(handle) == told.id) else {
+                continue;
+            };
             let (role, handle) = handles.remove(place);
             let (handle, waker, state) = role.leave(handle, told.waker);
             self._kept.push((handle, waker));
@@ -136,13 +140,7 @@ const ROLES: [Role; 4] = [Role::Idle, Role::Kept, Role::Loose, Role::Woken];
 
 /// One probe of each kind.
 fn kinds() -> [JoinHandle<()>; 5] {
-    [
-        spawn(0, [0_u16; 1]),
-        spawn(1, [0_u64; 3]),
-        spawn(2, [0_u64; 130]),
-        spawn(3, Align16),
-        spawn(4, Align64),
-    ]
+    [spawn(0, [0_u16; 1]), spawn(1, [0_u64; 3]), spawn(2, [0_u64; 130]), spawn(3, Align16), spawn(4, Align64)]
 }
 
 fn spawn<P: Send + Unpin + 'static>(kind: u16, pad: P) -> JoinHandle<()> {

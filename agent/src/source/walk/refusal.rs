@@ -26,9 +26,14 @@ impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory(why) => write!(formatter, "this process may not read its own memory: {why}"),
-            Self::Probes(why) => write!(formatter, "no probes could be made to learn tokio's layout from: {why}"),
+            Self::Probes(why) => {
+                write!(formatter, "no probes could be made to learn tokio's layout from: {why}")
+            }
             Self::Layout { what, found: 0 } => {
-                write!(formatter, "this version of tokio keeps its tasks in a way that is not known: no {what} was found")
+                write!(
+                    formatter,
+                    "this version of tokio keeps its tasks in a way that is not known: no {what} was found"
+                )
             }
             Self::Layout { what, found } => write!(
                 formatter,

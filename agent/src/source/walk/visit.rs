@@ -84,13 +84,15 @@ struct Shard {
     behind: Vec<(u64, u64)>,
     /// The table of functions of the last one: that of the next is likely the same.
     vtable: u64,
-    /// The least id seen: what is above has been told when the list is taken up from its head.
+    /// The least id seen, and the one below which nothing was told before the list was last taken up from its head.
     least: u64,
+    untold: u64,
     restarts: u64,
 }
 
-/// Tells `each` of every task of `lists`, at most `most`. Those that come or go meanwhile may be told or not; none is told
-/// twice unless tasks were spawned out of the order of their ids.
+/// Tells `each` of every task of `lists`, at most `most`. Those that come or go meanwhile may be told or not. Two
+/// threads that spawn at once may link their tasks in another order than they number them: then, and only where a list had to
+/// be taken up from its head, one of these may be told twice or not at all.
 pub(super) fn visit(
     memory: &impl Memory,
     image: &Image,
@@ -147,7 +149,12 @@ impl<M: Memory> Walk<'_, M> {
         let mut read = Vec::new();
         for bytes in [&mut scratch.bytes, &mut scratch.again] {
             for (shard, bytes) in shards.iter().zip(bytes) {
-                self.ask(shard.next, types.known.get(&shard.vtable).map(|known| &known.table), bytes, &mut pieces);
+                self.ask(
+                    shard.next,
+                    types.known.get(&shard.vtable).map(|known| &known.table),
+                    bytes,
+                    &mut pieces,
+                );
             }
             self.memory.read(&mut pieces);
             read.clear();
@@ -161,17 +168,20 @@ impl<M: Memory> Walk<'_, M> {
             let seen = self.see(shard, shard.next, types, guess, bytes);
             match seen.filter(|seen| self.is_in_its_place(shard, seen)) {
                 Some((task, _, older)) => {
-                    if task.id < shard.least {
+                    if task.id < shard.untold {
                         course.tasks += 1;
                         if let Some(table) = types.known.get(&task.vtable).map(|known| known.table) {
                             self.again(&task, table, guess, again);
                             let length = front_len(&table).unwrap_or(0).min(to_length(table.trailer));
-                            each(types, Look {
-                                task,
-                                table,
-                                first: bytes.get(..length).unwrap_or_default(),
-                                second: again.get(..length).unwrap_or_default(),
-                            });
+                            each(
+                                types,
+                                Look {
+                                    task,
+                                    table,
+                                    first: bytes.get(..length).unwrap_or_default(),
+                                    second: again.get(..length).unwrap_or_default(),
+                                },
+                            );
                         }
                     }
                     shard.pass(task, older);
@@ -194,7 +204,13 @@ impl<M: Memory> Walk<'_, M> {
     }
 
     /// The pieces of one task with this table of functions, or of its header when that is not known.
-    fn ask<'b>(&self, at: u64, table: Option<&Vtable>, bytes: &'b mut [u8; TASK], pieces: &mut Vec<Piece<'b>>) {
+    fn ask<'b>(
+        &self,
+        at: u64,
+        table: Option<&Vtable>,
+        bytes: &'b mut [u8; TASK],
+        pieces: &mut Vec<Piece<'b>>,
+    ) {
         let (front, links) = bytes.split_at_mut(FRONT);
         let of_front = table.map_or(self.layout.header_len(), |table| match front_len(table) {
             Some(all) => all,
@@ -245,7 +261,8 @@ impl<M: Memory> Walk<'_, M> {
         let links = front_len(&table).map_or(FRONT, |_| to_length(table.trailer));
         let id = word_at(bytes, to_length(table.id));
         let is_same = word_at(bytes, self.layout.vtable) == vtable;
-        let is_of_list = word_at(bytes, self.layout.owner) == self.lists.owner && id % self.lists.shards == shard.number;
+        let is_of_list =
+            word_at(bytes, self.layout.owner) == self.lists.owner && id % self.lists.shards == shard.number;
         let task = Task { id, header: at, vtable, state: State::new(word_at(bytes, self.layout.state)) };
         let link = |link: usize| word_at(bytes, links + link);
         (is_same && is_of_list && id != 0).then(|| (task, link(self.layout.newer), link(self.layout.older)))
@@ -271,13 +288,22 @@ impl<M: Memory> Walk<'_, M> {
 
     fn to_head(&self, shard: &mut Shard) {
         shard.behind.clear();
+        shard.untold = shard.least;
         shard.next = self.newest(shard.number);
     }
 }
 
 impl Shard {
     fn new(number: u64) -> Self {
-        Self { number, next: 0, behind: Vec::new(), vtable: 0, least: u64::MAX, restarts: 0 }
+        Self {
+            number,
+            next: 0,
+            behind: Vec::new(),
+            vtable: 0,
+            least: u64::MAX,
+            untold: u64::MAX,
+            restarts: 0,
+        }
     }
 
     /// Where we come from; 0 at the head of the list.

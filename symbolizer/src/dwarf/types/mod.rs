@@ -150,7 +150,8 @@ impl Search {
     }
 
     fn add(&mut self, of: Type) -> Option<TypeId> {
-        let id = TypeId::try_from(self.found.types.len()).ok().filter(|_| self.found.types.len() < MAX_TYPES)?;
+        let id =
+            TypeId::try_from(self.found.types.len()).ok().filter(|_| self.found.types.len() < MAX_TYPES)?;
         self.found.types.push(of);
         Some(id)
     }
@@ -163,12 +164,14 @@ impl Search {
             let mut round = round.into_iter().peekable();
             while let Some(first) = round.peek().copied() {
                 let after = headers.partition_point(|header| header.offset <= first);
-                let header = after.checked_sub(1).and_then(|at| headers.get(at)).filter(|header| first < header.end);
+                let header =
+                    after.checked_sub(1).and_then(|at| headers.get(at)).filter(|header| first < header.end);
                 let Some(header) = header else {
                     round.next();
                     continue;
                 };
-                let of_unit: Vec<u64> = std::iter::from_fn(|| round.next_if(|offset| *offset < header.end)).collect();
+                let of_unit: Vec<u64> =
+                    std::iter::from_fn(|| round.next_if(|offset| *offset < header.end)).collect();
                 if self.unit(info, *header, of_unit).is_none() {
                     self.found.damaged += 1;
                 }
@@ -194,7 +197,8 @@ impl Search {
                 described.push((id, found));
             }
             // Those that were just met and are of this unit are looked for at once.
-            let (own, other) = std::mem::take(&mut self.waiting).into_iter().partition(|offset| unit.contains(*offset));
+            let (own, other) =
+                std::mem::take(&mut self.waiting).into_iter().partition(|offset| unit.contains(*offset));
             self.waiting = other;
             todo.extend::<Vec<u64>>(own);
         }

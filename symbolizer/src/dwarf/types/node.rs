@@ -76,7 +76,11 @@ pub(super) fn each(
                 Some(None) => {}
             }
         };
-        if used == 0 { margin *= 16 } else { margin = MARGIN }
+        if used == 0 {
+            margin *= 16
+        } else {
+            margin = MARGIN
+        }
         at += used as u64;
     };
     sections.info = info;
@@ -164,9 +168,12 @@ impl Node {
             Some(Entry::Own(offset)) => Some(offset),
             _ => None,
         };
-        let number = |value| if let Value::Constant(number) = value { u32::try_from(number).unwrap_or(0) } else { 0 };
+        let number =
+            |value| if let Value::Constant(number) = value { u32::try_from(number).unwrap_or(0) } else { 0 };
         match name {
-            constants::DW_AT_name => self.name = if let Value::Text(text) = value { Some(text) } else { None },
+            constants::DW_AT_name => {
+                self.name = if let Value::Text(text) = value { Some(text) } else { None }
+            }
             constants::DW_AT_type => self.of_type = entry(),
             constants::DW_AT_discr | constants::DW_AT_containing_type => self.other = entry(),
             constants::DW_AT_data_member_location | constants::DW_AT_discr_value => {

@@ -38,7 +38,8 @@ pub(super) fn roots(
             constants::DW_TAG_subprogram => {
                 if let Some(at) = node.at.filter(|at| polls.binary_search(at).is_ok()) {
                     inside = Some((node.depth, at));
-                    let name = node.name.and_then(|name| sections.text(name, &[], unit.strings)).unwrap_or_default();
+                    let name =
+                        node.name.and_then(|name| sections.text(name, &[], unit.strings)).unwrap_or_default();
                     if let Some(name) = first_parameter(&name) {
                         roots.push(Root::Named { at, name: name.to_owned() });
                     }
@@ -75,23 +76,27 @@ fn is_wanted(tag: DwTag) -> bool {
 fn is_table(sections: &mut Sections, strings: StringOffsets, node: &Node) -> bool {
     // Tables stand at the top of their unit.
     node.depth == 1
-        && node.name.is_some_and(|name| sections.text(name, &[], strings).is_some_and(|name| name.ends_with(TABLE)))
+        && node
+            .name
+            .is_some_and(|name| sections.text(name, &[], strings).is_some_and(|name| name.ends_with(TABLE)))
 }
 
 /// The first of the types in `poll<FUTURE, SCHEDULER>`.
 fn first_parameter(name: &str) -> Option<&str> {
     let (_, parameters) = name.split_once('<')?;
     let mut depth = 0_i32;
-    let end = parameters.char_indices().zip([' '].into_iter().chain(parameters.chars())).find(|((_, this), before)| {
-        match this {
-            '<' | '(' | '[' | '{' => depth += 1,
-            // Not that of an arrow.
-            '>' if *before == '-' => {}
-            '>' | ')' | ']' | '}' => depth -= 1,
-            _ => {}
-        }
-        depth < 0 || (depth == 0 && *this == ',')
-    });
+    let end = parameters.char_indices().zip([' '].into_iter().chain(parameters.chars())).find(
+        |((_, this), before)| {
+            match this {
+                '<' | '(' | '[' | '{' => depth += 1,
+                // Not that of an arrow.
+                '>' if *before == '-' => {}
+                '>' | ')' | ']' | '}' => depth -= 1,
+                _ => {}
+            }
+            depth < 0 || (depth == 0 && *this == ',')
+        },
+    );
     end.and_then(|((end, _), _)| parameters.get(..end))
 }
 
@@ -102,8 +107,14 @@ mod tests {
     #[test]
     fn the_future_is_the_first_parameter() {
         let check = |name, expected: Option<&str>| assert_eq!(first_parameter(name), expected, "{name}");
-        check("poll<shop::main::{async_block_env#0}, alloc::sync::Arc<Handle>>", Some("shop::main::{async_block_env#0}"));
-        check("poll<Map<(A, B), fn(u8, [u8; 2]) -> Vec<u8>>, S>", Some("Map<(A, B), fn(u8, [u8; 2]) -> Vec<u8>>"));
+        check(
+            "poll<shop::main::{async_block_env#0}, alloc::sync::Arc<Handle>>",
+            Some("shop::main::{async_block_env#0}"),
+        );
+        check(
+            "poll<Map<(A, B), fn(u8, [u8; 2]) -> Vec<u8>>, S>",
+            Some("Map<(A, B), fn(u8, [u8; 2]) -> Vec<u8>>"),
+        );
         check("poll<A>", Some("A"));
         check("poll", None);
         check("poll<A", None);

@@ -78,7 +78,8 @@ fn fat(table: &Table, sections: &mut Sections, unit: &Unit, number: u32, name: &
 
 /// The fields of a structure that may lead to a future.
 fn fields(table: &Table, number: u32, id: &mut impl FnMut(u64) -> Option<TypeId>) -> Vec<(u64, TypeId)> {
-    let members = table.children(number).filter(|(_, child)| child.tag == constants::DW_TAG_member).take(MAX_FIELDS);
+    let members =
+        table.children(number).filter(|(_, child)| child.tag == constants::DW_TAG_member).take(MAX_FIELDS);
     let places = members.filter_map(|(_, member)| Some((member.at.unwrap_or(0), member.of_type?)));
     // Types that no entry describes here (numbers, unions, arrays) lead nowhere, those of other units may.
     places.filter_map(|(at, of_type)| Some((at, id(of_type)?))).collect()
@@ -94,15 +95,22 @@ fn variants(
 ) -> Shape {
     let Some((_, tag)) = node.other.and_then(|tag| table.at(tag)) else { return Shape::Leaf };
     let is_async = text(sections, unit, tag) == STATE;
-    let Some(width) = u8::try_from(tag.align.max(1)).ok().filter(|width| *width <= 8) else { return Shape::Leaf };
+    let Some(width) = u8::try_from(tag.align.max(1)).ok().filter(|width| *width <= 8) else {
+        return Shape::Leaf;
+    };
     let mut arms = Vec::new();
-    for (variant, of_variant) in table.children(part).filter(|(_, child)| child.tag == constants::DW_TAG_variant).take(MAX_ARMS) {
-        let Some((_, member)) = table.children(variant).find(|(_, child)| child.tag == constants::DW_TAG_member) else {
+    for (variant, of_variant) in
+        table.children(part).filter(|(_, child)| child.tag == constants::DW_TAG_variant).take(MAX_ARMS)
+    {
+        let Some((_, member)) =
+            table.children(variant).find(|(_, child)| child.tag == constants::DW_TAG_member)
+        else {
             continue;
         };
         let Some((body, _)) = member.of_type.and_then(|of_type| table.at(of_type)) else { continue };
         let at = member.at.unwrap_or(0);
-        let fields = if is_async { awaited(table, sections, unit, body, id) } else { fields(table, body, id) };
+        let fields =
+            if is_async { awaited(table, sections, unit, body, id) } else { fields(table, body, id) };
         let fields = fields.into_iter().map(|(field, of_type)| (at + field, of_type)).collect();
         let (file, line) = if is_async { (member.file, member.line) } else { (0, 0) };
         arms.push(Arm { number: of_variant.at, file, line, fields });

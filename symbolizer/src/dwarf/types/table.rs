@@ -57,7 +57,9 @@ impl Table {
         let depth = self.nodes.get(number as usize).map_or(u32::MAX, |node| node.depth);
         let behind = self.nodes.iter().zip(0_u32..).skip(number as usize + 1);
         let inside = behind.take_while(move |(node, _)| node.depth > depth);
-        inside.filter(move |(_, child)| self.parents.get(*child as usize) == Some(&number)).map(|(node, child)| (child, node))
+        inside
+            .filter(move |(_, child)| self.parents.get(*child as usize) == Some(&number))
+            .map(|(node, child)| (child, node))
     }
 
     /// The names of the namespaces and types around the node `number`, and its own.
