@@ -70,7 +70,8 @@ impl Placed {
 
     /// Where in such a future its ticket is: the last word of it, unless the service's own asks for a greater alignment.
     pub(super) fn ticket(&self, of_type: TypeId) -> Option<u64> {
-        let of = self.plan.types.get(of_type as usize).filter(|of| of.name.starts_with(OURS) && of.align == 8)?;
+        let of =
+            self.plan.types.get(of_type as usize).filter(|of| of.name.starts_with(OURS) && of.align == 8)?;
         u64::from(of.size).checked_sub(8)
     }
 
