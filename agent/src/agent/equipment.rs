@@ -149,7 +149,8 @@ impl Equipment {
 
     /// What is shown who lives, so that it can tell who leaks.
     pub(super) fn ledger(&self, timescale: f64) -> Ledger {
-        let ledger = Ledger::new(timescale);
+        let walked = source::living::Walked::new(self.reading.clone(), self.runtime.clone());
+        let ledger = Ledger::new(timescale).with_tasks(walked);
         #[cfg(feature = "heap")]
         let ledger = ledger.with_heap(self.heap.clone());
         ledger

@@ -32,6 +32,8 @@ pub(crate) use lasting::Lasting;
 )]
 pub(crate) use list::{MAX_PAGE, MAX_PAGED, TaskList, TaskRow, list};
 use walked::Walked;
+#[cfg(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+pub(in crate::source) use walked::{future_frames, shown_type};
 
 /// Tasks alive, counted exactly: a stack for each `flamewatch::spawn` in the code, route, name and state. With a tokio
 /// [`Handle`] the tasks spawned some other way show too: those that the agent can read from memory by what they wait

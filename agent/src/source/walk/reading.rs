@@ -8,7 +8,7 @@ use flamewatch_symbolizer::plan::Plan;
 use tokio::runtime::Handle;
 
 use super::program::{Places, Program};
-use super::{Course, Lists, Refusal, Seen, Task, Walker};
+use super::{Course, Lists, Refusal, Seen, Step, Task, TypeId, Walker};
 use crate::spawn::Runtime;
 
 /// The most tasks that one walk tells of. Listing a million takes about a second of CPU time.
@@ -68,9 +68,28 @@ impl Reading {
     ///
     /// # Errors
     /// Why no task of any runtime can be read.
-    pub(crate) fn walk(
+    pub(crate) fn walk(&self, runtimes: &[Runtime], each: impl FnMut(Told<'_>)) -> Result<Account, Refusal> {
+        self.read(runtimes, true, each)
+    }
+
+    /// The same without what they wait for: all chains are empty.
+    ///
+    /// # Errors
+    /// Why no task of any runtime can be read.
+    pub(crate) fn list(&self, runtimes: &[Runtime], each: impl FnMut(Told<'_>)) -> Result<Account, Refusal> {
+        self.read(runtimes, false, each)
+    }
+
+    /// What a task waits for that was seen before: the plan, the type of its future and the chain.
+    pub(crate) fn chain(&self, task: &Task) -> Option<(Arc<Plan>, TypeId, Vec<Step>)> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.as_ref()?.as_ref().ok()?.walker.chain(task)
+    }
+
+    fn read(
         &self,
         runtimes: &[Runtime],
+        chains: bool,
         mut each: impl FnMut(Told<'_>),
     ) -> Result<Account, Refusal> {
         let begun = Instant::now();
@@ -85,7 +104,8 @@ impl Reading {
             match reader.lists(&runtime.handle) {
                 Ok(lists) => {
                     let left = MAX_WALKED.saturating_sub(account.course.tasks);
-                    let course = reader.walker.walk(&lists, left, |seen| each(Told { runtime: place, seen }));
+                    let course =
+                        reader.walker.walk(&lists, left, chains, |seen| each(Told { runtime: place, seen }));
                     account.is_cut |= course.tasks >= left;
                     account.course += course;
                 }
