@@ -156,6 +156,12 @@ impl Equipment {
         ledger
     }
 
+    /// Who reads the service's tasks.
+    #[cfg(feature = "serve")]
+    pub(super) fn reading(&self) -> Arc<source::walk::Reading> {
+        self.reading.clone()
+    }
+
     /// The service's runtime, where one is known.
     pub(super) fn runtime(&self) -> Option<Handle> {
         self.runtime.clone()

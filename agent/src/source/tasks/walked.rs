@@ -4,7 +4,6 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{add, count_of, function, kind_label, name_of, route_of};
 use crate::profile::{Addr, Frame, Function, Owner, Profile};
@@ -17,9 +16,6 @@ const MAX_KINDS: usize = 8_192;
 /// The most tasks that are looked at once more because nobody seems to be left to wake them.
 const MAX_FORGOTTEN: usize = 65_536;
 
-/// How long after the first look the second one is: what was under way between two threads has arrived.
-const SECOND_LOOK: Duration = Duration::from_millis(50);
-
 /// How many tasks of a type without a name are kept to find out whether the type is one of ours.
 const SAMPLES: usize = 4;
 
@@ -27,7 +23,7 @@ const SAMPLES: usize = 4;
 const MAX_TYPE: usize = 160;
 
 /// The state of a task that waits, and that nobody can wake any more.
-const NEVER_WAKES: &str = "never-wakes";
+pub(in crate::source) const NEVER_WAKES: &str = "never-wakes";
 
 /// All tasks of some runtimes.
 #[derive(Debug)]
@@ -155,12 +151,8 @@ impl Walked {
 
     /// A task that is forgotten both times is called so.
     fn look_again(&mut self, reading: &Reading, suspects: &[(Task, u64, usize)]) {
-        if suspects.is_empty() {
-            return;
-        }
-        std::thread::sleep(SECOND_LOOK);
         let tasks: Vec<_> = suspects.iter().map(|(task, wakers, _)| (*task, *wakers)).collect();
-        for ((_, _, kind), forgotten) in suspects.iter().zip(reading.still_forgotten(&tasks)) {
+        for ((_, _, kind), forgotten) in suspects.iter().zip(reading.second_look(&tasks)) {
             let Some((common, count)) =
                 self.kinds.get_mut(*kind).filter(|(_, count)| forgotten && *count > 0)
             else {

@@ -131,14 +131,17 @@ impl Walker {
         Lists::find(&self.memory, &self.layout, runtime)
     }
 
-    /// Tells `each` of every task of `lists`, at most `most`; with what they wait for, if `chains` are wanted.
-    pub(crate) fn walk(
-        &mut self,
-        lists: &Lists,
-        most: u64,
-        chains: bool,
-        mut each: impl FnMut(Seen<'_>),
-    ) -> Course {
+    /// Tells `each` of every task of `lists`, at most `most`, and of what it waits for.
+    pub(crate) fn walk(&mut self, lists: &Lists, most: u64, each: impl FnMut(Seen<'_>)) -> Course {
+        self.read(lists, most, true, each)
+    }
+
+    /// The same without what they wait for: all chains are empty.
+    pub(crate) fn list(&mut self, lists: &Lists, most: u64, each: impl FnMut(Seen<'_>)) -> Course {
+        self.read(lists, most, false, each)
+    }
+
+    fn read(&mut self, lists: &Lists, most: u64, chains: bool, mut each: impl FnMut(Seen<'_>)) -> Course {
         let Self { memory, image, layout, types, plan, futures } = self;
         let (mut chain, mut second) = (Vec::new(), Vec::new());
         let mut torn = 0;

@@ -2,6 +2,7 @@
 //! that it knows, and the plan of the program.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use flamewatch_symbolizer::plan::Plan;
@@ -13,6 +14,9 @@ use crate::spawn::Runtime;
 
 /// The most tasks that one walk tells of. Listing a million takes about a second of CPU time.
 pub(crate) const MAX_WALKED: u64 = 1_000_000;
+
+/// How long after the first look the second one is: what was under way between two threads has arrived.
+const SECOND_LOOK: Duration = Duration::from_millis(50);
 
 /// Who reads the tasks; one walk at a time.
 #[derive(Debug, Default)]
@@ -104,8 +108,12 @@ impl Reading {
             match reader.lists(&runtime.handle) {
                 Ok(lists) => {
                     let left = MAX_WALKED.saturating_sub(account.course.tasks);
-                    let course =
-                        reader.walker.walk(&lists, left, chains, |seen| each(Told { runtime: place, seen }));
+                    let tell = |seen: Seen<'_>| each(Told { runtime: place, seen });
+                    let course = if chains {
+                        reader.walker.walk(&lists, left, tell)
+                    } else {
+                        reader.walker.list(&lists, left, tell)
+                    };
                     account.is_cut |= course.tasks >= left;
                     account.course += course;
                 }
@@ -116,8 +124,13 @@ impl Reading {
         Ok(account)
     }
 
-    /// Which of `tasks` are still there and have nobody who could wake them but those of us that hold them, so many each.
-    pub(crate) fn still_forgotten(&self, tasks: &[(Task, u64)]) -> Vec<bool> {
+    /// A moment later: which of `tasks` are still there and have nobody who could wake them but those of us that hold them,
+    /// so many each.
+    pub(crate) fn second_look(&self, tasks: &[(Task, u64)]) -> Vec<bool> {
+        if tasks.is_empty() {
+            return Vec::new();
+        }
+        thread::sleep(SECOND_LOOK);
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Ok(reader)) = reader.as_ref() else { return vec![false; tasks.len()] };
         tasks.iter().map(|(task, ours)| reader.walker.is_forgotten(task, *ours)).collect()
