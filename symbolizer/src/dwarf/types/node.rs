@@ -12,6 +12,8 @@ use crate::file::section::Section;
 
 /// An entry is read only when so much behind its beginning is there, or the unit's end.
 const MARGIN: usize = 4 << 10;
+/// How much is read at a time of one entry and what stands in it: for most that is all.
+const ENTRY_WINDOW: usize = 12 << 10;
 /// A longer entry is damage.
 const MAX_ENTRY: usize = 1 << 20;
 /// Entries nested deeper are damage.
@@ -24,6 +26,8 @@ pub(super) struct Node {
     pub(super) tag: DwTag,
     pub(super) depth: u32,
     pub(super) name: Option<Text>,
+    /// What the linker calls a function.
+    pub(super) linkage_name: Option<Text>,
     /// The type of a member, of a variable, behind a pointer.
     pub(super) of_type: Option<u64>,
     /// The member that tells the variants apart, or the type that a table of functions is for.
@@ -36,23 +40,49 @@ pub(super) struct Node {
     pub(super) line: u32,
 }
 
-/// Hands the entries of `unit` that `wants` (by tag) to `each`, with the unit's sections at hand, in their order. `None`
-/// when the unit is damaged, or `each` has had enough.
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    /// All of a unit, so much of it at a time.
+    Whole(usize),
+    /// The entry at this offset and what stands in it.
+    Entry(u64),
+}
+
+/// Hands the entries of `part` of `unit` that `wants` (by tag) to `visit`, with the unit's sections at hand, in their order;
+/// those at the top have the depth 1. `None` when the unit is damaged, or `visit` has had enough.
 pub(super) fn each(
     sections: &mut Sections,
     unit: &Unit,
-    window: usize,
+    part: Part,
     wants: fn(DwTag) -> bool,
-    mut visit: impl FnMut(&mut Sections, Node) -> Option<()>,
+    visit: impl FnMut(&mut Sections, Node) -> Option<()>,
 ) -> Option<()> {
     if !unit.has_children {
         return Some(());
     }
-    let (mut at, end, mut depth, mut margin) = (unit.body, unit.header.end, 1_u32, MARGIN);
     let mut info = std::mem::replace(&mut sections.info, Section::empty());
-    let whole = 'unit: loop {
-        let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-        let piece = info.at(at, left.min(window.max(margin)));
+    let whole = go_through(sections, &mut info, unit, part, wants, visit);
+    sections.info = info;
+    whole
+}
+
+fn go_through(
+    sections: &mut Sections,
+    info: &mut Section,
+    unit: &Unit,
+    part: Part,
+    wants: fn(DwTag) -> bool,
+    mut visit: impl FnMut(&mut Sections, Node) -> Option<()>,
+) -> Option<()> {
+    let (mut at, window, last_depth) = match part {
+        Part::Whole(window) => (unit.body, window, 0),
+        Part::Entry(offset) => (offset, ENTRY_WINDOW, 1),
+    };
+    let (end, mut depth, mut margin) = (unit.header.end, 1_u32, MARGIN);
+    loop {
+        let left = usize::try_from(end.checked_sub(at)?).unwrap_or(usize::MAX);
+        let piece = info.at(at, left.min(window.max(2 * margin)));
         let piece = piece.get(..left.min(piece.len())).unwrap_or(piece);
         let is_last = piece.len() == left;
         let mut cursor = Cursor::new(piece);
@@ -60,31 +90,23 @@ pub(super) fn each(
             let start = cursor.position();
             if cursor.remaining() <= if is_last { 0 } else { margin } {
                 if is_last {
-                    break 'unit Some(());
+                    return Some(());
                 }
                 break start;
             }
             match entry(sections, unit, &mut cursor, at, &mut depth, wants) {
-                None if is_last || (start == 0 && margin >= MAX_ENTRY) => break 'unit None,
+                None if is_last || (start == 0 && margin >= MAX_ENTRY) => return None,
                 None => break start,
-                Some(_) if depth == 0 => break 'unit Some(()),
-                Some(Some(node)) => {
-                    if visit(sections, node).is_none() {
-                        break 'unit None;
-                    }
-                }
+                Some(Some(node)) => visit(sections, node)?,
                 Some(None) => {}
             }
+            if depth == last_depth {
+                return Some(());
+            }
         };
-        if used == 0 {
-            margin *= 16
-        } else {
-            margin = MARGIN
-        }
+        margin = if used == 0 { margin * 16 } else { MARGIN };
         at += used as u64;
-    };
-    sections.info = info;
-    whole
+    }
 }
 
 /// Reads one entry; `Some(None)` when nobody wants it.
@@ -99,7 +121,7 @@ fn entry(
     let offset = piece + cursor.position() as u64;
     let code = cursor.uleb()?;
     if code == 0 {
-        *depth -= 1;
+        *depth = depth.checked_sub(1)?;
         return Some(None);
     }
     let abbreviation = *unit.abbreviations.get(code)?;
@@ -129,6 +151,7 @@ fn read(
         tag: abbreviation.tag,
         depth,
         name: None,
+        linkage_name: None,
         of_type: None,
         other: None,
         at: None,
@@ -156,7 +179,9 @@ fn value(cursor: &mut Cursor<'_>, attribute: &Attribute, encoding: Encoding) -> 
         Some(constants::DW_OP_addr) if length == 1 + usize::from(encoding.address_size) => {
             inside.unsigned(encoding.address_size).map(Value::Address)
         }
-        Some(constants::DW_OP_addrx) => inside.uleb().map(Value::AddressIndex),
+        Some(constants::DW_OP_addrx | constants::DW_OP_GNU_addr_index) => {
+            inside.uleb().map(Value::AddressIndex)
+        }
         _ => None,
     };
     Some(value.unwrap_or(Value::Other))
@@ -173,6 +198,9 @@ impl Node {
         match name {
             constants::DW_AT_name => {
                 self.name = if let Value::Text(text) = value { Some(text) } else { None }
+            }
+            constants::DW_AT_linkage_name => {
+                self.linkage_name = if let Value::Text(text) = value { Some(text) } else { None };
             }
             constants::DW_AT_type => self.of_type = entry(),
             constants::DW_AT_discr | constants::DW_AT_containing_type => self.other = entry(),
