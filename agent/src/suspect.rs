@@ -28,26 +28,49 @@ pub(crate) struct Growth {
     pub(crate) total: i64,
 }
 
+/// The stacks of one place.
+#[derive(Default)]
+struct Sum {
+    value: i64,
+    variance: f64,
+    /// The line of the stack with the most, and how much that is.
+    place: Option<String>,
+    most: i64,
+}
+
 impl Growth {
     /// Groups the stacks of `delta` by the place they point to, by the value it shows first.
     pub(crate) fn of(delta: &Profile) -> Self {
-        let mut places: IndexMap<(String, Option<String>), (i64, f64)> = IndexMap::new();
+        let mut places: IndexMap<(String, Option<String>), Sum> = IndexMap::new();
         for stack in delta.iter() {
-            let key = match place(delta.kind(), &stack) {
-                Some(function) => (function.name.clone(), function.short_place()),
+            let function = place(delta.kind(), &stack);
+            let at = function.and_then(Function::short_place);
+            let key = match function {
+                // A task goes from line to line.
+                Some(function) if is_wandering(delta.kind(), function) => (function.name.clone(), None),
+                Some(function) => (function.name.clone(), at.clone()),
                 None => (
                     stack.frames().next().map_or_else(|| "(no stack)".to_owned(), |f| f.show().into_owned()),
                     None,
                 ),
             };
-            let sums = places.entry(key).or_default();
-            sums.0 = sums.0.saturating_add(stack.value(delta.default_value));
-            sums.1 += stack.variance(delta.default_value);
+            let value = stack.value(delta.default_value);
+            let sum = places.entry(key).or_default();
+            sum.value = sum.value.saturating_add(value);
+            sum.variance += stack.variance(delta.default_value);
+            if at.is_some() && value > sum.most {
+                (sum.most, sum.place) = (value, at);
+            }
         }
         let mut suspects: Vec<Suspect> = places
             .into_iter()
-            .filter(|(_, (value, _))| *value > 0)
-            .map(|((function, place), (value, variance))| Suspect { function, place, value, variance })
+            .filter(|(_, sum)| sum.value > 0)
+            .map(|((function, _), Sum { value, variance, place, .. })| Suspect {
+                function,
+                place,
+                value,
+                variance,
+            })
             .collect();
         suspects.sort_by_key(|suspect| Reverse(suspect.value));
         let total = suspects.iter().fold(0_i64, |sum, suspect| sum.saturating_add(suspect.value));
@@ -79,6 +102,11 @@ impl Growth {
 /// The function that a stack points to. A task is told by who it is, not by what it waits for at this moment.
 fn place<'profile>(kind: &str, stack: &Stack<'profile>) -> Option<&'profile Function> {
     if TASKS.contains(&kind) { owner::root(stack) } else { owner::suspect(stack) }
+}
+
+/// True for an `async` body that was read from memory: its line is where it waits at this moment.
+fn is_wandering(kind: &str, function: &Function) -> bool {
+    TASKS.contains(&kind) && function.name.contains("{async")
 }
 
 #[cfg(test)]
@@ -114,5 +142,27 @@ mod tests {
         assert!((worst.share - 0.9).abs() < 1e-9);
         // 160 samples of half a MiB and 20 more: 180 half MiB are sure to one over the root of 180.
         assert!((worst.relative_error - 1.0 / 180_f64.sqrt()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_task_is_one_suspect_wherever_it_waits() {
+        let mut delta = Profile::new("goroutine", [ValueType::new("goroutine", Unit::Count)]);
+        let sleep = frame("tokio::time::sleep::Sleep", "", 0);
+        let at = |line| frame("shop::serve::{async fn}", "src/main.rs", line);
+        let site = |line| frame("shop::confirm", "src/orders.rs", line);
+        let hyper = frame("hyper::Connection", "/root/.cargo/registry/src/i/hyper-1.0.0/src/a.rs", 3);
+        delta.add([sleep.clone(), at(7), hyper], &[9], 0);
+        delta.add([at(9)], &[2], 0);
+        delta.add([sleep.clone(), at(5)], &[-8], 0);
+        delta.add([sleep.clone(), frame("shop::wait::{async fn}", "src/orders.rs", 99), site(88)], &[30], 0);
+        delta.add([sleep, site(90)], &[1], 0);
+        let suspects = Growth::of(&delta).suspects;
+        let rows: Vec<_> = suspects.iter().map(|of| (&*of.function, of.place.as_deref(), of.value)).collect();
+        let expected = [
+            ("shop::confirm", Some("src/orders.rs:88"), 30),
+            ("shop::serve::{async fn}", Some("src/main.rs:7"), 3),
+            ("shop::confirm", Some("src/orders.rs:90"), 1),
+        ];
+        assert_eq!(rows, expected);
     }
 }

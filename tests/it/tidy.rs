@@ -46,7 +46,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "desk",
         &[
             "error", "unit", "config", "doctor", "figure", "gauge", "leak", "meter", "profile", "resolve",
-            "source", "store", "sys", "vitals", "watch",
+            "source", "spawn", "store", "sys", "vitals", "watch",
         ],
     ),
     (

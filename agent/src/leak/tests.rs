@@ -1,5 +1,7 @@
 //! How findings become leaks with a name.
 
+use std::time::Duration;
+
 use super::*;
 use crate::Unit;
 use crate::leak::{Report, finding};
@@ -98,4 +100,54 @@ fn a_leak_is_told_in_words() {
         ]
     );
     assert!(Report::default().leaks.is_empty());
+}
+
+async fn leaks() {
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_type_of_which_more_and_more_live_is_found_to_leak_and_one_that_comes_and_goes_is_not() {
+    use crate::source::living::Walked;
+    use crate::source::walk::Reading;
+    use crate::watch::leak::{Context, Detector, Level, Settings};
+    const MINUTE: Duration = Duration::from_secs(60);
+    let mut walked =
+        Walked::new(std::sync::Arc::new(Reading::default()), Some(tokio::runtime::Handle::current()));
+    let mut detector = Detector::new(Settings::counted());
+    let mut tasks = Vec::new();
+    let mut churn: Vec<tokio::task::JoinHandle<()>> = Vec::new();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let mut plan = false;
+    while !plan {
+        assert!(std::time::Instant::now() < deadline, "no plan of this program");
+        let probe = tokio::spawn(leaks());
+        walked.hurry();
+        walked.visit(Duration::ZERO, |_, _| plan = true);
+        probe.abort();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for minute in 1..=150 {
+        tasks.extend((0..5).map(|_| tokio::spawn(leaks())));
+        churn.drain(..).for_each(|task| task.abort());
+        churn.extend(
+            (0..50).map(|_| tokio::spawn(async { tokio::time::sleep(Duration::from_secs(900)).await })),
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let mut look = detector.look(MINUTE * minute);
+        walked.hurry();
+        assert!(walked.visit(MINUTE * minute, |key, age| look.see(key, age, 1.0, 1.0)), "minute {minute}");
+        look.end(&Context::default(), |_| 0.0);
+    }
+    let found: Vec<_> =
+        detector.findings().into_iter().filter(|finding| finding.level != Level::Resolved).collect();
+    let shown: Vec<String> = found
+        .iter()
+        .flat_map(|finding| walked.frames(finding.key))
+        .map(|frame| frame.show().into_owned())
+        .collect();
+    assert_eq!(found.len(), 1, "{shown:?}");
+    assert!(shown.iter().any(|frame| frame.contains("leak::tests::leaks")), "{shown:?}");
+    assert!(Walked::knows(found[0].key) && (found[0].rate - 5.0).abs() < 1.0, "{found:?}");
+    tasks.iter().chain(&churn).for_each(tokio::task::JoinHandle::abort);
 }
