@@ -1,0 +1,39 @@
+//! Whether tokio's own task lists are read right: in runtimes of each flavor a known number of tasks in known places, and
+//! the walker, compiled in from its source, must see exactly those, or refuse. A program of its own because it is built
+//! with every version of tokio and in every form (`scripts/matrix`); `cargo test` runs it with the version that we have.
+//!
+//! Prints a line for each flavor: what was seen, why it was refused, or what was WRONG. The exit code is 1 when anything was
+//! wrong, and 3 when all was refused. `WALK_PLAN_OF` names the file with the debug info, when that is not this program's.
+
+#[path = "../../agent/src/sys"]
+mod sys {
+    pub(crate) mod memory;
+}
+#[path = "../../agent/src/source"]
+mod source {
+    pub(crate) mod walk;
+}
+mod check;
+mod flavor;
+mod zoo;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use check::Outcome;
+use flavor::Flavor;
+
+fn main() -> ExitCode {
+    let outcomes: Vec<(Flavor, Outcome)> =
+        Flavor::ALL.into_iter().map(|flavor| (flavor, check::check(flavor))).collect();
+    let mut out = io::stdout().lock();
+    for (flavor, outcome) in &outcomes {
+        let _ = writeln!(out, "{:16} {outcome}", flavor.name());
+    }
+    let any = |is: fn(&Outcome) -> bool| outcomes.iter().any(|(_, outcome)| is(outcome));
+    match (any(|outcome| matches!(outcome, Outcome::Wrong(_))), any(|outcome| matches!(outcome, Outcome::Refused(_)))) {
+        (true, _) => ExitCode::from(1),
+        (_, true) => ExitCode::from(3),
+        _ => ExitCode::SUCCESS,
+    }
+}
