@@ -44,6 +44,7 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_SLACK_CHANNELS` | the ids of the channels that it may come from | none |
 /// | `FLAMEWATCH_TRIGGER_TOKEN` | what a monitor must know, as a Bearer token, `POST /trigger` | none |
 /// | `FLAMEWATCH_DIR` | the folder that keeps alerts, their profiles, what was told and what has not arrived, past the end of the process | none |
+/// | `FLAMEWATCH_PLAN` | the plan of this program's futures, or a folder with plans | beside the executable, else made once |
 /// | `FLAMEWATCH_DEBUG_DIR` | the folder with debug files of stripped binaries | `/usr/lib/debug` alone |
 /// | `FLAMEWATCH_TICK` | how often the gauges are read | `5s` |
 /// | `FLAMEWATCH_WARM_UP` | how long after the start no rule is judged | `2m` |

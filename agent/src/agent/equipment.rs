@@ -25,6 +25,8 @@ pub(super) struct Equipment {
     runtime: Option<Handle>,
     /// How old a task is that has come to stay.
     lasting: Duration,
+    /// Who reads the tasks that nobody told us of.
+    reading: Arc<source::walk::Reading>,
     #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     blocks: Arc<source::workers::Blocks>,
     #[cfg(feature = "heap")]
@@ -41,6 +43,10 @@ impl Equipment {
             runtime: Handle::try_current().ok(),
             // What it grows by over one window is to be seen in the next, and what ends within minutes is no leak.
             lasting: config.growth_window / 2,
+            reading: Arc::new(source::walk::Reading::new(source::walk::Places {
+                plan: config.plan.clone(),
+                dir: config.dir.clone(),
+            })),
             #[cfg(all(
                 feature = "cpu",
                 target_os = "linux",
@@ -55,7 +61,8 @@ impl Equipment {
         equipment.start_heap();
         #[cfg(feature = "cpu")]
         equipment.start_cpu(config);
-        equipment.sources.push(Arc::new(source::Tasks::new(equipment.runtime.clone())));
+        let tasks = source::Tasks::new(equipment.runtime.clone()).read_by(equipment.reading.clone());
+        equipment.sources.push(Arc::new(tasks));
         equipment.sources.push(Arc::new(source::tasks::Lasting::new(equipment.lasting)));
         equipment.sources.push(Arc::new(source::Threads::new()));
         #[cfg(all(

@@ -10,6 +10,8 @@ mod awaits;
 mod awaits;
 #[cfg(feature = "__agent")]
 mod census;
+#[cfg(feature = "__agent")]
+mod finder;
 mod hooks;
 mod join_set;
 #[cfg(feature = "__agent")]
@@ -48,6 +50,8 @@ pub(crate) use census::in_one_poll;
 #[cfg(feature = "__agent")]
 pub(crate) use census::{Group, groups, groups_born_before, oldest, rows};
 #[cfg(feature = "__agent")]
+pub(crate) use finder::Finder;
+#[cfg(feature = "__agent")]
 pub(crate) use hooks::{are_set as hooks_are_set, unlisted as hooked_unlisted};
 #[cfg(feature = "__agent")]
 pub(crate) use magazine::MAX_LISTED;
@@ -55,10 +59,8 @@ pub(crate) use magazine::MAX_LISTED;
 pub(crate) use name::of_place;
 #[cfg(feature = "__agent")]
 pub(crate) use registry::Registry;
-#[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use runtimes::Runtime;
 #[cfg(feature = "__agent")]
-pub(crate) use runtimes::runtimes;
+pub(crate) use runtimes::{MAX_RUNTIMES, Runtime, runtimes};
 #[cfg(feature = "__agent")]
 pub(crate) use site::{Kind, SiteCount};
 #[cfg(feature = "__agent")]

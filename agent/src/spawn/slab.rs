@@ -176,6 +176,14 @@ impl Slab {
         self.slots().filter_map(Slot::read)
     }
 
+    /// Where the slots of each chunk are in memory, for who finds their addresses there.
+    pub(super) fn places(&self) -> Vec<(u64, &[Slot])> {
+        let chunks = self.chunks.iter().map_while(OnceLock::get);
+        let mut places: Vec<_> = chunks.map(|chunk| (chunk.as_ptr().addr() as u64, &**chunk)).collect();
+        places.sort_unstable_by_key(|(at, _)| *at);
+        places
+    }
+
     /// Takes the first free batch off the list: its first slot, plus one; 0 when there is none.
     fn pop(&self) -> u32 {
         // Acquire: pairs with the Release of `push`; the batch's links are written before it can be found.

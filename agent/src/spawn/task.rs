@@ -13,7 +13,9 @@ use super::watched;
 
 pin_project! {
     /// A task. The future is dropped first, then the ticket: the task counts as alive until nothing of it is left.
+    /// Laid out in this order, so that who reads the task's memory finds the ticket at its end.
     #[derive(Debug)]
+    #[repr(C)]
     pub(super) struct Task<F> {
         #[pin]
         future: F,

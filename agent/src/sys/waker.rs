@@ -62,6 +62,13 @@ impl Kept {
         }
     }
 
+    /// The address that the waker stands for, which is the task's; `None` when none is kept.
+    #[inline]
+    pub(crate) fn task(&self) -> Option<u64> {
+        let word = self.0.load(Ordering::Relaxed).addr() & !MARKS;
+        (word != 0).then_some(word as u64)
+    }
+
     /// True when somebody has asked and there was no answer.
     #[inline]
     pub(crate) fn is_asked(&self) -> bool {

@@ -17,6 +17,9 @@ const MAX_BRANCHES: usize = 16;
 const RETURNED: u64 = 1;
 const PANICKED: u64 = 2;
 
+/// How the name of the type begins in which [`spawn`](crate::spawn()) wraps futures.
+const OURS: &str = "flamewatch::spawn::task::Task<";
+
 /// One future of a chain: its type and which of its arms it is in, [`NO_ARM`] for a type that has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Step {
@@ -58,6 +61,17 @@ impl Placed {
             .get(of_type as usize)
             .map(|of| u64::from(of.align))
             .filter(|align| align.is_power_of_two())
+    }
+
+    /// True for what [`spawn`](crate::spawn()) wraps futures in.
+    pub(super) fn is_ours(&self, of_type: TypeId) -> bool {
+        self.plan.types.get(of_type as usize).is_some_and(|of| of.name.starts_with(OURS))
+    }
+
+    /// Where in such a future its ticket is: the last word of it, unless the service's own asks for a greater alignment.
+    pub(super) fn ticket(&self, of_type: TypeId) -> Option<u64> {
+        let of = self.plan.types.get(of_type as usize).filter(|of| of.name.starts_with(OURS) && of.align == 8)?;
+        u64::from(of.size).checked_sub(8)
     }
 
     /// Fills `chain` with what the future at `at` waits for, outermost first. False when that could not be told: what is

@@ -9,6 +9,8 @@ mod image;
 mod layout;
 mod list;
 mod probe;
+mod program;
+mod reading;
 mod refusal;
 mod state;
 mod view;
@@ -16,22 +18,24 @@ mod visit;
 
 use std::collections::HashMap;
 use std::fs;
-
+use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime::Handle;
 
-use flamewatch_symbolizer::plan::TypeId;
+pub(crate) use flamewatch_symbolizer::plan::{Plan, TypeId};
 use image::Image;
 use layout::Layout;
 use probe::Bench;
-use view::Copied;
+use view::{Copied, Memory as _};
 use visit::{Look, Types};
 
 use crate::sys::memory::Reader;
 
 pub(crate) use awaits::{NO_ARM, Placed, Step};
 pub(crate) use list::Lists;
+pub(crate) use program::Places;
+pub(crate) use reading::{Account, MAX_WALKED, Reading, Told};
 pub(crate) use refusal::Refusal;
 pub(crate) use state::{Doing, State};
 pub(crate) use visit::{Course, Task};
@@ -53,6 +57,20 @@ struct Future {
     of_type: TypeId,
     /// Where the future is in a task, when its inside is known.
     at: Option<u64>,
+    is_ours: bool,
+    /// Where the ticket of a task of ours is in it, when that is known.
+    ticket: Option<u64>,
+}
+
+/// Who spawned a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Some library, or the service by tokio's own means.
+    Others,
+    /// [`spawn`](crate::spawn()), and the address of its slot; 0 where that is not known.
+    Ours(u64),
+    /// The program has no plan that would say it.
+    Unknown,
 }
 
 /// One task, and what it waits for.
@@ -62,6 +80,10 @@ pub(crate) struct Seen<'c> {
     /// From its future down to the one that waits for nobody. Its future alone when its inside is not known, and nothing
     /// when not even its name is.
     pub(crate) chain: &'c [Step],
+    pub(crate) of_type: Option<TypeId>,
+    /// The first of the functions that tokio has for tasks of this type, which stands for it where it has no name.
+    pub(crate) function: u64,
+    pub(crate) whose: Whose,
     /// It changed while it was read, so that the chain is its future alone.
     pub(crate) torn: bool,
 }
@@ -94,6 +116,11 @@ impl Walker {
         self.futures.clear();
     }
 
+    /// The plan by which it tells what tasks wait for.
+    pub(crate) fn plan(&self) -> Option<Arc<Plan>> {
+        self.plan.as_ref().map(|placed| placed.plan.clone())
+    }
+
     /// Finds a runtime's lists, which stay where they are for as long as somebody holds `runtime`.
     ///
     /// # Errors
@@ -115,7 +142,9 @@ impl Walker {
                     .future
                     .zip(placed.align(of_type))
                     .map(|(future, align)| future.of(look.table.id, align).1);
-                Some(Future { of_type, at })
+                let is_ours = placed.is_ours(of_type);
+                let ticket = at.zip(placed.ticket(of_type)).map(|(at, ticket)| at + ticket);
+                Some(Future { of_type, at, is_ours, ticket })
             });
             let is_torn = match (plan.as_ref(), future) {
                 (Some(placed), Some(future)) => {
@@ -127,9 +156,37 @@ impl Walker {
                 }
             };
             torn += u64::from(is_torn);
-            each(Seen { task: look.task, chain: &chain, torn: is_torn });
+            each(Seen {
+                task: look.task,
+                chain: &chain,
+                of_type: future.map(|future| future.of_type),
+                function: types.functions(look.task.vtable).first().copied().unwrap_or(0),
+                whose: future.map_or(Whose::Unknown, |future| future.whose(&look, memory)),
+                torn: is_torn,
+            });
         });
         Course { torn, ..course }
+    }
+
+    /// Whether the task that was seen before is still there, and nobody is left to wake it but `ours` of us who hold it.
+    pub(crate) fn is_forgotten(&self, task: &Task, ours: u64) -> bool {
+        let word = |offset: u64| self.memory.word(task.header.wrapping_add(offset));
+        let id = self.types.table(task.vtable).and_then(|table| word(table.id));
+        let state = word(self.layout.state as u64).map(State::new);
+        word(self.layout.vtable as u64) == Some(task.vtable)
+            && id == Some(task.id)
+            && state.is_some_and(|state| state.is_forgotten(ours))
+    }
+}
+
+impl Future {
+    fn whose(self, look: &Look<'_>, memory: &Reader) -> Whose {
+        if !self.is_ours {
+            return Whose::Others;
+        }
+        let copy = Copied::new(look.task.header, look.first, memory);
+        let ticket = self.ticket.and_then(|ticket| copy.word(look.task.header.wrapping_add(ticket)));
+        Whose::Ours(ticket.unwrap_or(0))
     }
 }
 

@@ -60,11 +60,11 @@ impl State {
         self.0 >> FLAGS
     }
 
-    /// True when nobody is left who could wake the task: only the list and its join handle hold it, and it is in no queue.
-    /// It can still be aborted.
-    pub(crate) const fn is_forgotten(self) -> bool {
+    /// True when nobody is left who could wake the task: only the list, its join handle and `ours` of us hold it, and it is
+    /// in no queue. It can still be aborted.
+    pub(crate) const fn is_forgotten(self, ours: u64) -> bool {
         let join = (self.0 & JOIN_INTEREST) >> 3;
-        matches!(self.doing(), Doing::Idle) && self.references() == 1 + join
+        matches!(self.doing(), Doing::Idle) && self.references() == 1 + join + ours
     }
 }
 
@@ -75,9 +75,10 @@ impl fmt::Debug for State {
 }
 
 impl Doing {
+    /// As pages call it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Idle => "idle",
+            Self::Idle => "waiting",
             Self::Scheduled => "scheduled",
             Self::Running => "running",
             Self::Complete => "complete",

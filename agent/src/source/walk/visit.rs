@@ -60,6 +60,15 @@ pub(crate) struct Course {
     pub(crate) torn: u64,
 }
 
+impl std::ops::AddAssign for Course {
+    fn add_assign(&mut self, other: Self) {
+        self.tasks += other.tasks;
+        self.restarts += other.restarts;
+        self.given_up += other.given_up;
+        self.torn += other.torn;
+    }
+}
+
 /// What the tables of functions say, read once each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Types {
@@ -326,6 +335,11 @@ impl Types {
     /// The functions of the table at `vtable`, if a task with it was seen.
     pub(super) fn functions(&self, vtable: u64) -> &[u64] {
         self.known.get(&vtable).map(|known| known.functions.as_slice()).unwrap_or_default()
+    }
+
+    /// What the table at `vtable` says, if a task with it was seen.
+    pub(super) fn table(&self, vtable: u64) -> Option<Vtable> {
+        self.known.get(&vtable).map(|known| known.table)
     }
 
     fn of(&mut self, memory: &impl Memory, image: &Image, layout: &Layout, vtable: u64) -> Option<Vtable> {

@@ -73,6 +73,17 @@ pub enum Shape {
     },
 }
 
+impl Shape {
+    /// Its arm at this place.
+    #[must_use]
+    pub fn arm(&self, place: u32) -> Option<&Arm> {
+        match self {
+            Self::Variants { arms, .. } => arms.get(place as usize),
+            _ => None,
+        }
+    }
+}
+
 /// One of several.
 #[derive(Clone, Debug, Default)]
 pub struct Arm {

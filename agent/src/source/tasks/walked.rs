@@ -1,0 +1,296 @@
+//! Tasks as they were read from memory, all of them, by what they have in common: what they wait for, in which state they
+//! are, and where they were spawned when [`spawn`](crate::spawn()) knows that.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{add, count_of, function, kind_label, name_of, route_of};
+use crate::profile::{Addr, Frame, Function, Owner, Profile};
+use crate::source::walk::{Account, MAX_WALKED, Plan, Reading, Refusal, Step, Task, Told, TypeId, Whose};
+use crate::spawn::{Finder, Runtime, SiteCount};
+
+/// The most kinds that are told apart; a service has a few hundred. Each takes some 200 bytes.
+const MAX_KINDS: usize = 8_192;
+
+/// The most tasks that are looked at once more because nobody seems to be left to wake them.
+const MAX_FORGOTTEN: usize = 65_536;
+
+/// How long after the first look the second one is: what was under way between two threads has arrived.
+const SECOND_LOOK: Duration = Duration::from_millis(50);
+
+/// How many tasks of a type without a name are kept to find out whether the type is one of ours.
+const SAMPLES: usize = 4;
+
+/// The longest type that a label shows, in characters.
+const MAX_TYPE: usize = 160;
+
+/// The state of a task that waits, and that nobody can wake any more.
+const NEVER_WAKES: &str = "never-wakes";
+
+/// All tasks of some runtimes.
+#[derive(Debug)]
+pub(super) struct Walked {
+    kinds: Vec<(Common, u64)>,
+    index: HashMap<u64, usize>,
+    runtimes: Vec<Arc<str>>,
+    plan: Option<Arc<Plan>>,
+    /// How many tasks of ours were read, by site, labels and name.
+    ours: HashMap<(u32, u32, u32), u64>,
+    account: Account,
+    unlisted: u64,
+    forgotten: u64,
+}
+
+/// What tasks have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Common {
+    runtime: usize,
+    state: &'static str,
+    vtable: u64,
+    function: u64,
+    of_type: Option<TypeId>,
+    spawned: Option<(u32, u32, u32)>,
+    chain: Vec<Step>,
+}
+
+impl Walked {
+    /// Reads all tasks of `runtimes`.
+    pub(super) fn read(reading: &Reading, runtimes: &[Runtime]) -> Result<Self, Refusal> {
+        let mut walked = Self {
+            kinds: Vec::new(),
+            index: HashMap::new(),
+            runtimes: runtimes.iter().map(|runtime| runtime.name.clone()).collect(),
+            plan: None,
+            ours: HashMap::new(),
+            account: Account::default(),
+            unlisted: 0,
+            forgotten: 0,
+        };
+        let finder = Finder::new();
+        let mut samples: HashMap<u64, Vec<u64>> = HashMap::new();
+        let mut suspects: Vec<(Task, u64, usize)> = Vec::new();
+        let mut key = Common::default();
+        walked.account = reading.walk(runtimes, |told| {
+            let mut wakers = 0;
+            key.spawned = None;
+            match told.seen.whose {
+                Whose::Others => {}
+                // One that cannot be found is told by its site, as all were before they could be read.
+                Whose::Ours(slot) => match finder.row(slot, told.seen.task.header) {
+                    Some((row, kept)) => {
+                        wakers = kept;
+                        let spawned = (row.site, row.tag, row.name);
+                        key.spawned = Some(spawned);
+                        *walked.ours.entry(spawned).or_default() += 1;
+                    }
+                    None => return,
+                },
+                Whose::Unknown => {
+                    let samples = samples.entry(told.seen.task.vtable).or_default();
+                    if samples.len() < SAMPLES {
+                        samples.push(told.seen.task.header);
+                    }
+                }
+            }
+            key.fill(&told);
+            let Some(kind) = walked.count(&key) else { return };
+            if told.seen.task.state.is_forgotten(wakers) && suspects.len() < MAX_FORGOTTEN {
+                suspects.push((told.seen.task, wakers, kind));
+            }
+        })?;
+        walked.plan.clone_from(&walked.account.plan);
+        walked.leave_out_ours(&samples, &finder);
+        walked.look_again(reading, &suspects);
+        Ok(walked)
+    }
+
+    /// How many of ours were read.
+    pub(super) const fn ours(&self) -> &HashMap<(u32, u32, u32), u64> {
+        &self.ours
+    }
+
+    /// Whether the tasks of the first runtime were read.
+    pub(super) fn has_first(&self) -> bool {
+        self.account.refused.iter().all(|(runtime, _)| *runtime != 0)
+    }
+
+    /// Counts one more of `key`: its place among the kinds.
+    fn count(&mut self, key: &Common) -> Option<usize> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let mut hash = hasher.finish();
+        while let Some(place) = self.index.get(&hash).copied() {
+            if let Some((_, count)) = self.kinds.get_mut(place).filter(|(kind, _)| kind == key) {
+                *count += 1;
+                return Some(place);
+            }
+            hash = hash.wrapping_add(1);
+        }
+        if self.kinds.len() >= MAX_KINDS {
+            self.unlisted += 1;
+            return None;
+        }
+        self.index.insert(hash, self.kinds.len());
+        self.kinds.push((key.clone(), 1));
+        Some(self.kinds.len() - 1)
+    }
+
+    /// Without a plan nobody says which types are ours, but our slots know some of their tasks.
+    fn leave_out_ours(&mut self, samples: &HashMap<u64, Vec<u64>>, finder: &Finder) {
+        if samples.is_empty() {
+            return;
+        }
+        let ours = finder.ours(&samples.values().flatten().copied().collect());
+        let is_ours = |vtable: &u64| samples.get(vtable).is_some_and(|tasks| tasks.iter().any(|task| ours.contains(task)));
+        let types: HashSet<u64> = samples.keys().copied().filter(is_ours).collect();
+        self.kinds.iter_mut().filter(|(kind, _)| types.contains(&kind.vtable)).for_each(|(_, count)| *count = 0);
+    }
+
+    /// A task that is forgotten both times is called so.
+    fn look_again(&mut self, reading: &Reading, suspects: &[(Task, u64, usize)]) {
+        if suspects.is_empty() {
+            return;
+        }
+        std::thread::sleep(SECOND_LOOK);
+        let tasks: Vec<_> = suspects.iter().map(|(task, wakers, _)| (*task, *wakers)).collect();
+        for ((_, _, kind), forgotten) in suspects.iter().zip(reading.still_forgotten(&tasks)) {
+            let Some((common, count)) = self.kinds.get_mut(*kind).filter(|(_, count)| forgotten && *count > 0) else {
+                continue;
+            };
+            *count -= 1;
+            let forgotten = Common { state: NEVER_WAKES, ..common.clone() };
+            self.forgotten += 1;
+            if self.count(&forgotten).is_none() {
+                // No room for one more kind: it stays what it was.
+                if let Some((_, count)) = self.kinds.get_mut(*kind) {
+                    *count += 1;
+                    self.unlisted -= 1;
+                }
+            }
+        }
+    }
+
+    /// Adds all that was read, and how it went.
+    pub(super) fn add_to(&self, profile: &mut Profile, sites: &HashMap<u32, &SiteCount>) {
+        for (kind, count) in self.kinds.iter().filter(|(_, count)| *count > 0) {
+            add(profile, self.frames(kind, sites), *count);
+        }
+        if self.unlisted > 0 {
+            let rest = Function::new("(more kinds of tasks than are told apart)", "", 0);
+            add(profile, vec![Frame::named(rest)], self.unlisted);
+        }
+        profile.losses.incomplete += self.account.course.torn;
+        profile.comments.extend(self.remarks());
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let Account { course, took, refused, remarks, is_cut, .. } = &self.account;
+        let ms = took.as_secs_f64() * 1_000.0;
+        let mut all = vec![format!("{} tasks were read from tokio's lists in {ms:.1} ms", course.tasks)];
+        all.extend(remarks.iter().cloned());
+        if self.forgotten > 0 {
+            all.push(format!(
+                "{} tasks have state={NEVER_WAKES}: they wait, and no waker of theirs is left anywhere; they can only be aborted",
+                self.forgotten
+            ));
+        }
+        if course.torn > 0 {
+            all.push(format!("{} tasks changed while they were read, and are told by their type alone", course.torn));
+        }
+        if course.given_up > 0 {
+            all.push(format!("{} lists changed faster than they could be read; some of their tasks are missing", course.given_up));
+        }
+        if *is_cut {
+            all.push(format!("there are more tasks than are read at once: {MAX_WALKED}"));
+        }
+        for (runtime, refusal) in refused {
+            let name = self.runtimes.get(*runtime).map_or("?", |name| name);
+            all.push(format!("the tasks of runtime {name} were not read: {refusal}"));
+        }
+        all
+    }
+
+    /// Innermost first: what it waits for, its future, the line that spawned it, and what else is known.
+    fn frames(&self, kind: &Common, sites: &HashMap<u32, &SiteCount>) -> Vec<Frame> {
+        let site = kind.spawned.and_then(|(site, ..)| count_of(sites, site));
+        let mut frames: Vec<Frame> = kind.chain.iter().rev().map(|step| Frame::named(self.step(*step))).collect();
+        let of_type = kind.of_type.and_then(|of_type| self.plan.as_ref()?.types.get(of_type as usize));
+        match of_type.map(|of_type| unwrapped(&of_type.name)) {
+            // An `async` body is its own outermost step; whatever is wrapped around one is told, too.
+            Some(name) if kind.chain.first().is_none_or(|first| Some(first.of_type) != kind.of_type) && site.is_none() => {
+                frames.push(Frame::named(nameless_place(name)));
+            }
+            None if kind.function != 0 => frames.push(Frame::Address(Addr::Pc(kind.function))),
+            _ => {}
+        }
+        frames.extend(site.map(|site| Frame::named(function(site))));
+        frames.push(Frame::label("state", kind.state));
+        frames.extend(of_type.map(|of_type| Frame::label("type", shortened(unwrapped(&of_type.name)))));
+        frames.extend(self.runtimes.get(kind.runtime).map(|name| Frame::label("runtime", name.clone())));
+        if let Some((_, tag, name)) = kind.spawned {
+            frames.extend(name_of(name).map(|name| Frame::label("name", name)));
+            frames.extend(route_of(tag).map(|route| Frame::label("route", route)));
+        }
+        frames.extend(site.and_then(kind_label));
+        frames
+    }
+
+    /// A future of a chain, and the line where it waits.
+    fn step(&self, step: Step) -> Function {
+        let Some((of, plan)) = self.plan.as_ref().and_then(|plan| Some((plan.types.get(step.of_type as usize)?, plan))) else {
+            return Function::default();
+        };
+        match of.shape.arm(step.arm).filter(|arm| arm.line != 0) {
+            Some(arm) => {
+                let file = plan.files.get(arm.file as usize).map_or("", |file| file);
+                Function::new(unwrapped(&of.name), file, arm.line)
+            }
+            None => nameless_place(unwrapped(&of.name)),
+        }
+    }
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self { runtime: 0, state: "", vtable: 0, function: 0, of_type: None, spawned: None, chain: Vec::new() }
+    }
+}
+
+impl Common {
+    fn fill(&mut self, told: &Told<'_>) {
+        self.runtime = told.runtime;
+        self.state = told.seen.task.state.doing().name();
+        self.vtable = told.seen.task.vtable;
+        self.function = told.seen.function;
+        self.of_type = told.seen.of_type;
+        self.chain.clear();
+        self.chain.extend_from_slice(told.seen.chain);
+    }
+}
+
+/// A type that is written down nowhere that we know of, so that nobody can say whose it is by its file.
+fn nameless_place(name: &str) -> Function {
+    let mut function = Function::new(name, "", 0);
+    if function.owner == Owner::User {
+        function.owner = Owner::Unknown;
+    }
+    function
+}
+
+/// The service's own future, of what [`spawn`](crate::spawn()) makes of it.
+fn unwrapped(name: &str) -> &str {
+    let inside = |name: &'_ str| -> Option<usize> { name.strip_prefix("flamewatch::spawn::task::Task<").map(str::len) };
+    match inside(name) {
+        Some(left) => name.get(name.len() - left..name.len() - 1).unwrap_or(name),
+        None => name,
+    }
+}
+
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(MAX_TYPE) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}

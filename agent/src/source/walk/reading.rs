@@ -1,0 +1,123 @@
+//! The one reader of this process's tasks: calibrated when somebody asks for the first time, with the lists of the runtimes
+//! that it knows, and the plan of the program.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use flamewatch_symbolizer::plan::Plan;
+use tokio::runtime::Handle;
+
+use super::program::{Places, Program};
+use super::{Course, Lists, Refusal, Seen, Task, Walker};
+use crate::spawn::Runtime;
+
+/// The most tasks that one walk tells of. Listing a million takes about a second of CPU time.
+pub(crate) const MAX_WALKED: u64 = 1_000_000;
+
+/// Who reads the tasks; one walk at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    places: Places,
+    reader: Mutex<Option<Result<Reader, Refusal>>>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    walker: Walker,
+    remarks: Vec<String>,
+    known: Vec<Known>,
+}
+
+/// A runtime and where its lists are: there for as long as the handle is held.
+#[derive(Debug)]
+struct Known {
+    handle: Handle,
+    lists: Result<Lists, Refusal>,
+}
+
+/// A task, and the place of its runtime among those that were asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'w> {
+    pub(crate) runtime: usize,
+    pub(crate) seen: Seen<'w>,
+}
+
+/// How a walk through all runtimes went.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) course: Course,
+    pub(crate) took: Duration,
+    /// Runtimes whose tasks were not read, by their place, and why.
+    pub(crate) refused: Vec<(usize, Refusal)>,
+    /// Where the plan is from, or why there is none.
+    pub(crate) remarks: Vec<String>,
+    /// By which the chains are to be read.
+    pub(crate) plan: Option<Arc<Plan>>,
+    /// True when there were more than [`MAX_WALKED`].
+    pub(crate) is_cut: bool,
+}
+
+impl Reading {
+    /// Who looks for the program's plan in `places`.
+    pub(crate) fn new(places: Places) -> Self {
+        Self { places, reader: Mutex::default() }
+    }
+
+    /// Tells `each` of every task of `runtimes`. Takes a few milliseconds when it is the first time, and for the program's
+    /// plan perhaps a second; then about a microsecond a task, 3 with what it waits for. Stops nobody, whatever they do.
+    ///
+    /// # Errors
+    /// Why no task of any runtime can be read.
+    pub(crate) fn walk(&self, runtimes: &[Runtime], mut each: impl FnMut(Told<'_>)) -> Result<Account, Refusal> {
+        let begun = Instant::now();
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = reader.get_or_insert_with(|| Reader::new(&self.places)).as_mut().map_err(|refusal| refusal.clone())?;
+        let mut account = Account {
+            remarks: reader.remarks.clone(),
+            plan: reader.walker.plan(),
+            ..Account::default()
+        };
+        for (place, runtime) in runtimes.iter().enumerate() {
+            match reader.lists(&runtime.handle) {
+                Ok(lists) => {
+                    let left = MAX_WALKED.saturating_sub(account.course.tasks);
+                    let course = reader.walker.walk(&lists, left, |seen| each(Told { runtime: place, seen }));
+                    account.is_cut |= course.tasks >= left;
+                    account.course += course;
+                }
+                Err(refusal) => account.refused.push((place, refusal)),
+            }
+        }
+        account.took = begun.elapsed();
+        Ok(account)
+    }
+
+    /// Which of `tasks` are still there and have nobody who could wake them but those of us that hold them, so many each.
+    pub(crate) fn still_forgotten(&self, tasks: &[(Task, u64)]) -> Vec<bool> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Ok(reader)) = reader.as_ref() else { return vec![false; tasks.len()] };
+        tasks.iter().map(|(task, ours)| reader.walker.is_forgotten(task, *ours)).collect()
+    }
+}
+
+impl Reader {
+    fn new(places: &Places) -> Result<Self, Refusal> {
+        let mut walker = Walker::calibrate()?;
+        let program = Program::find(places);
+        if let Some(placed) = program.placed {
+            walker.follow(placed);
+        }
+        Ok(Self { walker, remarks: program.remarks, known: Vec::new() })
+    }
+
+    fn lists(&mut self, runtime: &Handle) -> Result<Lists, Refusal> {
+        if let Some(known) = self.known.iter().find(|known| known.handle.id() == runtime.id()) {
+            return known.lists.clone();
+        }
+        let lists = self.walker.find(runtime);
+        if self.known.len() < crate::spawn::MAX_RUNTIMES + 1 {
+            self.known.push(Known { handle: runtime.clone(), lists: lists.clone() });
+        }
+        lists
+    }
+}
