@@ -63,7 +63,8 @@ impl Running {
 
     /// Blocks every worker while `work` runs, which is told the ids of the tasks that do.
     pub(crate) fn blocked<T>(&self, work: impl FnOnce(&[u64]) -> T) -> T {
-        let (begun, done) = (Arc::new(Barrier::new(self.workers + 1)), Arc::new(Barrier::new(self.workers + 1)));
+        let (begun, done) =
+            (Arc::new(Barrier::new(self.workers + 1)), Arc::new(Barrier::new(self.workers + 1)));
         let blockers: Vec<_> = (0..self.workers)
             .map(|_| {
                 let (begun, done) = (Arc::clone(&begun), Arc::clone(&done));

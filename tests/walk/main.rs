@@ -5,13 +5,24 @@
 //! Prints a line for each flavor: what was seen, why it was refused, or what was WRONG. The exit code is 1 when anything was
 //! wrong, and 3 when all was refused. `WALK_PLAN_OF` names the file with the debug info, when that is not this program's.
 
+#[allow(dead_code, unused_imports, reason = "the agent asks for more")]
 #[path = "../../agent/src/sys"]
 mod sys {
     pub(crate) mod memory;
 }
+#[allow(dead_code, unused_imports, reason = "the agent asks for more")]
 #[path = "../../agent/src/source"]
 mod source {
     pub(crate) mod walk;
+}
+/// What the walker asks of the agent's other rooms.
+#[allow(dead_code, reason = "nobody asks for it here")]
+mod spawn {
+    pub(crate) const MAX_RUNTIMES: usize = 16;
+    #[derive(Clone, Debug)]
+    pub(crate) struct Runtime {
+        pub(crate) handle: tokio::runtime::Handle,
+    }
 }
 mod check;
 mod flavor;
@@ -31,7 +42,10 @@ fn main() -> ExitCode {
         let _ = writeln!(out, "{:16} {outcome}", flavor.name());
     }
     let any = |is: fn(&Outcome) -> bool| outcomes.iter().any(|(_, outcome)| is(outcome));
-    match (any(|outcome| matches!(outcome, Outcome::Wrong(_))), any(|outcome| matches!(outcome, Outcome::Refused(_)))) {
+    match (
+        any(|outcome| matches!(outcome, Outcome::Wrong(_))),
+        any(|outcome| matches!(outcome, Outcome::Refused(_))),
+    ) {
         (true, _) => ExitCode::from(1),
         (_, true) => ExitCode::from(3),
         _ => ExitCode::SUCCESS,

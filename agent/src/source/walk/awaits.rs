@@ -54,13 +54,13 @@ impl Placed {
         functions.iter().find_map(|function| self.plan.polls.get(&function.wrapping_sub(self.base)).copied())
     }
 
-    /// How the futures of this type are aligned; `None` when their inside is not known.
-    pub(super) fn align(&self, of_type: TypeId) -> Option<u64> {
+    /// How large the futures of this type are and how they are aligned; `None` when their inside is not known.
+    pub(super) fn room(&self, of_type: TypeId) -> Option<(u64, u64)> {
         self.plan
             .types
             .get(of_type as usize)
-            .map(|of| u64::from(of.align))
-            .filter(|align| align.is_power_of_two())
+            .map(|of| (u64::from(of.size), u64::from(of.align)))
+            .filter(|(_, align)| align.is_power_of_two())
     }
 
     /// True for what [`spawn`](crate::spawn()) wraps futures in.
@@ -70,7 +70,8 @@ impl Placed {
 
     /// Where in such a future its ticket is: the last word of it, unless the service's own asks for a greater alignment.
     pub(super) fn ticket(&self, of_type: TypeId) -> Option<u64> {
-        let of = self.plan.types.get(of_type as usize).filter(|of| of.name.starts_with(OURS) && of.align == 8)?;
+        let of =
+            self.plan.types.get(of_type as usize).filter(|of| of.name.starts_with(OURS) && of.align == 8)?;
         u64::from(of.size).checked_sub(8)
     }
 

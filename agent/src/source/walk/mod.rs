@@ -140,8 +140,8 @@ impl Walker {
                 let of_type = placed.future(types.functions(look.task.vtable))?;
                 let at = layout
                     .future
-                    .zip(placed.align(of_type))
-                    .map(|(future, align)| future.of(look.table.id, align).1);
+                    .zip(placed.room(of_type))
+                    .and_then(|(future, (size, align))| future.at(look.table, size, align));
                 let is_ours = placed.is_ours(of_type);
                 let ticket = at.zip(placed.ticket(of_type)).map(|(at, ticket)| at + ticket);
                 Some(Future { of_type, at, is_ours, ticket })
