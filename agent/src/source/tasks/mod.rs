@@ -26,12 +26,12 @@ use crate::spawn::{self, Group, Kind, MAX_LISTED, Registry, SiteCount, State, al
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub use awaits::Awaits;
 pub(crate) use lasting::Lasting;
-use walked::Walked;
 #[cfg_attr(
     not(feature = "serve"),
     allow(unused_imports, reason = "only the debug port lists single tasks")
 )]
 pub(crate) use list::{MAX_PAGE, MAX_PAGED, TaskList, TaskRow, list};
+use walked::Walked;
 
 /// Tasks alive, counted exactly: a stack for each `flamewatch::spawn` in the code, route, name and state. With a tokio
 /// [`Handle`] the tasks spawned some other way show too: those that the agent can read from memory by what they wait
@@ -123,7 +123,9 @@ fn profile(
         add_others(&mut profile, counts, in_runtime);
     }
     if let Some(Err(refusal)) = walked {
-        profile.comments.push(format!("tasks that flamewatch::spawn did not spawn are one number: {refusal}"));
+        profile
+            .comments
+            .push(format!("tasks that flamewatch::spawn did not spawn are one number: {refusal}"));
     }
     profile
 }

@@ -143,9 +143,14 @@ impl Walked {
             return;
         }
         let ours = finder.ours(&samples.values().flatten().copied().collect());
-        let is_ours = |vtable: &u64| samples.get(vtable).is_some_and(|tasks| tasks.iter().any(|task| ours.contains(task)));
+        let is_ours = |vtable: &u64| {
+            samples.get(vtable).is_some_and(|tasks| tasks.iter().any(|task| ours.contains(task)))
+        };
         let types: HashSet<u64> = samples.keys().copied().filter(is_ours).collect();
-        self.kinds.iter_mut().filter(|(kind, _)| types.contains(&kind.vtable)).for_each(|(_, count)| *count = 0);
+        self.kinds
+            .iter_mut()
+            .filter(|(kind, _)| types.contains(&kind.vtable))
+            .for_each(|(_, count)| *count = 0);
     }
 
     /// A task that is forgotten both times is called so.
@@ -156,7 +161,9 @@ impl Walked {
         std::thread::sleep(SECOND_LOOK);
         let tasks: Vec<_> = suspects.iter().map(|(task, wakers, _)| (*task, *wakers)).collect();
         for ((_, _, kind), forgotten) in suspects.iter().zip(reading.still_forgotten(&tasks)) {
-            let Some((common, count)) = self.kinds.get_mut(*kind).filter(|(_, count)| forgotten && *count > 0) else {
+            let Some((common, count)) =
+                self.kinds.get_mut(*kind).filter(|(_, count)| forgotten && *count > 0)
+            else {
                 continue;
             };
             *count -= 1;
@@ -197,10 +204,16 @@ impl Walked {
             ));
         }
         if course.torn > 0 {
-            all.push(format!("{} tasks changed while they were read, and are told by their type alone", course.torn));
+            all.push(format!(
+                "{} tasks changed while they were read, and are told by their type alone",
+                course.torn
+            ));
         }
         if course.given_up > 0 {
-            all.push(format!("{} lists changed faster than they could be read; some of their tasks are missing", course.given_up));
+            all.push(format!(
+                "{} lists changed faster than they could be read; some of their tasks are missing",
+                course.given_up
+            ));
         }
         if *is_cut {
             all.push(format!("there are more tasks than are read at once: {MAX_WALKED}"));
@@ -215,11 +228,15 @@ impl Walked {
     /// Innermost first: what it waits for, its future, the line that spawned it, and what else is known.
     fn frames(&self, kind: &Common, sites: &HashMap<u32, &SiteCount>) -> Vec<Frame> {
         let site = kind.spawned.and_then(|(site, ..)| count_of(sites, site));
-        let mut frames: Vec<Frame> = kind.chain.iter().rev().map(|step| Frame::named(self.step(*step))).collect();
+        let mut frames: Vec<Frame> =
+            kind.chain.iter().rev().map(|step| Frame::named(self.step(*step))).collect();
         let of_type = kind.of_type.and_then(|of_type| self.plan.as_ref()?.types.get(of_type as usize));
         match of_type.map(|of_type| unwrapped(&of_type.name)) {
             // An `async` body is its own outermost step; whatever is wrapped around one is told, too.
-            Some(name) if kind.chain.first().is_none_or(|first| Some(first.of_type) != kind.of_type) && site.is_none() => {
+            Some(name)
+                if kind.chain.first().is_none_or(|first| Some(first.of_type) != kind.of_type)
+                    && site.is_none() =>
+            {
                 frames.push(Frame::named(nameless_place(name)));
             }
             None if kind.function != 0 => frames.push(Frame::Address(Addr::Pc(kind.function))),
@@ -239,7 +256,9 @@ impl Walked {
 
     /// A future of a chain, and the line where it waits.
     fn step(&self, step: Step) -> Function {
-        let Some((of, plan)) = self.plan.as_ref().and_then(|plan| Some((plan.types.get(step.of_type as usize)?, plan))) else {
+        let Some((of, plan)) =
+            self.plan.as_ref().and_then(|plan| Some((plan.types.get(step.of_type as usize)?, plan)))
+        else {
             return Function::default();
         };
         match of.shape.arm(step.arm).filter(|arm| arm.line != 0) {
@@ -254,7 +273,15 @@ impl Walked {
 
 impl Default for Common {
     fn default() -> Self {
-        Self { runtime: 0, state: "", vtable: 0, function: 0, of_type: None, spawned: None, chain: Vec::new() }
+        Self {
+            runtime: 0,
+            state: "",
+            vtable: 0,
+            function: 0,
+            of_type: None,
+            spawned: None,
+            chain: Vec::new(),
+        }
     }
 }
 
@@ -281,7 +308,9 @@ fn nameless_place(name: &str) -> Function {
 
 /// The service's own future, of what [`spawn`](crate::spawn()) makes of it.
 fn unwrapped(name: &str) -> &str {
-    let inside = |name: &'_ str| -> Option<usize> { name.strip_prefix("flamewatch::spawn::task::Task<").map(str::len) };
+    let inside = |name: &'_ str| -> Option<usize> {
+        name.strip_prefix("flamewatch::spawn::task::Task<").map(str::len)
+    };
     match inside(name) {
         Some(left) => name.get(name.len() - left..name.len() - 1).unwrap_or(name),
         None => name,

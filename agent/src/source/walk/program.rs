@@ -89,7 +89,11 @@ impl Program {
 
     fn take(&mut self, plan: Plan, executable: &Executable, from: &str) {
         let whole = plan.types.iter().any(|of| of.size > 0);
-        let less = if whole { "" } else { ", which has the types of tasks but not their insides: build with `debug = 2`" };
+        let less = if whole {
+            ""
+        } else {
+            ", which has the types of tasks but not their insides: build with `debug = 2`"
+        };
         self.remarks.push(format!("await stacks by the plan of {from}{less}"));
         let base = executable.start.wrapping_sub(plan.head);
         self.placed = Some(Placed { plan: Arc::new(plan), base });
@@ -133,10 +137,15 @@ impl Executable {
             return Err("the program has no build id; link it with `-C link-arg=-Wl,--build-id`".to_owned());
         }
         let maps = fs::read_to_string("/proc/self/maps").map_err(|error| error.to_string())?;
-        let start = maps.lines().find_map(|line| start_of(line, module.inode)).ok_or("its first page is not mapped")?;
+        let start = maps
+            .lines()
+            .find_map(|line| start_of(line, module.inode))
+            .ok_or("its first page is not mapped")?;
         // A program that was replaced since is still to be read there.
         let is_same = |path: &Path| fs::metadata(path).is_ok_and(|of| of.ino() == module.inode);
-        let path = [PathBuf::from(&module.path), PathBuf::from("/proc/self/exe")].into_iter().find(|path| is_same(path));
+        let path = [PathBuf::from(&module.path), PathBuf::from("/proc/self/exe")]
+            .into_iter()
+            .find(|path| is_same(path));
         let path = path.ok_or("the program's file is gone")?;
         let bytes = fs::metadata(&path).map_err(|error| error.to_string())?.len();
         Ok(Self { path, build_id: module.build_id.clone(), bytes, start })
@@ -157,7 +166,9 @@ impl fmt::Display for Fault {
         match self {
             Self::Missing => formatter.write_str("there is no such file"),
             Self::Unreadable(why) => formatter.write_str(why),
-            Self::OfAnother => formatter.write_str("it is the plan of another build; write it anew with `flamewatch plan`"),
+            Self::OfAnother => {
+                formatter.write_str("it is the plan of another build; write it anew with `flamewatch plan`")
+            }
         }
     }
 }
@@ -177,7 +188,8 @@ mod tests {
 
     #[test]
     fn a_plan_is_looked_for_where_it_was_asked_for_then_beside_the_program_then_in_the_agents_folder() {
-        let executable = Executable { path: "/srv/shop".into(), build_id: "0abf".to_owned(), bytes: 0, start: 0 };
+        let executable =
+            Executable { path: "/srv/shop".into(), build_id: "0abf".to_owned(), bytes: 0, start: 0 };
         let names = |places: &Places| candidates(places, &executable);
         assert_eq!(names(&Places::default()), [PathBuf::from("/srv/shop.plan")]);
         let places = Places { plan: Some("/".into()), dir: Some("/var/flamewatch".into()) };
@@ -191,7 +203,12 @@ mod tests {
     fn what_is_no_plan_of_this_program_is_passed_over_with_its_reason() {
         let folder = std::env::temp_dir().join(format!("flamewatch-plans-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
-        let executable = Executable { path: folder.join("shop"), build_id: "0abf".to_owned(), bytes: LARGEST + 1, start: 0 };
+        let executable = Executable {
+            path: folder.join("shop"),
+            build_id: "0abf".to_owned(),
+            bytes: LARGEST + 1,
+            start: 0,
+        };
         let check = |text: &str, expected: &str| {
             let path = folder.join("asked");
             fs::write(&path, text).expect("a file");
@@ -208,7 +225,11 @@ mod tests {
         assert!(check("", "was passed over").is_none());
         let mut program = Program::default();
         program.look(&Places { plan: Some(folder.join("gone")), dir: None }, &executable);
-        assert!(program.remarks[0].contains("no such file") && program.remarks[1].contains("512 MiB"), "{:?}", program.remarks);
+        assert!(
+            program.remarks[0].contains("no such file") && program.remarks[1].contains("512 MiB"),
+            "{:?}",
+            program.remarks
+        );
         fs::remove_dir_all(&folder).expect("ours");
     }
 

@@ -68,15 +68,19 @@ impl Reading {
     ///
     /// # Errors
     /// Why no task of any runtime can be read.
-    pub(crate) fn walk(&self, runtimes: &[Runtime], mut each: impl FnMut(Told<'_>)) -> Result<Account, Refusal> {
+    pub(crate) fn walk(
+        &self,
+        runtimes: &[Runtime],
+        mut each: impl FnMut(Told<'_>),
+    ) -> Result<Account, Refusal> {
         let begun = Instant::now();
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let reader = reader.get_or_insert_with(|| Reader::new(&self.places)).as_mut().map_err(|refusal| refusal.clone())?;
-        let mut account = Account {
-            remarks: reader.remarks.clone(),
-            plan: reader.walker.plan(),
-            ..Account::default()
-        };
+        let reader = reader
+            .get_or_insert_with(|| Reader::new(&self.places))
+            .as_mut()
+            .map_err(|refusal| refusal.clone())?;
+        let mut account =
+            Account { remarks: reader.remarks.clone(), plan: reader.walker.plan(), ..Account::default() };
         for (place, runtime) in runtimes.iter().enumerate() {
             match reader.lists(&runtime.handle) {
                 Ok(lists) => {
