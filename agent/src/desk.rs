@@ -7,6 +7,8 @@ mod charts;
 #[cfg(feature = "serve")]
 mod checkup;
 mod memory;
+#[cfg(feature = "serve")]
+mod others;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +23,7 @@ use crate::leak::Report;
 use crate::meter::{Count, Meter, Meters, Subject};
 use crate::profile::Profile;
 use crate::resolve::Resolver;
-use crate::source::{Source, Window};
+use crate::source::{Source, Window, walk::Reading};
 use crate::store::{Kept, Run, Snapshot, Store, Whose};
 use crate::{Error, ErrorKind, Unit, gauge, sys};
 
@@ -51,6 +53,7 @@ pub(crate) struct Desk {
     practice: checkup::Practice,
     ledger: Arc<Ledger>,
     runtime: Option<Handle>,
+    reading: Option<Arc<Reading>>,
     on_jemalloc: bool,
 }
 
@@ -104,6 +107,7 @@ impl Desk {
             practice: checkup::Practice::default(),
             ledger: Arc::default(),
             runtime: None,
+            reading: None,
             on_jemalloc: false,
         }
     }

@@ -5,8 +5,11 @@ use std::cmp::Reverse;
 
 use indexmap::IndexMap;
 
-use crate::profile::{Profile, owner};
+use crate::profile::{Function, Profile, Stack, owner};
 use crate::sink::Site;
+
+/// The profiles whose stacks are tasks.
+const TASKS: [&str; 2] = ["goroutine", "lasting"];
 
 /// A place in the code and what a profile charges to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +33,7 @@ impl Growth {
     pub(crate) fn of(delta: &Profile) -> Self {
         let mut places: IndexMap<(String, Option<String>), (i64, f64)> = IndexMap::new();
         for stack in delta.iter() {
-            let key = match owner::suspect(&stack) {
+            let key = match place(delta.kind(), &stack) {
                 Some(function) => (function.name.clone(), function.short_place()),
                 None => (
                     stack.frames().next().map_or_else(|| "(no stack)".to_owned(), |f| f.show().into_owned()),
@@ -71,6 +74,11 @@ impl Growth {
         site.relative_error = suspect.variance.sqrt() / suspect.value.max(1) as f64;
         site
     }
+}
+
+/// The function that a stack points to. A task is told by who it is, not by what it waits for at this moment.
+fn place<'profile>(kind: &str, stack: &Stack<'profile>) -> Option<&'profile Function> {
+    if TASKS.contains(&kind) { owner::root(stack) } else { owner::suspect(stack) }
 }
 
 #[cfg(test)]

@@ -149,10 +149,17 @@ impl Equipment {
 
     /// What is shown who lives, so that it can tell who leaks.
     pub(super) fn ledger(&self, timescale: f64) -> Ledger {
-        let ledger = Ledger::new(timescale);
+        let walked = source::living::Walked::new(self.reading.clone(), self.runtime.clone());
+        let ledger = Ledger::new(timescale).with_tasks(walked);
         #[cfg(feature = "heap")]
         let ledger = ledger.with_heap(self.heap.clone());
         ledger
+    }
+
+    /// Who reads the service's tasks.
+    #[cfg(feature = "serve")]
+    pub(super) fn reading(&self) -> Arc<source::walk::Reading> {
+        self.reading.clone()
     }
 
     /// The service's runtime, where one is known.

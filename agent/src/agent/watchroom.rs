@@ -126,6 +126,8 @@ impl Watchroom {
             .remembering(window, config.tick)
             .keeping_in(config.dir.as_deref());
         #[cfg(feature = "serve")]
+        let desk = desk.reading_by(equipment.reading());
+        #[cfg(feature = "serve")]
         let desk = {
             let config = config.clone();
             desk.examined_by(move || checkup::of(&config))

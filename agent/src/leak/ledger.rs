@@ -17,7 +17,7 @@ pub(crate) struct Ledger {
     settings: Settings,
     #[cfg(feature = "heap")]
     heap: Option<(Arc<Heap>, Book)>,
-    tasks: Book,
+    tasks: (living::Walked, Book),
     #[cfg(target_os = "linux")]
     threads: (living::Threads, Book),
     #[cfg(target_os = "linux")]
@@ -50,7 +50,7 @@ impl Ledger {
             settings: Settings::sampled().timescale(timescale),
             #[cfg(feature = "heap")]
             heap: None,
-            tasks: counted(Subject::Tasks),
+            tasks: (living::Walked::default(), counted(Subject::Tasks)),
             #[cfg(target_os = "linux")]
             threads: (living::Threads::default(), counted(Subject::Threads)),
             #[cfg(target_os = "linux")]
@@ -64,6 +64,12 @@ impl Ledger {
     pub(crate) fn with_heap(mut self, heap: Option<Arc<Heap>>) -> Self {
         let settings = self.settings.clone();
         self.heap = heap.map(|heap| (heap, Book::new(Subject::Heap, settings)));
+        self
+    }
+
+    /// The same, which also looks at the tasks that nobody told us of.
+    pub(crate) fn with_tasks(mut self, walked: living::Walked) -> Self {
+        self.tasks.0 = walked;
         self
     }
 
@@ -83,10 +89,8 @@ impl Ledger {
         }
         #[cfg(not(feature = "heap"))]
         let _ = limit_in;
-        changes.extend(self.tasks.look(now, |each| {
-            living::Tasks.visit(each);
-            0
-        }));
+        let (walked, book) = &mut self.tasks;
+        changes.extend(book.look_at_tasks(walked, now));
         #[cfg(target_os = "linux")]
         {
             let (threads, book) = &mut self.threads;
@@ -135,9 +139,9 @@ impl Ledger {
         #[cfg(not(feature = "heap"))]
         let heap: Option<&Book> = None;
         #[cfg(target_os = "linux")]
-        let counted = [&self.tasks, &self.threads.1, &self.descriptors.1];
+        let counted = [&self.tasks.1, &self.threads.1, &self.descriptors.1];
         #[cfg(not(target_os = "linux"))]
-        let counted = [&self.tasks];
+        let counted = [&self.tasks.1];
         heap.into_iter().chain(counted)
     }
 
@@ -147,6 +151,7 @@ impl Ledger {
             Subject::Heap => {
                 self.heap.as_ref().map(|(heap, _)| heap.frames(stack(finding.key))).unwrap_or_default()
             }
+            Subject::Tasks if living::Walked::knows(finding.key) => self.tasks.0.frames(finding.key),
             Subject::Tasks => living::Tasks.frames(finding.key),
             #[cfg(target_os = "linux")]
             Subject::Threads => self.threads.0.frames(finding.key),
@@ -179,6 +184,24 @@ impl Book {
         let changes = look.end(&Context::default(), |_| 0.0);
         self.living = living;
         self.left_out = self.detector.untracked().saturating_add(unseen);
+        changes
+    }
+
+    fn look_at_tasks(&mut self, walked: &mut living::Walked, now: Duration) -> Vec<Change> {
+        let mut look = self.detector.look(now);
+        let mut living = 0;
+        let mut see = |key, age| {
+            living += 1;
+            look.see(key, age, 1.0, 1.0);
+        };
+        if !walked.visit(now, &mut see) {
+            // As with the heap: what is missing would look as if it had died.
+            return Vec::new();
+        }
+        living::Tasks.visit(see);
+        let changes = look.end(&Context::default(), |_| 0.0);
+        self.living = living;
+        self.left_out = self.detector.untracked();
         changes
     }
 

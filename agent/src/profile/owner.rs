@@ -37,6 +37,19 @@ pub fn suspect<'profile>(stack: &Stack<'profile>) -> Option<&'profile Function> 
     of(user).or_else(|| of(dependency)).or_else(|| of(is_ground))
 }
 
+/// The frame that says who a task is: the outermost of the user's own code, else the outermost of a dependency, else whatever
+/// [`suspect`] says.
+#[must_use]
+pub fn root<'profile>(stack: &Stack<'profile>) -> Option<&'profile Function> {
+    let of = |wanted: Owner| {
+        stack.frames().rev().find_map(|frame| match frame {
+            Frame::Named(function) if function.owner == wanted => Some(&**function),
+            _ => None,
+        })
+    };
+    of(Owner::User).or_else(|| of(Owner::Dependency)).or_else(|| suspect(stack))
+}
+
 /// How many of the innermost frames say nothing about who allocates: the allocator's, the profiler's, and those of the
 /// standard library's containers, up to the first frame of anybody else. `Vec::push` does not leak; who calls it does.
 /// Where nobody else is in the stack, the allocator's alone.

@@ -21,6 +21,8 @@ mod json;
 pub(crate) mod leaks;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port shows the memory's parts"))]
 pub(crate) mod memory;
+#[cfg(feature = "serve")]
+mod other_tasks;
 mod plain;
 #[cfg(feature = "flamegraph")]
 mod png;
@@ -51,6 +53,8 @@ pub use dump::dump;
 pub use folded::Omitted;
 #[cfg(feature = "serve")]
 pub(crate) use goroutine::goroutine;
+#[cfg(feature = "serve")]
+pub(crate) use other_tasks::other_tasks;
 #[cfg(feature = "serve")]
 pub(crate) use plain::plain;
 #[cfg(feature = "serve")]

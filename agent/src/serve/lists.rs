@@ -46,8 +46,14 @@ pub(super) async fn tasks(
 /// `/debug/pprof/goroutine?debug=2`: every task for itself.
 pub(super) async fn every_task(port: &Port, ask: &Ask) -> Result<Response, Refusal> {
     let (form, (page, size)) = (ask.form(Form::Text)?, ask.page(MAX_PAGE));
+    let desk = port.desk.clone();
     written(port.permit()?, form, move |out| match form {
-        Form::Page | Form::Text => render::tasks::blocks(&list(page, size), out),
+        Form::Page | Form::Text => {
+            let list = list(page, size);
+            render::tasks::blocks(&list, out)?;
+            // Those that nobody told us of come after all that did.
+            if page + 1 >= list.pages { render::other_tasks(&desk.other_tasks(), out) } else { Ok(()) }
+        }
         Form::Json => render::tasks::json(&list(page, size), out),
     })
     .await

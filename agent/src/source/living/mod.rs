@@ -6,12 +6,18 @@ mod descriptors;
 mod tasks;
 #[cfg(target_os = "linux")]
 mod threads;
+#[cfg(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+mod walked;
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
+#[path = "walked/silent.rs"]
+mod walked;
 
 #[cfg(target_os = "linux")]
 pub(crate) use descriptors::Descriptors;
 pub(crate) use tasks::Tasks;
 #[cfg(target_os = "linux")]
 pub(crate) use threads::Threads;
+pub(crate) use walked::Walked;
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

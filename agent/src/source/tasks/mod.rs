@@ -5,6 +5,12 @@ mod awaits;
 mod lasting;
 #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port lists single tasks"))]
 mod list;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the debug port lists single tasks"))]
+#[cfg_attr(
+    not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")),
+    path = "others/silent.rs"
+)]
+mod others;
 #[cfg(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
 mod walked;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
@@ -31,7 +37,16 @@ pub(crate) use lasting::Lasting;
     allow(unused_imports, reason = "only the debug port lists single tasks")
 )]
 pub(crate) use list::{MAX_PAGE, MAX_PAGED, TaskList, TaskRow, list};
+#[cfg(test)]
+pub(crate) use others::OtherTask;
+#[cfg_attr(
+    not(feature = "serve"),
+    allow(unused_imports, reason = "only the debug port lists single tasks")
+)]
+pub(crate) use others::Others;
 use walked::Walked;
+#[cfg(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+pub(in crate::source) use walked::{NEVER_WAKES, future_frames, shown_type};
 
 /// Tasks alive, counted exactly: a stack for each `flamewatch::spawn` in the code, route, name and state. With a tokio
 /// [`Handle`] the tasks spawned some other way show too: those that the agent can read from memory by what they wait

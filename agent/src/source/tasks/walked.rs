@@ -4,7 +4,6 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{add, count_of, function, kind_label, name_of, route_of};
 use crate::profile::{Addr, Frame, Function, Owner, Profile};
@@ -17,9 +16,6 @@ const MAX_KINDS: usize = 8_192;
 /// The most tasks that are looked at once more because nobody seems to be left to wake them.
 const MAX_FORGOTTEN: usize = 65_536;
 
-/// How long after the first look the second one is: what was under way between two threads has arrived.
-const SECOND_LOOK: Duration = Duration::from_millis(50);
-
 /// How many tasks of a type without a name are kept to find out whether the type is one of ours.
 const SAMPLES: usize = 4;
 
@@ -27,7 +23,7 @@ const SAMPLES: usize = 4;
 const MAX_TYPE: usize = 160;
 
 /// The state of a task that waits, and that nobody can wake any more.
-const NEVER_WAKES: &str = "never-wakes";
+pub(in crate::source) const NEVER_WAKES: &str = "never-wakes";
 
 /// All tasks of some runtimes.
 #[derive(Debug)]
@@ -155,12 +151,8 @@ impl Walked {
 
     /// A task that is forgotten both times is called so.
     fn look_again(&mut self, reading: &Reading, suspects: &[(Task, u64, usize)]) {
-        if suspects.is_empty() {
-            return;
-        }
-        std::thread::sleep(SECOND_LOOK);
         let tasks: Vec<_> = suspects.iter().map(|(task, wakers, _)| (*task, *wakers)).collect();
-        for ((_, _, kind), forgotten) in suspects.iter().zip(reading.still_forgotten(&tasks)) {
+        for ((_, _, kind), forgotten) in suspects.iter().zip(reading.second_look(&tasks)) {
             let Some((common, count)) =
                 self.kinds.get_mut(*kind).filter(|(_, count)| forgotten && *count > 0)
             else {
@@ -228,23 +220,19 @@ impl Walked {
     /// Innermost first: what it waits for, its future, the line that spawned it, and what else is known.
     fn frames(&self, kind: &Common, sites: &HashMap<u32, &SiteCount>) -> Vec<Frame> {
         let site = kind.spawned.and_then(|(site, ..)| count_of(sites, site));
-        let mut frames: Vec<Frame> =
-            kind.chain.iter().rev().map(|step| Frame::named(self.step(*step))).collect();
-        let of_type = kind.of_type.and_then(|of_type| self.plan.as_ref()?.types.get(of_type as usize));
-        match of_type.map(|of_type| unwrapped(&of_type.name)) {
-            // An `async` body is its own outermost step; whatever is wrapped around one is told, too.
-            Some(name)
-                if kind.chain.first().is_none_or(|first| Some(first.of_type) != kind.of_type)
-                    && site.is_none() =>
-            {
-                frames.push(Frame::named(nameless_place(name)));
-            }
-            None if kind.function != 0 => frames.push(Frame::Address(Addr::Pc(kind.function))),
-            _ => {}
+        let typed = self.plan.as_ref().zip(kind.of_type);
+        let mut frames = match typed {
+            Some((plan, of_type)) => future_frames(plan, of_type, &kind.chain),
+            None => vec![Frame::Address(Addr::Pc(kind.function))],
+        };
+        if site.is_some() && frames.len() > kind.chain.len() {
+            // The line that spawned it stands for the type.
+            frames.pop();
         }
         frames.extend(site.map(|site| Frame::named(function(site))));
         frames.push(Frame::label("state", kind.state));
-        frames.extend(of_type.map(|of_type| Frame::label("type", shortened(unwrapped(&of_type.name)))));
+        let name = typed.and_then(|(plan, of_type)| plan.types.get(of_type as usize));
+        frames.extend(name.map(|of| Frame::label("type", shortened(unwrapped(&of.name)))));
         frames.extend(self.runtimes.get(kind.runtime).map(|name| Frame::label("runtime", name.clone())));
         if let Some((_, tag, name)) = kind.spawned {
             frames.extend(name_of(name).map(|name| Frame::label("name", name)));
@@ -253,21 +241,30 @@ impl Walked {
         frames.extend(site.and_then(kind_label));
         frames
     }
+}
 
-    /// A future of a chain, and the line where it waits.
-    fn step(&self, step: Step) -> Function {
-        let Some((of, plan)) =
-            self.plan.as_ref().and_then(|plan| Some((plan.types.get(step.of_type as usize)?, plan)))
-        else {
-            return Function::default();
-        };
-        match of.shape.arm(step.arm).filter(|arm| arm.line != 0) {
-            Some(arm) => {
-                let file = plan.files.get(arm.file as usize).map_or("", |file| file);
-                Function::new(unwrapped(&of.name), file, arm.line)
-            }
-            None => nameless_place(unwrapped(&of.name)),
+/// The frames of a chain, innermost first, and behind them the future itself, unless it is the first step of the chain: what
+/// is wrapped around an `async` body is told, too.
+pub(in crate::source) fn future_frames(plan: &Plan, of_type: TypeId, chain: &[Step]) -> Vec<Frame> {
+    let mut frames: Vec<Frame> =
+        chain.iter().rev().map(|step| Frame::named(step_function(plan, *step))).collect();
+    if chain.first().is_none_or(|first| first.of_type != of_type)
+        && let Some(of) = plan.types.get(of_type as usize)
+    {
+        frames.push(Frame::named(shown_type(&of.name)));
+    }
+    frames
+}
+
+/// A future of a chain, and the line where it waits.
+fn step_function(plan: &Plan, step: Step) -> Function {
+    let Some(of) = plan.types.get(step.of_type as usize) else { return Function::default() };
+    match of.shape.arm(step.arm).filter(|arm| arm.line != 0) {
+        Some(arm) => {
+            let file = plan.files.get(arm.file as usize).map_or("", |file| file);
+            Function::new(unwrapped(&of.name), file, arm.line)
         }
+        None => shown_type(&of.name),
     }
 }
 
@@ -297,9 +294,9 @@ impl Common {
     }
 }
 
-/// A type that is written down nowhere that we know of, so that nobody can say whose it is by its file.
-fn nameless_place(name: &str) -> Function {
-    let mut function = Function::new(name, "", 0);
+/// A type as a frame. Where it is written down we do not know, so that nobody can say whose it is by its file.
+pub(in crate::source) fn shown_type(name: &str) -> Function {
+    let mut function = Function::new(unwrapped(name), "", 0);
     if function.owner == Owner::User {
         function.owner = Owner::Unknown;
     }

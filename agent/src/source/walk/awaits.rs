@@ -63,6 +63,11 @@ impl Placed {
             .filter(|(_, align)| align.is_power_of_two())
     }
 
+    /// What futures of this type are called.
+    pub(super) fn name(&self, of_type: TypeId) -> Option<&str> {
+        self.plan.types.get(of_type as usize).map(|of| of.name.as_str())
+    }
+
     /// True for what [`spawn`](crate::spawn()) wraps futures in.
     pub(super) fn is_ours(&self, of_type: TypeId) -> bool {
         self.plan.types.get(of_type as usize).is_some_and(|of| of.name.starts_with(OURS))

@@ -81,6 +81,8 @@ pub(crate) struct Seen<'c> {
     /// when not even its name is.
     pub(crate) chain: &'c [Step],
     pub(crate) of_type: Option<TypeId>,
+    /// What its future is called.
+    pub(crate) name: Option<&'c str>,
     /// The first of the functions that tokio has for tasks of this type, which stands for it where it has no name.
     pub(crate) function: u64,
     pub(crate) whose: Whose,
@@ -129,8 +131,17 @@ impl Walker {
         Lists::find(&self.memory, &self.layout, runtime)
     }
 
-    /// Tells `each` of every task of `lists`, at most `most`.
-    pub(crate) fn walk(&mut self, lists: &Lists, most: u64, mut each: impl FnMut(Seen<'_>)) -> Course {
+    /// Tells `each` of every task of `lists`, at most `most`, and of what it waits for.
+    pub(crate) fn walk(&mut self, lists: &Lists, most: u64, each: impl FnMut(Seen<'_>)) -> Course {
+        self.read(lists, most, true, each)
+    }
+
+    /// The same without what they wait for: all chains are empty.
+    pub(crate) fn list(&mut self, lists: &Lists, most: u64, each: impl FnMut(Seen<'_>)) -> Course {
+        self.read(lists, most, false, each)
+    }
+
+    fn read(&mut self, lists: &Lists, most: u64, chains: bool, mut each: impl FnMut(Seen<'_>)) -> Course {
         let Self { memory, image, layout, types, plan, futures } = self;
         let (mut chain, mut second) = (Vec::new(), Vec::new());
         let mut torn = 0;
@@ -147,7 +158,7 @@ impl Walker {
                 Some(Future { of_type, at, is_ours, ticket })
             });
             let is_torn = match (plan.as_ref(), future) {
-                (Some(placed), Some(future)) => {
+                (Some(placed), Some(future)) if chains => {
                     !follow(memory, placed, &look, future, [&mut chain, &mut second])
                 }
                 _ => {
@@ -160,6 +171,7 @@ impl Walker {
                 task: look.task,
                 chain: &chain,
                 of_type: future.map(|future| future.of_type),
+                name: plan.as_ref().zip(future).and_then(|(placed, future)| placed.name(future.of_type)),
                 function: types.functions(look.task.vtable).first().copied().unwrap_or(0),
                 whose: future.map_or(Whose::Unknown, |future| future.whose(&look, memory)),
                 torn: is_torn,
@@ -168,14 +180,30 @@ impl Walker {
         Course { torn, ..course }
     }
 
+    /// What a task waits for that was seen before, if it still does: two looks must say the same.
+    pub(crate) fn chain(&self, task: &Task) -> Option<(Arc<Plan>, TypeId, Vec<Step>)> {
+        let placed = self.plan.as_ref()?;
+        let future = self.futures.get(&task.vtable).copied().flatten()?;
+        let at = task.header.wrapping_add(future.at?);
+        let look = || {
+            let mut chain = Vec::new();
+            let whole = placed.chain(&self.memory, at, future.of_type, &mut chain);
+            (whole && self.is_there(task)).then_some(chain)
+        };
+        let chain = look()?;
+        (Some(&chain) == look().as_ref()).then(|| (placed.plan.clone(), future.of_type, chain))
+    }
+
     /// Whether the task that was seen before is still there, and nobody is left to wake it but `ours` of us who hold it.
     pub(crate) fn is_forgotten(&self, task: &Task, ours: u64) -> bool {
+        let state = self.memory.word(task.header.wrapping_add(self.layout.state as u64)).map(State::new);
+        state.is_some_and(|state| state.is_forgotten(ours)) && self.is_there(task)
+    }
+
+    fn is_there(&self, task: &Task) -> bool {
         let word = |offset: u64| self.memory.word(task.header.wrapping_add(offset));
         let id = self.types.table(task.vtable).and_then(|table| word(table.id));
-        let state = word(self.layout.state as u64).map(State::new);
-        word(self.layout.vtable as u64) == Some(task.vtable)
-            && id == Some(task.id)
-            && state.is_some_and(|state| state.is_forgotten(ours))
+        word(self.layout.vtable as u64) == Some(task.vtable) && id == Some(task.id)
     }
 }
 

@@ -2,17 +2,21 @@
 //! that it knows, and the plan of the program.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use flamewatch_symbolizer::plan::Plan;
 use tokio::runtime::Handle;
 
 use super::program::{Places, Program};
-use super::{Course, Lists, Refusal, Seen, Task, Walker};
+use super::{Course, Lists, Refusal, Seen, Step, Task, TypeId, Walker};
 use crate::spawn::Runtime;
 
 /// The most tasks that one walk tells of. Listing a million takes about a second of CPU time.
 pub(crate) const MAX_WALKED: u64 = 1_000_000;
+
+/// How long after the first look the second one is: what was under way between two threads has arrived.
+const SECOND_LOOK: Duration = Duration::from_millis(50);
 
 /// Who reads the tasks; one walk at a time.
 #[derive(Debug, Default)]
@@ -68,9 +72,28 @@ impl Reading {
     ///
     /// # Errors
     /// Why no task of any runtime can be read.
-    pub(crate) fn walk(
+    pub(crate) fn walk(&self, runtimes: &[Runtime], each: impl FnMut(Told<'_>)) -> Result<Account, Refusal> {
+        self.read(runtimes, true, each)
+    }
+
+    /// The same without what they wait for: all chains are empty.
+    ///
+    /// # Errors
+    /// Why no task of any runtime can be read.
+    pub(crate) fn list(&self, runtimes: &[Runtime], each: impl FnMut(Told<'_>)) -> Result<Account, Refusal> {
+        self.read(runtimes, false, each)
+    }
+
+    /// What a task waits for that was seen before: the plan, the type of its future and the chain.
+    pub(crate) fn chain(&self, task: &Task) -> Option<(Arc<Plan>, TypeId, Vec<Step>)> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.as_ref()?.as_ref().ok()?.walker.chain(task)
+    }
+
+    fn read(
         &self,
         runtimes: &[Runtime],
+        chains: bool,
         mut each: impl FnMut(Told<'_>),
     ) -> Result<Account, Refusal> {
         let begun = Instant::now();
@@ -85,7 +108,12 @@ impl Reading {
             match reader.lists(&runtime.handle) {
                 Ok(lists) => {
                     let left = MAX_WALKED.saturating_sub(account.course.tasks);
-                    let course = reader.walker.walk(&lists, left, |seen| each(Told { runtime: place, seen }));
+                    let tell = |seen: Seen<'_>| each(Told { runtime: place, seen });
+                    let course = if chains {
+                        reader.walker.walk(&lists, left, tell)
+                    } else {
+                        reader.walker.list(&lists, left, tell)
+                    };
                     account.is_cut |= course.tasks >= left;
                     account.course += course;
                 }
@@ -96,8 +124,13 @@ impl Reading {
         Ok(account)
     }
 
-    /// Which of `tasks` are still there and have nobody who could wake them but those of us that hold them, so many each.
-    pub(crate) fn still_forgotten(&self, tasks: &[(Task, u64)]) -> Vec<bool> {
+    /// A moment later: which of `tasks` are still there and have nobody who could wake them but those of us that hold them,
+    /// so many each.
+    pub(crate) fn second_look(&self, tasks: &[(Task, u64)]) -> Vec<bool> {
+        if tasks.is_empty() {
+            return Vec::new();
+        }
+        thread::sleep(SECOND_LOOK);
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Ok(reader)) = reader.as_ref() else { return vec![false; tasks.len()] };
         tasks.iter().map(|(task, ours)| reader.walker.is_forgotten(task, *ours)).collect()
