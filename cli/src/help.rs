@@ -106,6 +106,33 @@ Example:
 Exit status: 0 written, 1 the binary cannot be read, 2 the command line makes no sense.
 ";
 
+pub(crate) const ABOUT_PLAN: &str = "\
+Write down where a program's tasks wait, in a small file beside it, before the program is stripped.
+
+The plan has which future each of tokio's tasks is, in which line it waits in each of its states, and where in it the
+future is that it waits for. With it flamewatch tells of each task in a running service, without touching it, the whole
+chain of functions that wait for each other. It is text, found by its place, beside the program as BINARY.plan or in a
+directory as BUILDID.plan, and used only for the build whose build id it carries.
+
+What the plan has is what the program was built with:
+  debug = 2                               each task's chain of awaits, with files and lines
+  debug = 1                               the name of each task's future
+  no debug info, -C symbol-mangling-version=v0   the same, from the symbol table";
+
+pub(crate) const PLAN_EXAMPLES: &str = "\
+Examples:
+  CARGO_PROFILE_RELEASE_DEBUG=2 cargo build --release && flamewatch plan target/release/shop && strip target/release/shop
+  (then ship shop and shop.plan, side by side)
+
+  The plans of many builds, by their build ids:
+    flamewatch plan --into plans target/release/shop
+
+  What is in it:
+    flamewatch plan -o - target/release/shop | less
+
+Exit status: 0 written, 1 the program cannot be read or has nothing to plan, 2 the command line makes no sense.
+";
+
 pub(crate) const ABOUT: &str = "\
 Give names, files, lines and inlined functions to the addresses in profiles, dumps and traces.
 

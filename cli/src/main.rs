@@ -28,6 +28,7 @@ mod options;
 mod output;
 mod perf;
 mod perf_line;
+mod plan;
 mod profile;
 mod progress;
 mod proto;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         }
         Command::Symbolize(options) => ended("symbolize", symbolize::run(&options)),
         Command::Index(options) => ended("index", index::run(&options)),
+        Command::Plan(options) => ended("plan", plan::run(&options)),
         Command::Leaks(options) => answered("leaks", leaks::run(&options)),
     }
 }

@@ -55,6 +55,10 @@ pub(crate) enum Command {
     /// Write down what a binary's debug info says, in a small file beside it, before the binary is stripped
     #[command(after_help = help::INDEX_EXAMPLE, long_about = help::ABOUT_INDEX)]
     Index(Index),
+
+    /// Write down where a program's tasks wait, in a small file beside it, before the program is stripped
+    #[command(after_help = help::PLAN_EXAMPLES, long_about = help::ABOUT_PLAN)]
+    Plan(Plan),
 }
 
 #[derive(Args, Debug)]
@@ -84,6 +88,21 @@ pub(crate) struct Index {
     /// Write to FILE, which is replaced at once when all is done, instead of BINARY.fwi
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Plan {
+    /// The program, with its debug info
+    #[arg(value_name = "BINARY")]
+    pub(crate) binary: PathBuf,
+
+    /// Write to FILE, which is replaced at once when all is done, instead of BINARY.plan; `-` for standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Write to DIR, which is made if it is not there, as BUILDID.plan: a place for the plans of many builds
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    pub(crate) into: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

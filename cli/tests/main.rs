@@ -8,6 +8,7 @@ mod heap;
 mod index;
 mod leaks;
 mod perf;
+mod plan;
 mod pprof;
 #[path = "../src/proto.rs"]
 mod proto;

@@ -72,15 +72,15 @@ pub(crate) fn bounds(tables: &[(&Binary, Source)], note: &mut dyn FnMut(u64)) {
     }
 }
 
-/// Hands the address of every function whose linker's name has `part` in it to `note`.
-pub(crate) fn named(tables: &[(&Binary, Source)], part: &str, note: &mut dyn FnMut(u64)) {
+/// Hands the address and the linker's name of every function whose name has `part` in it to `note`.
+pub(crate) fn named(tables: &[(&Binary, Source)], part: &str, note: &mut dyn FnMut(u64, &str)) {
     for (binary, source) in tables {
         if let Some(mut table) = Table::open(binary, *source) {
             table.names.read_ahead(NEARBY);
             table.each(|names, entry| {
                 let name = names.string(entry.name.into()).unwrap_or_default();
                 if name.windows(part.len()).any(|window| window == part.as_bytes()) {
-                    note(entry.address);
+                    note(entry.address, &String::from_utf8_lossy(name));
                 }
             });
         }

@@ -55,6 +55,16 @@ pub(super) fn lines(
     lines
 }
 
+/// The names of `wanted`, files of the unit by their numbers.
+pub(super) fn files(
+    sections: &mut Sections,
+    unit: &Unit,
+    wanted: &[u64],
+    window: usize,
+) -> FxHashMap<u64, Arc<str>> {
+    lines(sections, unit, &[], wanted, window).files
+}
+
 /// Hands every address at which the row changes to `note`. `None` when the program is damaged.
 pub(super) fn bounds(
     sections: &mut Sections,
@@ -121,7 +131,8 @@ fn program<R: Reader<Offset = usize>>(
         Wanted::Bounds(note) => return changes(program, note),
     };
     let header = program.header().clone();
-    let whole = rows(program, targets, &mut lines.rows);
+    // Who asks for files alone need not wait for the rows.
+    let whole = if targets.is_empty() { Some(()) } else { rows(program, targets, &mut lines.rows) };
     let wanted = lines.rows.iter().flatten().map(|row| row.file).chain(also.iter().copied());
     for file in wanted {
         if !lines.files.contains_key(&file)

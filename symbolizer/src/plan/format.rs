@@ -11,6 +11,7 @@
 //! type 64 8 tokio::sync::batch_semaphore::Acquire
 //! poll 37510 1                       the function at this address polls a future of type 1
 //! table 9e030 6                      this is the table of functions of a `dyn Future` of type 6
+//! lost 1 0 0                         damaged units, units whose .dwo was not found, types left out: only if there are any
 //! end 9                              how many lines there are before this one
 //! ```
 
@@ -62,6 +63,10 @@ pub(super) fn write(plan: &Plan, out: &mut impl Write) -> std::io::Result<()> {
     }
     for (address, id) in &plan.tables {
         line(format!("table {address:x} {id}"))?;
+    }
+    let lost = [plan.damaged, plan.missing_splits, plan.omitted];
+    if lost != [0; 3] {
+        line(format!("lost {} {} {}", lost[0], lost[1], lost[2]))?;
     }
     writeln!(out, "end {lines}")
 }
@@ -169,6 +174,10 @@ fn take(plan: &mut Plan, word: &str, rest: &str) -> Option<()> {
                 plan.tables.insert(at, id)
             };
         }
+        "lost" => {
+            let mut number = || parts.next().and_then(|number| number.parse().ok());
+            (plan.damaged, plan.missing_splits, plan.omitted) = (number()?, number()?, number()?);
+        }
         _ => return None,
     }
     Some(())
@@ -234,7 +243,9 @@ mod tests {
             files: vec![Arc::from(""), Arc::from("src/with a blank.rs")],
             polls: [(0x1000, 0)].into(),
             tables: [(0x2000, 4)].into(),
-            damaged: 0,
+            damaged: 1,
+            missing_splits: 2,
+            omitted: 3,
         }
     }
 

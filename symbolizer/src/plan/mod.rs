@@ -6,13 +6,14 @@ mod build;
 mod format;
 mod prune;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::Error;
 pub use crate::dwarf::types::{Arm, Shape, Type, TypeId};
+use crate::file::elf::hex;
 
 /// A program's futures.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,25 @@ pub struct Plan {
     pub tables: BTreeMap<u64, TypeId>,
     /// Units of debug info that could not be read to their end; the futures they describe may be missing.
     pub damaged: usize,
+    /// Units of debug info that are in `.dwo` files which were not found.
+    pub missing_splits: usize,
+    /// Types and names that were left out because there are too many.
+    pub omitted: usize,
+}
+
+/// What tokio wraps the functions in that are given to `spawn_blocking`: a task that waits for nobody.
+const BLOCKING: &str = "tokio::runtime::blocking::task::BlockingTask<";
+
+/// How much a plan knows of the types of future that tasks are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Extent {
+    /// Of so many it is known what they wait for.
+    pub inside: usize,
+    /// Of so many the name alone.
+    pub by_name: usize,
+    /// So many are functions on threads for blocking, and wait for nobody.
+    pub blocking: usize,
 }
 
 impl Plan {
@@ -41,6 +61,29 @@ impl Plan {
     /// `Io` when the file cannot be read, `Invalid` when it has no build id or no debug info.
     pub fn of(binary: &Path) -> Result<Self, Error> {
         build::build(binary)
+    }
+
+    /// What it is called in a directory of many: by the build id.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        format!("{}.plan", hex(&self.build_id))
+    }
+
+    /// How much it knows of the futures of tasks.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        let futures: BTreeSet<TypeId> = self.polls.values().copied().collect();
+        let mut extent = Extent::default();
+        for of in futures.iter().filter_map(|id| self.types.get(*id as usize)) {
+            if of.name.starts_with(BLOCKING) {
+                extent.blocking += 1;
+            } else if matches!(of.shape, Shape::Leaf) {
+                extent.by_name += 1;
+            } else {
+                extent.inside += 1;
+            }
+        }
+        extent
     }
 
     /// Reads a plan that was written.

@@ -1,29 +1,31 @@
-//! A plan without what leads to no future, and with names for people.
+//! What was found in debug info without what leads to no future.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Arm, Plan, Shape, Type, TypeId};
-use crate::name;
+use super::{Arm, Shape, Type, TypeId};
+use crate::dwarf::types::Found;
 
-/// `plan` with only those types that somebody who evaluates it can come to.
-pub(super) fn pruned(plan: Plan) -> Plan {
-    let leads = leading(&plan.types);
-    let mut keep = Keep { plan: &plan, leads: &leads, new: HashMap::new(), order: Vec::new() };
-    let polls: BTreeMap<u64, TypeId> = plan.polls.iter().map(|(at, id)| (*at, keep.number(*id))).collect();
-    let tables: BTreeMap<u64, TypeId> = plan.tables.iter().map(|(at, id)| (*at, keep.number(*id))).collect();
+/// What is left, numbered anew.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) types: Vec<Type>,
+    pub(super) polls: BTreeMap<u64, TypeId>,
+    pub(super) tables: BTreeMap<u64, TypeId>,
+    /// Of each type the number that it had.
+    pub(super) order: Vec<TypeId>,
+}
+
+/// Those types of `found` that somebody who evaluates the plan can come to.
+pub(super) fn pruned(found: &Found) -> Kept {
+    let leads = leading(&found.types);
+    let mut keep = Keep { types: &found.types, leads: &leads, new: HashMap::new(), order: Vec::new() };
+    let polls = found.polls.iter().map(|(at, id)| (*at, keep.number(*id))).collect();
+    let tables = found.tables.iter().map(|(at, id)| (*at, keep.number(*id))).collect();
     let mut types = Vec::new();
     while let Some(id) = keep.order.get(types.len()).copied() {
         types.push(keep.described(id));
     }
-    Plan {
-        polls,
-        tables,
-        types,
-        files: plan.files.clone(),
-        build_id: plan.build_id.clone(),
-        head: plan.head,
-        damaged: plan.damaged,
-    }
+    Kept { types, polls, tables, order: keep.order }
 }
 
 /// Which types lead to an `async` body or a `dyn Future`, itself included.
@@ -59,9 +61,9 @@ fn is_end(shape: &Shape) -> bool {
     }
 }
 
-struct Keep<'p> {
-    plan: &'p Plan,
-    leads: &'p [bool],
+struct Keep<'f> {
+    types: &'f [Type],
+    leads: &'f [bool],
     new: HashMap<TypeId, TypeId>,
     order: Vec<TypeId>,
 }
@@ -78,7 +80,7 @@ impl Keep<'_> {
     }
 
     fn described(&mut self, id: TypeId) -> Type {
-        let Some(of) = self.plan.types.get(id as usize) else { return Type::default() };
+        let Some(of) = self.types.get(id as usize) else { return Type::default() };
         let leads = |id: &TypeId| self.leads.get(*id as usize) == Some(&true);
         let mut shape = match (&of.shape, leads(&id)) {
             (shape, true) => shape.clone(),
@@ -103,6 +105,6 @@ impl Keep<'_> {
             Shape::Pointer(to) => *to = self.number(*to),
             Shape::Leaf | Shape::Dyn { .. } => {}
         }
-        Type { name: name::readable(&of.name), size: of.size, align: of.align, shape }
+        Type { name: of.name.clone(), size: of.size, align: of.align, shape }
     }
 }

@@ -12,6 +12,8 @@ use crate::file::section::Section;
 
 /// An entry is read only when so much behind its beginning is there, or the unit's end.
 const MARGIN: usize = 4 << 10;
+/// How much is read at a time of one entry and what stands in it: for most that is all.
+const ENTRY_WINDOW: usize = 12 << 10;
 /// A longer entry is damage.
 const MAX_ENTRY: usize = 1 << 20;
 /// Entries nested deeper are damage.
@@ -36,23 +38,49 @@ pub(super) struct Node {
     pub(super) line: u32,
 }
 
-/// Hands the entries of `unit` that `wants` (by tag) to `each`, with the unit's sections at hand, in their order. `None`
-/// when the unit is damaged, or `each` has had enough.
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    /// All of a unit, so much of it at a time.
+    Whole(usize),
+    /// The entry at this offset and what stands in it.
+    Entry(u64),
+}
+
+/// Hands the entries of `part` of `unit` that `wants` (by tag) to `visit`, with the unit's sections at hand, in their order;
+/// those at the top have the depth 1. `None` when the unit is damaged, or `visit` has had enough.
 pub(super) fn each(
     sections: &mut Sections,
     unit: &Unit,
-    window: usize,
+    part: Part,
     wants: fn(DwTag) -> bool,
-    mut visit: impl FnMut(&mut Sections, Node) -> Option<()>,
+    visit: impl FnMut(&mut Sections, Node) -> Option<()>,
 ) -> Option<()> {
     if !unit.has_children {
         return Some(());
     }
-    let (mut at, end, mut depth, mut margin) = (unit.body, unit.header.end, 1_u32, MARGIN);
     let mut info = std::mem::replace(&mut sections.info, Section::empty());
-    let whole = 'unit: loop {
-        let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-        let piece = info.at(at, left.min(window.max(margin)));
+    let whole = go_through(sections, &mut info, unit, part, wants, visit);
+    sections.info = info;
+    whole
+}
+
+fn go_through(
+    sections: &mut Sections,
+    info: &mut Section,
+    unit: &Unit,
+    part: Part,
+    wants: fn(DwTag) -> bool,
+    mut visit: impl FnMut(&mut Sections, Node) -> Option<()>,
+) -> Option<()> {
+    let (mut at, window, last_depth) = match part {
+        Part::Whole(window) => (unit.body, window, 0),
+        Part::Entry(offset) => (offset, ENTRY_WINDOW, 1),
+    };
+    let (end, mut depth, mut margin) = (unit.header.end, 1_u32, MARGIN);
+    loop {
+        let left = usize::try_from(end.checked_sub(at)?).unwrap_or(usize::MAX);
+        let piece = info.at(at, left.min(window.max(2 * margin)));
         let piece = piece.get(..left.min(piece.len())).unwrap_or(piece);
         let is_last = piece.len() == left;
         let mut cursor = Cursor::new(piece);
@@ -60,31 +88,23 @@ pub(super) fn each(
             let start = cursor.position();
             if cursor.remaining() <= if is_last { 0 } else { margin } {
                 if is_last {
-                    break 'unit Some(());
+                    return Some(());
                 }
                 break start;
             }
             match entry(sections, unit, &mut cursor, at, &mut depth, wants) {
-                None if is_last || (start == 0 && margin >= MAX_ENTRY) => break 'unit None,
+                None if is_last || (start == 0 && margin >= MAX_ENTRY) => return None,
                 None => break start,
-                Some(_) if depth == 0 => break 'unit Some(()),
-                Some(Some(node)) => {
-                    if visit(sections, node).is_none() {
-                        break 'unit None;
-                    }
-                }
+                Some(Some(node)) => visit(sections, node)?,
                 Some(None) => {}
             }
+            if depth == last_depth {
+                return Some(());
+            }
         };
-        if used == 0 {
-            margin *= 16
-        } else {
-            margin = MARGIN
-        }
+        margin = if used == 0 { margin * 16 } else { MARGIN };
         at += used as u64;
-    };
-    sections.info = info;
-    whole
+    }
 }
 
 /// Reads one entry; `Some(None)` when nobody wants it.
@@ -99,7 +119,7 @@ fn entry(
     let offset = piece + cursor.position() as u64;
     let code = cursor.uleb()?;
     if code == 0 {
-        *depth -= 1;
+        *depth = depth.checked_sub(1)?;
         return Some(None);
     }
     let abbreviation = *unit.abbreviations.get(code)?;

@@ -4,7 +4,8 @@ use gimli::{DwTag, constants};
 
 use super::super::sections::{Sections, StringOffsets};
 use super::super::unit::Unit;
-use super::node::{self, Node};
+use super::node::{self, Node, Part};
+use super::parameter::first_parameter;
 
 /// What the debug info calls a table of functions of a `dyn Future`.
 const TABLE: &str = " as core::future::future::Future>::{vtable}";
@@ -30,7 +31,7 @@ pub(super) fn roots(
 ) -> Option<()> {
     // The polling function whose children are next: its first type parameter is the future.
     let mut inside: Option<(u32, u64)> = None;
-    node::each(sections, unit, window, is_wanted, |sections, node| {
+    node::each(sections, unit, Part::Whole(window), is_wanted, |sections, node| {
         if inside.is_some_and(|(depth, _)| node.depth <= depth) {
             inside = None;
         }
@@ -79,44 +80,4 @@ fn is_table(sections: &mut Sections, strings: StringOffsets, node: &Node) -> boo
         && node
             .name
             .is_some_and(|name| sections.text(name, &[], strings).is_some_and(|name| name.ends_with(TABLE)))
-}
-
-/// The first of the types in `poll<FUTURE, SCHEDULER>`.
-fn first_parameter(name: &str) -> Option<&str> {
-    let (_, parameters) = name.split_once('<')?;
-    let mut depth = 0_i32;
-    let end = parameters.char_indices().zip([' '].into_iter().chain(parameters.chars())).find(
-        |((_, this), before)| {
-            match this {
-                '<' | '(' | '[' | '{' => depth += 1,
-                // Not that of an arrow.
-                '>' if *before == '-' => {}
-                '>' | ')' | ']' | '}' => depth -= 1,
-                _ => {}
-            }
-            depth < 0 || (depth == 0 && *this == ',')
-        },
-    );
-    end.and_then(|((end, _), _)| parameters.get(..end))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_future_is_the_first_parameter() {
-        let check = |name, expected: Option<&str>| assert_eq!(first_parameter(name), expected, "{name}");
-        check(
-            "poll<shop::main::{async_block_env#0}, alloc::sync::Arc<Handle>>",
-            Some("shop::main::{async_block_env#0}"),
-        );
-        check(
-            "poll<Map<(A, B), fn(u8, [u8; 2]) -> Vec<u8>>, S>",
-            Some("Map<(A, B), fn(u8, [u8; 2]) -> Vec<u8>>"),
-        );
-        check("poll<A>", Some("A"));
-        check("poll", None);
-        check("poll<A", None);
-    }
 }

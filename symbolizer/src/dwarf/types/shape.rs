@@ -22,7 +22,7 @@ const MAX_FIELDS: usize = 64;
 /// The most variants of one; an `async` body has as many as it has awaits.
 const MAX_ARMS: usize = 4096;
 
-/// Describes the type at `offset`; `id` numbers the types that it leads to.
+/// Describes the type at `offset`, but for its name; `id` numbers the types that it leads to.
 pub(super) fn of(
     table: &Table,
     sections: &mut Sections,
@@ -31,18 +31,12 @@ pub(super) fn of(
     id: &mut impl FnMut(u64) -> Option<TypeId>,
 ) -> Type {
     let Some((number, node)) = table.at(offset) else { return Type::default() };
-    let name = if node.tag == constants::DW_TAG_pointer_type {
-        text(sections, unit, node)
-    } else {
-        table.path(sections, unit, number)
-    };
+    let name = text(sections, unit, node);
     let shape = match node.tag {
         constants::DW_TAG_pointer_type if is_pointer(&name) => {
             node.of_type.and_then(id).map_or(Shape::Leaf, Shape::Pointer)
         }
-        constants::DW_TAG_structure_type if is_pointer(&text(sections, unit, node)) => {
-            fat(table, sections, unit, number, &name)
-        }
+        constants::DW_TAG_structure_type if is_pointer(&name) => fat(table, sections, unit, number, &name),
         constants::DW_TAG_structure_type => {
             let part = table.children(number).find(|(_, child)| child.tag == constants::DW_TAG_variant_part);
             match part {
@@ -52,7 +46,7 @@ pub(super) fn of(
         }
         _ => Shape::Leaf,
     };
-    Type { name, size: node.size, align: node.align, shape }
+    Type { name: String::new(), size: node.size, align: node.align, shape }
 }
 
 fn text(sections: &mut Sections, unit: &Unit, node: &Node) -> String {

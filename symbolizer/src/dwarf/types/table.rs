@@ -1,16 +1,18 @@
-//! All types of one unit, as they stand there, by the place of their entries.
+//! One type and what stands in its entry, and the paths of types.
 
 use gimli::{DwTag, constants};
 use rustc_hash::FxHashMap;
 
+use super::super::form::Text;
 use super::super::sections::Sections;
 use super::super::unit::Unit;
-use super::node::{self, Node};
+use super::node::{self, Node, Part};
 
-/// The most entries of one unit that are held, of 112 bytes and 20 for finding them: 40 MB.
-const MAX_NODES: usize = 300_000;
+/// The most entries in one that are held, of 112 bytes and 20 for finding them: 13 MB. The body of an `async fn` has one for
+/// each variable that it keeps in each of its states.
+const MAX_NODES: usize = 100_000;
 
-/// The types of a unit.
+/// A type.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     nodes: Vec<Node>,
@@ -20,11 +22,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Reads `unit`; `None` when it is damaged or has too many.
-    pub(super) fn read(sections: &mut Sections, unit: &Unit, window: usize) -> Option<Self> {
+    /// Reads the type at `offset`; `None` when it is damaged or there is too much in it.
+    pub(super) fn read(sections: &mut Sections, unit: &Unit, offset: u64) -> Option<Self> {
         let mut table = Self::default();
         let mut above: Vec<(u32, u32)> = Vec::new();
-        node::each(sections, unit, window, is_wanted, |_, node| {
+        node::each(sections, unit, Part::Entry(offset), is_wanted, |_, node| {
             while above.last().is_some_and(|(depth, _)| *depth >= node.depth) {
                 above.pop();
             }
@@ -61,20 +63,42 @@ impl Table {
             .filter(move |(_, child)| self.parents.get(*child as usize) == Some(&number))
             .map(|(node, child)| (child, node))
     }
+}
 
-    /// The names of the namespaces and types around the node `number`, and its own.
-    pub(super) fn path(&self, sections: &mut Sections, unit: &Unit, number: u32) -> String {
-        let mut parts = Vec::new();
-        let mut next = number;
-        while let Some(node) = self.nodes.get(next as usize) {
-            if let Some(name) = node.name.and_then(|name| sections.text(name, &[], unit.strings)) {
-                parts.push(name);
-            }
-            next = self.parents.get(next as usize).copied().unwrap_or(u32::MAX);
+/// Hands the path of each of the types at `wanted` (in order) to `note`, with its place among them. `None` when the unit is
+/// damaged.
+pub(super) fn names(
+    sections: &mut Sections,
+    unit: &Unit,
+    window: usize,
+    wanted: &[u64],
+    note: &mut dyn FnMut(usize, String),
+) -> Option<()> {
+    let mut above: Vec<(u32, Option<Text>)> = Vec::new();
+    node::each(sections, unit, Part::Whole(window), has_path, |sections, node| {
+        while above.last().is_some_and(|(depth, _)| *depth >= node.depth) {
+            above.pop();
         }
-        parts.reverse();
-        parts.join("::")
-    }
+        let is_pointer = node.tag == constants::DW_TAG_pointer_type;
+        if let Ok(found) = wanted.binary_search(&node.offset) {
+            // A pointer is called by what it points to, wherever its entry stands.
+            let around = above.iter().map(|(_, name)| *name).filter(|_| !is_pointer);
+            let parts = around.chain([node.name]).flatten();
+            let parts: Vec<String> =
+                parts.filter_map(|part| sections.text(part, &[], unit.strings)).collect();
+            note(found, parts.join("::"));
+        }
+        above.push((node.depth, node.name));
+        Some(())
+    })
+}
+
+fn has_path(tag: DwTag) -> bool {
+    is_type(tag)
+        || matches!(
+            tag,
+            constants::DW_TAG_namespace | constants::DW_TAG_union_type | constants::DW_TAG_enumeration_type
+        )
 }
 
 fn is_type(tag: DwTag) -> bool {
@@ -85,9 +109,6 @@ fn is_wanted(tag: DwTag) -> bool {
     is_type(tag)
         || matches!(
             tag,
-            constants::DW_TAG_namespace
-                | constants::DW_TAG_member
-                | constants::DW_TAG_variant_part
-                | constants::DW_TAG_variant
+            constants::DW_TAG_member | constants::DW_TAG_variant_part | constants::DW_TAG_variant
         )
 }
