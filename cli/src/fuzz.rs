@@ -2,6 +2,7 @@
 
 use flamewatch::render;
 use flamewatch_fuzz::{Search, magnitude, way, way_of};
+use flamewatch_symbolizer::plan::Plan;
 use prost::Message as _;
 
 use crate::address::{self, Address};
@@ -214,6 +215,40 @@ fn fuzz_cli_folded() {
 fn fuzz_cli_perf() {
     let words = ["\t 10 f (/x)\n", "a 1 2.0: 1 cycles:\n", "(deleted)", " => ", "[unknown]", "+0x"];
     Search::new("cli_perf", [PERF], &words).run(|bytes| shown(perf::read(bytes)));
+}
+
+/// One of everything that a plan has.
+const PLAN: &str = concat!(
+    "flamewatch plan 1\nbuild 00abff\nhead 400000\nfile src/with a blank.rs\ntype 24 8 shop::place::{async fn}\n",
+    "variants 16 1\narm 3 1 41 8:1\narm - 0 0\ntype 24 8 Pin<Box<dyn Future>>\nfields 0:2 8:3\ntype 16 8 Box<dyn Future>\n",
+    "dyn 0 8\ntype 0 0 &mut Sleep\npointer 4\ntype 24 8 Sleep\npoll 1000 0\ntable 2000 4\nlost 1 2 3\nend 18\n"
+);
+
+#[test]
+fn fuzz_cli_plan() {
+    let words = [
+        "variants 0 8\n",
+        "arm 1 1 1 0:0\n",
+        "type 1 1 x\n",
+        "fields 0:1",
+        "end 18\n",
+        "pointer 0\n",
+        "file \n",
+    ];
+    Search::new("cli_plan", [PLAN], &words).run(|bytes| {
+        let plan = match Plan::read(bytes) {
+            Err(error) => return way_of(&error.to_string()),
+            Ok(plan) => plan,
+        };
+        // What is written is read again, and is then the same.
+        let mut text = Vec::new();
+        plan.write(&mut text).expect("no longer than it was");
+        let again = Plan::read(&*text).expect("what was written");
+        assert_eq!(format!("{again:?}"), format!("{plan:?}"));
+        let extent = plan.extent();
+        way(&[plan.types.len(), plan.files.len(), plan.polls.len(), extent.inside, extent.by_name]
+            .map(magnitude))
+    });
 }
 
 /// Whatever surrounds it, what stands where a password does is in no message and no address that is shown.

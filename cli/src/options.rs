@@ -103,6 +103,10 @@ pub(crate) struct Plan {
     /// Write to DIR, which is made if it is not there, as BUILDID.plan: a place for the plans of many builds
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     pub(crate) into: Option<PathBuf>,
+
+    /// Look for the debug info of a program that is stripped in DIR too; may be given again
+    #[arg(long, value_name = "DIR")]
+    pub(crate) debug_dir: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 /// Does what the command line says, and tells how it went.
 pub(crate) fn run(options: &options::Plan) -> Result<(), Failure> {
     let progress = Progress::begin(format!("reading {}", options.binary.display()));
-    let plan = Plan::of(&options.binary)
+    let plan = Plan::of_with(&options.binary, &options.debug_dir)
         .map_err(|error| Failure::new(format!("{error:#}")).of(&options.binary.display().to_string()))?;
     drop(progress);
     let mut text = Vec::new();

@@ -35,8 +35,10 @@ impl Name {
     pub(crate) fn of(stack: &Stack<'_>, subject: Subject) -> Self {
         let suspect = match subject {
             Subject::Heap => owner::suspect(stack),
+            // The line that spawned it, or of one that was read from memory whose it is.
+            Subject::Tasks => owner::root(stack).or_else(|| first(stack)),
             // Their first frame is all there is.
-            Subject::Tasks | Subject::Threads | Subject::Descriptors => first(stack),
+            Subject::Threads | Subject::Descriptors => first(stack),
         };
         let route = stack.frames().find_map(|frame| match frame {
             Frame::Label { key, value } if key == "route" => Some(value.clone()),

@@ -1,7 +1,7 @@
 //! A plan from a binary: from its debug info, and where that says nothing from the names in its symbol table.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Plan, prune};
 use crate::companions::Companions;
@@ -28,8 +28,8 @@ const NO_TASKS: &str = "there is no task of tokio's in the file";
 const NAMELESS: &str = "the file has no debug info, and the names in its symbol table do not say what each task is: build it \
                         with debug = 2, or with -C symbol-mangling-version=v0 for the names of the tasks alone";
 
-pub(super) fn build(path: &Path) -> Result<Plan, Error> {
-    let places = Places::default();
+pub(super) fn build(path: &Path, debug_dirs: &[PathBuf]) -> Result<Plan, Error> {
+    let places = Places { debug_dirs: debug_dirs.to_vec(), ..Places::default() };
     let binary = Binary::open(path, &places).map_err(unreadable)?;
     if binary.elf.build_id.is_empty() {
         return Err(invalid(NO_BUILD_ID));
@@ -48,7 +48,8 @@ pub(super) fn build(path: &Path) -> Result<Plan, Error> {
     search.name(polls.into_iter().filter_map(|(address, name)| Some((address, name?))));
     let found = search.found();
     if found.polls.is_empty() {
-        return Err(companions.trouble().map_or(invalid(NAMELESS), unreadable));
+        let missing = (found.missing_splits > 0).then_some(Reason::SplitMissing);
+        return Err(companions.trouble().or(missing).map_or(invalid(NAMELESS), unreadable));
     }
     let mut kept = prune::pruned(&found);
     let files = search.describe(info, &mut kept.types, &kept.order);
@@ -91,7 +92,7 @@ const fn invalid(why: &'static str) -> Error {
 
 fn unreadable(reason: Reason) -> Error {
     let kind = match reason {
-        Reason::Unreadable | Reason::Damaged => ErrorKind::Invalid,
+        Reason::Unreadable | Reason::Damaged | Reason::SplitMissing => ErrorKind::Invalid,
         _ => ErrorKind::Io,
     };
     Error::new(kind, reason.as_str())

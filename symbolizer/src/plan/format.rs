@@ -19,22 +19,41 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 
 use super::{Arm, Plan, Shape, Type, TypeId};
+use crate::file::elf::hex;
 use crate::{Error, ErrorKind};
 
 const FIRST: &str = "flamewatch plan 1";
 
-/// The longest line: a name is cut at 4 KiB.
-const MAX_LINE: usize = 64 << 10;
+/// The longest file, in bytes. A service of 90 MB has 130 KB.
+const MAX_BYTES: u64 = 16 << 20;
 
-/// The most lines; a plan has about ten for each type.
-const MAX_LINES: usize = 2_000_000;
+/// The longest line, in bytes: a name has 4 KiB, and a type at most 64 fields.
+const MAX_LINE: u64 = 8 << 10;
+
+/// The most lines; a plan has about ten for each type. What each becomes takes 100 bytes at most: 30 MB.
+const MAX_LINES: u64 = 300_000;
+
+/// The most places of types in types, of 16 bytes: 16 MB.
+const MAX_FIELDS: usize = 1_000_000;
+
+/// Places in a type, and how it is aligned, are below this: nothing that is larger is a future.
+const MAX_PLACE: u64 = 1 << 30;
+
+const DAMAGED: &str = "the plan is damaged: a line makes no sense";
+const CUT: &str = "the plan is damaged: it is cut short";
+const TOO_LONG: &str = "the plan is too long to be one";
 
 /// Writes `plan`.
 pub(super) fn write(plan: &Plan, out: &mut impl Write) -> std::io::Result<()> {
-    let mut lines = 0_u64;
+    let (mut lines, mut bytes) = (0_u64, 0_u64);
     let mut line = |text: String| {
+        let text = text.replace(char::is_control, " ");
         lines += 1;
-        writeln!(out, "{}", text.replace('\n', " "))
+        bytes += text.len() as u64 + 1;
+        if bytes > MAX_BYTES - MAX_LINE || lines >= MAX_LINES - 1 {
+            return Err(std::io::Error::other("the plan would be too long to be read"));
+        }
+        writeln!(out, "{text}")
     };
     line(FIRST.to_owned())?;
     line(format!("build {}", hex(&plan.build_id)))?;
@@ -78,101 +97,104 @@ fn listed(fields: &[(u64, TypeId)]) -> String {
 /// Reads a plan.
 pub(super) fn read(input: impl BufRead) -> Result<Plan, Error> {
     let mut plan = Plan { files: vec![Arc::from("")], ..Plan::default() };
-    let mut lines = 0_u64;
+    let mut room = MAX_FIELDS;
     let mut ended = false;
-    for line in bounded(input) {
+    for (line, number) in bounded(input).zip(0_u64..) {
         let line = line?;
         if ended {
             return Err(damaged("the plan is damaged: there is more behind its end"));
         }
         let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
-        if lines == 0 {
+        if number == 0 {
             if line != FIRST {
-                return Err(Error::new(
-                    ErrorKind::Invalid,
-                    "it is no plan, or one of another version of flamewatch",
-                ));
+                return Err(damaged("it is no plan, or one of another version of flamewatch"));
             }
         } else if word == "end" {
-            ended = rest.parse() == Ok(lines);
+            ended = rest.parse() == Ok(number);
             if !ended {
                 return Err(damaged("the plan is damaged: lines are missing"));
             }
         } else {
-            take(&mut plan, word, rest)
-                .ok_or_else(|| damaged("the plan is damaged: a line makes no sense"))?;
+            take(&mut plan, word, rest, &mut room).ok_or_else(|| damaged(DAMAGED))?;
         }
-        lines += 1;
     }
     if !ended {
-        return Err(damaged("the plan is damaged: it is cut short"));
+        return Err(damaged(CUT));
     }
-    if all_ids(&plan).all(|id| (id as usize) < plan.types.len()) {
-        Ok(plan)
-    } else {
-        Err(damaged("the plan is damaged: a type is missing"))
+    let files = |arm: &Arm| (arm.file as usize) < plan.files.len();
+    if !all_ids(&plan).all(|id| (id as usize) < plan.types.len()) {
+        return Err(damaged("the plan is damaged: a type is missing"));
     }
+    if !plan.types.iter().flat_map(arms).all(files) {
+        return Err(damaged("the plan is damaged: a file is missing"));
+    }
+    Ok(plan)
 }
 
 const fn damaged(why: &'static str) -> Error {
     Error::new(ErrorKind::Invalid, why)
 }
 
-/// Lines of at most [`MAX_LINE`] bytes, [`MAX_LINES`] of them.
-fn bounded(mut input: impl BufRead) -> impl Iterator<Item = Result<String, Error>> {
-    let mut left = MAX_LINES;
+/// Lines of at most [`MAX_LINE`] bytes, [`MAX_LINES`] of them and [`MAX_BYTES`] in all.
+fn bounded(input: impl BufRead) -> impl Iterator<Item = Result<String, Error>> {
+    let mut input = std::io::Read::take(input, MAX_BYTES);
+    let mut lines = 0;
     std::iter::from_fn(move || {
-        left = left.checked_sub(1)?;
         let mut line = Vec::new();
-        let read = std::io::Read::take(&mut input, MAX_LINE as u64).read_until(b'\n', &mut line);
+        let read = std::io::Read::take(&mut input, MAX_LINE).read_until(b'\n', &mut line);
+        lines += 1;
         match read {
-            Ok(0) => None,
+            Ok(0) if input.limit() > 0 => None,
+            Ok(_) if lines > MAX_LINES || input.limit() == 0 => Some(Err(damaged(TOO_LONG))),
             Ok(_) if line.pop() == Some(b'\n') => {
                 Some(String::from_utf8(line).map_err(|_| damaged("the plan is damaged: it is no text")))
             }
-            Ok(_) => Some(Err(damaged("the plan is damaged: it is cut short"))),
+            Ok(_) => Some(Err(damaged(CUT))),
             Err(error) => Some(Err(Error::new(ErrorKind::Io, "cannot read the plan").because(error))),
         }
     })
 }
 
-fn take(plan: &mut Plan, word: &str, rest: &str) -> Option<()> {
+/// Takes one line; of `room` what it has of fields.
+fn take(plan: &mut Plan, word: &str, rest: &str, room: &mut usize) -> Option<()> {
+    if rest.contains(char::is_control) {
+        return None;
+    }
     let mut parts = rest.split(' ');
+    let mut last = |shape| -> Option<()> {
+        let of: &mut Type = plan.types.last_mut()?;
+        matches!(of.shape, Shape::Leaf).then(|| of.shape = shape)
+    };
     match word {
-        "build" => plan.build_id = bytes(rest)?,
+        "build" if plan.build_id.is_empty() => plan.build_id = bytes(rest)?,
         "head" => plan.head = u64::from_str_radix(rest, 16).ok()?,
         "file" => plan.files.push(Arc::from(rest)),
         "type" => {
             let (size, rest) = rest.split_once(' ')?;
             let (align, name) = rest.split_once(' ')?;
-            let (size, align) = (size.parse().ok()?, align.parse().ok()?);
-            plan.types.push(Type { name: name.to_owned(), size, align, shape: Shape::Leaf });
+            let (size, align): (u32, u32) = (size.parse().ok()?, align.parse().ok()?);
+            let is_one = (align == 0 || align.is_power_of_two()) && u64::from(align) < MAX_PLACE;
+            let of = Type { name: name.to_owned(), size, align, shape: Shape::Leaf };
+            is_one.then(|| plan.types.push(of))?;
         }
-        "pointer" => plan.types.last_mut()?.shape = Shape::Pointer(rest.parse().ok()?),
-        "dyn" => {
-            let (data, table) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-            plan.types.last_mut()?.shape = Shape::Dyn { data, table };
-        }
-        "fields" => plan.types.last_mut()?.shape = Shape::Fields(fields(parts)?),
+        "pointer" => last(Shape::Pointer(rest.parse().ok()?))?,
+        "dyn" => last(Shape::Dyn { data: place(parts.next()?)?, table: place(parts.next()?)? })?,
+        "fields" => last(Shape::Fields(fields(parts, room)?))?,
         "variants" => {
-            let (at, width) =
-                (parts.next()?.parse().ok()?, parts.next()?.parse().ok().filter(|width| *width <= 8)?);
-            plan.types.last_mut()?.shape = Shape::Variants { tag: (at, width), arms: Vec::new() };
+            let tag = (place(parts.next()?)?, parts.next()?.parse().ok().filter(is_width)?);
+            last(Shape::Variants { tag, arms: Vec::new() })?;
         }
         "arm" => {
             let number = parts.next()?;
             let number = if number == "-" { None } else { Some(number.parse().ok()?) };
             let (file, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
             let Shape::Variants { arms, .. } = &mut plan.types.last_mut()?.shape else { return None };
-            arms.push(Arm { number, file, line, fields: fields(parts)? });
+            arms.push(Arm { number, file, line, fields: fields(parts, room)? });
         }
         "poll" | "table" => {
             let (at, id) = (u64::from_str_radix(parts.next()?, 16).ok()?, parts.next()?.parse().ok()?);
-            if word == "poll" {
-                plan.polls.insert(at, id)
-            } else {
-                plan.tables.insert(at, id)
-            };
+            let of = if word == "poll" { &mut plan.polls } else { &mut plan.tables };
+            of.insert(at, id);
         }
         "lost" => {
             let mut number = || parts.next().and_then(|number| number.parse().ok());
@@ -183,10 +205,27 @@ fn take(plan: &mut Plan, word: &str, rest: &str) -> Option<()> {
     Some(())
 }
 
-fn fields<'l>(parts: impl Iterator<Item = &'l str>) -> Option<Vec<(u64, TypeId)>> {
-    let field =
-        |part: &str| part.split_once(':').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-    parts.filter(|part| !part.is_empty()).map(field).collect()
+fn place(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|place| *place < MAX_PLACE)
+}
+
+/// True for how wide a number in memory may be, in bytes.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "it is used as a filter")]
+const fn is_width(width: &u8) -> bool {
+    matches!(*width, 1 | 2 | 4 | 8)
+}
+
+fn fields<'l>(parts: impl Iterator<Item = &'l str>, room: &mut usize) -> Option<Vec<(u64, TypeId)>> {
+    let mut field = |part: &str| {
+        *room = room.checked_sub(1)?;
+        let (at, id) = part.split_once(':')?;
+        Some((place(at)?, id.parse().ok()?))
+    };
+    parts.filter(|part| !part.is_empty()).map(&mut field).collect()
+}
+
+fn arms(of: &Type) -> &[Arm] {
+    if let Shape::Variants { arms, .. } = &of.shape { arms } else { &[] }
 }
 
 /// Every type that something in the plan refers to.
@@ -208,13 +247,9 @@ fn all_ids(plan: &Plan) -> impl Iterator<Item = TypeId> {
         .chain(plan.tables.values().copied())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn bytes(text: &str) -> Option<Vec<u8>> {
     let pair = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-    (text.len() % 2 == 0).then(|| (0..text.len()).step_by(2).map(pair).collect())?
+    text.len().is_multiple_of(2).then(|| (0..text.len()).step_by(2).map(pair).collect())?
 }
 
 #[cfg(test)]
@@ -280,7 +315,36 @@ mod tests {
         check("pointer 4", "pointer 5");
         check("pointer 4", "pointer x");
         check("variants 16 1", "variants 16 9");
+        check("variants 16 1", "variants 16 0");
+        check("variants 16 1", "variants 18446744073709551615 1");
+        check("8:1", "4611686018427387904:1");
+        check("arm 3 1 41", "arm 3 2 41");
+        check("type 24 8 Sleep", "type 24 7 Sleep");
+        check("type 24 8 Sleep", "type 24 8 Sle\u{7}ep");
+        check("pointer 4", "pointer 4\npointer 4");
         check("type 24 8 Sleep\n", "");
         check("end", "what");
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_before_it_is_held() {
+        let check = |more: String| {
+            let error = read(text().replace("end", &format!("{more}end")).as_bytes()).expect_err("too long");
+            assert!([TOO_LONG, CUT, DAMAGED].contains(&&*error.to_string()), "{error}");
+        };
+        check("file \n".repeat(300_000));
+        check(format!("type 1 1 {}\n", "x".repeat(9_000)));
+        check(format!("type 1 1 {}\n", "x".repeat(4_000)).repeat(5_000));
+        check(format!("type 8 8 a\nfields{}\n", " 0:1".repeat(2_000)).repeat(600));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_written() {
+        let many = Plan { files: vec![Arc::from("x"); 400_000], ..plan() };
+        assert!(write(&many, &mut std::io::sink()).is_err());
+        let most = Plan { files: vec![Arc::from("x"); 299_000], ..plan() };
+        let mut out = Vec::new();
+        write(&most, &mut out).expect("into memory");
+        assert_eq!(read(&*out).expect("a plan").files.len(), 299_000);
     }
 }

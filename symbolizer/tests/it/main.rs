@@ -13,6 +13,7 @@ mod exact;
 mod forms;
 mod hostile;
 mod index;
+mod plan;
 mod sys;
 mod tool;
 mod truth;

@@ -150,4 +150,54 @@ mod tests {
         }
         assert!(clock.age(15_000, now) > MINUTE * 400);
     }
+
+    async fn leaks() {
+        std::future::pending::<()>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_type_of_which_more_and_more_live_is_found_to_leak_and_one_that_comes_and_goes_is_not() {
+        use crate::watch::leak::{Context, Detector, Level, Settings};
+        let mut walked = Walked::new(Arc::new(Reading::default()), Some(Handle::current()));
+        let mut detector = Detector::new(Settings::counted());
+        let mut tasks = Vec::new();
+        let mut churn: Vec<tokio::task::JoinHandle<()>> = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut plan = false;
+        while !plan {
+            assert!(Instant::now() < deadline, "no plan of this program");
+            let probe = tokio::spawn(leaks());
+            walked.not_before = None;
+            walked.visit(Duration::ZERO, |_, _| plan = true);
+            probe.abort();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for minute in 1..=150 {
+            tasks.extend((0..5).map(|_| tokio::spawn(leaks())));
+            churn.drain(..).for_each(|task| task.abort());
+            churn.extend(
+                (0..50).map(|_| tokio::spawn(async { tokio::time::sleep(Duration::from_secs(900)).await })),
+            );
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let mut look = detector.look(MINUTE * minute);
+            // No minute passes here between two looks.
+            walked.not_before = None;
+            assert!(
+                walked.visit(MINUTE * minute, |key, age| look.see(key, age, 1.0, 1.0)),
+                "minute {minute}"
+            );
+            look.end(&Context::default(), |_| 0.0);
+        }
+        let found: Vec<_> =
+            detector.findings().into_iter().filter(|finding| finding.level != Level::Resolved).collect();
+        let shown: Vec<String> = found
+            .iter()
+            .flat_map(|finding| walked.frames(finding.key))
+            .map(|frame| frame.show().into_owned())
+            .collect();
+        assert_eq!(found.len(), 1, "{shown:?}");
+        assert!(shown.iter().any(|frame| frame.contains("walked::tests::leaks")), "{shown:?}");
+        assert!(Walked::knows(found[0].key) && (found[0].rate - 5.0).abs() < 1.0, "{found:?}");
+        tasks.iter().chain(&churn).for_each(tokio::task::JoinHandle::abort);
+    }
 }

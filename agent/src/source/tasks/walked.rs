@@ -320,3 +320,105 @@ fn shortened(name: &str) -> String {
         None => name.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, poll_fn};
+    use std::task::{Poll, Waker};
+
+    use tokio::runtime::Handle;
+
+    use super::super::Tasks;
+    use super::*;
+    use crate::source::{Source as _, Window};
+
+    async fn forgotten() {
+        pending::<()>().await;
+    }
+
+    async fn remembered(keep: std::sync::mpsc::Sender<Waker>) {
+        poll_fn(|context| {
+            let _ = keep.send(context.waker().clone());
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    async fn ours() {
+        pending::<()>().await;
+    }
+
+    /// What the profile has of each function or type that has `name` in it: state and count.
+    fn of(profile: &Profile, name: &str) -> Vec<(String, i64)> {
+        let has = |frame: &Frame| matches!(frame, Frame::Named(function) if function.name.contains(name));
+        let state = |frame: &Frame| matches!(frame, Frame::Label { key, .. } if key == "state");
+        let mut found: Vec<_> = profile
+            .iter()
+            .filter(|stack| stack.frames().any(has))
+            .map(|stack| {
+                (
+                    stack
+                        .frames()
+                        .find(|frame| state(frame))
+                        .map_or_else(String::new, |frame| frame.show().into_owned()),
+                    stack.value(0),
+                )
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_task_is_told_once_by_its_type_and_its_state() {
+        let (keep, kept) = std::sync::mpsc::channel();
+        let dead: Vec<_> = (0..3).map(|_| tokio::spawn(forgotten())).collect();
+        let alive: Vec<_> = (0..4).map(|_| tokio::spawn(remembered(keep.clone()))).collect();
+        let watched: Vec<_> = (0..5).map(|_| crate::spawn(ours())).collect();
+        let wakers: Vec<Waker> = kept.iter().take(4).collect();
+        let source = Tasks::new(Some(Handle::current())).read_by(Arc::new(Reading::default()));
+        let profile = || source.collect(&Window::now()).expect("tasks");
+        let told = |profile: &Profile| {
+            let is = |name, states: &[(&str, i64)]| {
+                let states: Vec<_> =
+                    states.iter().map(|(state, count)| (format!("state={state}"), *count)).collect();
+                of(profile, name) == states
+            };
+            is("tests::forgotten", &[("never-wakes", 3)])
+                && is("tests::remembered", &[("waiting", 4)])
+                && is("walked::tests::ours", &[("waiting", 5)])
+        };
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        // The plan may not be there yet, and tasks have to be polled.
+        while !told(&profile()) {
+            let profile = profile();
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{:?}: {:?}",
+                profile.comments,
+                profile.frames().collect::<Vec<_>>()
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let profile = profile();
+        assert_eq!(profile.total(0), 12);
+        assert!(
+            profile.comments.iter().any(|comment| comment.contains("3 tasks have state=never-wakes")),
+            "{:?}",
+            profile.comments
+        );
+        drop(wakers);
+        dead.iter().chain(&alive).chain(&watched).for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[test]
+    fn a_type_is_the_services_own_and_not_too_long() {
+        assert_eq!(
+            unwrapped("flamewatch::spawn::task::Task<shop::place::{async fn}>"),
+            "shop::place::{async fn}"
+        );
+        assert_eq!(unwrapped("shop::Task<u8>"), "shop::Task<u8>");
+        assert_eq!(shortened("shop"), "shop");
+        assert_eq!(shortened(&"ä".repeat(161)).chars().count(), 161);
+    }
+}

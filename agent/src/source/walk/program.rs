@@ -63,6 +63,11 @@ impl Program {
         program
     }
 
+    /// None, and why.
+    pub(super) fn without(why: &str) -> Self {
+        Self { placed: None, remarks: vec![why.to_owned()] }
+    }
+
     fn look(&mut self, places: &Places, executable: &Executable) {
         for path in candidates(places, executable) {
             let asked_for = places.plan.as_ref().is_some_and(|plan| path.starts_with(plan));

@@ -1,6 +1,7 @@
 //! The one reader of this process's tasks: calibrated when somebody asks for the first time, with the lists of the runtimes
 //! that it knows, and the plan of the program.
 
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,9 +12,13 @@ use tokio::runtime::Handle;
 use super::program::{Places, Program};
 use super::{Course, Lists, Refusal, Seen, Step, Task, TypeId, Walker};
 use crate::spawn::Runtime;
+use crate::sys;
 
 /// The most tasks that one walk tells of. Listing a million takes about a second of CPU time.
 pub(crate) const MAX_WALKED: u64 = 1_000_000;
+
+/// How long the plan is waited for. Most are there in a fifth of a second.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long after the first look the second one is: what was under way between two threads has arrived.
 const SECOND_LOOK: Duration = Duration::from_millis(50);
@@ -28,7 +33,9 @@ pub(crate) struct Reading {
 #[derive(Debug)]
 struct Reader {
     walker: Walker,
-    remarks: Vec<String>,
+    program: Program,
+    /// Where the plan comes from, until it has.
+    coming: Option<Receiver<Program>>,
     known: Vec<Known>,
 }
 
@@ -67,8 +74,8 @@ impl Reading {
         Self { places, reader: Mutex::default() }
     }
 
-    /// Tells `each` of every task of `runtimes`. Takes a few milliseconds when it is the first time, and for the program's
-    /// plan perhaps a second; then about a microsecond a task, 3 with what it waits for. Stops nobody, whatever they do.
+    /// Tells `each` of every task of `runtimes`. Takes a few milliseconds when it is the first time, and two
+    /// seconds at most where the program's plan is not there yet; then about a microsecond a task, 3 with what it waits for. Stops nobody, whatever they do.
     ///
     /// # Errors
     /// Why no task of any runtime can be read.
@@ -96,14 +103,15 @@ impl Reading {
         chains: bool,
         mut each: impl FnMut(Told<'_>),
     ) -> Result<Account, Refusal> {
-        let begun = Instant::now();
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = reader
             .get_or_insert_with(|| Reader::new(&self.places))
             .as_mut()
             .map_err(|refusal| refusal.clone())?;
+        reader.expect_plan(chains);
+        let begun = Instant::now();
         let mut account =
-            Account { remarks: reader.remarks.clone(), plan: reader.walker.plan(), ..Account::default() };
+            Account { remarks: reader.remarks(), plan: reader.walker.plan(), ..Account::default() };
         for (place, runtime) in runtimes.iter().enumerate() {
             match reader.lists(&runtime.handle) {
                 Ok(lists) => {
@@ -139,12 +147,35 @@ impl Reading {
 
 impl Reader {
     fn new(places: &Places) -> Result<Self, Refusal> {
-        let mut walker = Walker::calibrate()?;
-        let program = Program::find(places);
-        if let Some(placed) = program.placed {
-            walker.follow(placed);
+        let walker = Walker::calibrate()?;
+        Ok(Self { walker, program: Program::default(), coming: coming(places.clone()), known: Vec::new() })
+    }
+
+    /// Takes the plan if it has come. Who wants chains waits for it a little.
+    fn expect_plan(&mut self, chains: bool) {
+        let Some(coming) = &self.coming else { return };
+        let program = match coming.recv_timeout(if chains { PATIENCE } else { Duration::ZERO }) {
+            Ok(program) => program,
+            Err(mpsc::RecvTimeoutError::Timeout) => return,
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Program::without("no await stacks: the program's plan cannot be made")
+            }
+        };
+        self.coming = None;
+        if let Some(placed) = &program.placed {
+            self.walker.follow(placed.clone());
         }
-        Ok(Self { walker, remarks: program.remarks, known: Vec::new() })
+        self.program = program;
+    }
+
+    /// Where the plan is from, or why there is none.
+    fn remarks(&self) -> Vec<String> {
+        if self.coming.is_some() {
+            return vec![
+                "the plan of the program's futures is still being made; ask again in a moment".to_owned(),
+            ];
+        }
+        self.program.remarks.clone()
     }
 
     fn lists(&mut self, runtime: &Handle) -> Result<Lists, Refusal> {
@@ -157,4 +188,19 @@ impl Reader {
         }
         lists
     }
+}
+
+/// Has the plan found on a thread of its own, behind the service's: where it must be made that can take a while.
+fn coming(places: Places) -> Option<Receiver<Program>> {
+    let (send, receive) = mpsc::channel();
+    let body = move || {
+        sys::thread::withdraw();
+        sys::thread::step_back();
+        let program = Program::find(&places);
+        sys::thread::give_back();
+        let _ = send.send(program);
+    };
+    // Without the thread the channel is closed, which says enough.
+    let _ = thread::Builder::new().name("flamewatch-plan".to_owned()).spawn(body);
+    Some(receive)
 }

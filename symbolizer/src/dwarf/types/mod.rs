@@ -2,6 +2,7 @@
 //! line. Read from the debug info of whole programs; of each type only how it leads to others is held, and names are read
 //! of those alone that are wanted in the end.
 
+mod impls;
 mod node;
 pub(crate) mod parameter;
 mod roots;
@@ -74,9 +75,9 @@ impl Shape {
 pub struct Arm {
     /// The number that tells it; `None` for the one that all other numbers mean.
     pub number: Option<u64>,
-    /// For a suspended `async` body: among the files, and the line where it waits. 0 for anything else.
+    /// For an `async` body the file, among the plan's, in which it waits. 0 for anything else.
     pub file: u32,
-    /// The line.
+    /// And the line: that of its `.await`, and where the body begins when a macro of elsewhere awaits, as `select!` does.
     pub line: u32,
     /// Where in the type there may be more, in bytes from its beginning, and of which type it is.
     pub fields: Vec<(u64, TypeId)>,

@@ -26,6 +26,8 @@ pub(super) struct Node {
     pub(super) tag: DwTag,
     pub(super) depth: u32,
     pub(super) name: Option<Text>,
+    /// What the linker calls a function.
+    pub(super) linkage_name: Option<Text>,
     /// The type of a member, of a variable, behind a pointer.
     pub(super) of_type: Option<u64>,
     /// The member that tells the variants apart, or the type that a table of functions is for.
@@ -149,6 +151,7 @@ fn read(
         tag: abbreviation.tag,
         depth,
         name: None,
+        linkage_name: None,
         of_type: None,
         other: None,
         at: None,
@@ -176,7 +179,9 @@ fn value(cursor: &mut Cursor<'_>, attribute: &Attribute, encoding: Encoding) -> 
         Some(constants::DW_OP_addr) if length == 1 + usize::from(encoding.address_size) => {
             inside.unsigned(encoding.address_size).map(Value::Address)
         }
-        Some(constants::DW_OP_addrx) => inside.uleb().map(Value::AddressIndex),
+        Some(constants::DW_OP_addrx | constants::DW_OP_GNU_addr_index) => {
+            inside.uleb().map(Value::AddressIndex)
+        }
         _ => None,
     };
     Some(value.unwrap_or(Value::Other))
@@ -193,6 +198,9 @@ impl Node {
         match name {
             constants::DW_AT_name => {
                 self.name = if let Value::Text(text) = value { Some(text) } else { None }
+            }
+            constants::DW_AT_linkage_name => {
+                self.linkage_name = if let Value::Text(text) = value { Some(text) } else { None };
             }
             constants::DW_AT_type => self.of_type = entry(),
             constants::DW_AT_discr | constants::DW_AT_containing_type => self.other = entry(),

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::super::sections::Sections;
 use super::super::unit::{self, Header, Unit};
 use super::super::{DebugInfo, lines};
+use super::impls::Impls;
 use super::roots::{self, Root};
 use super::table::{self, Table};
 use super::unit::{Opened, Trouble};
@@ -155,23 +156,24 @@ impl Search {
                 by_unit.entry(unit).or_default().push((offset, at));
             }
         }
-        let mut files = Files::new();
+        let (mut files, mut impls) = (Files::new(), Impls::default());
         for (number, mut wanted) in by_unit {
             wanted.sort_unstable();
             let Some(mut opened) = self.open(info, number) else { continue };
             let (sections, unit) = opened.entries(&mut info.own);
             let offsets: Vec<u64> = wanted.iter().map(|(offset, _)| *offset).collect();
-            let whole = table::names(sections, unit, info.window, &offsets, &mut |found, name| {
-                let at = wanted.get(found).and_then(|(_, at)| types.get_mut(*at));
-                if let Some(of) = at {
-                    of.name = self.affordable(name::readable(&name));
-                }
-            });
+            let whole =
+                table::names(sections, unit, info.window, &offsets, &mut impls, &mut |found, name| {
+                    if let Some(of) = wanted.get(found).and_then(|(_, at)| types.get_mut(*at)) {
+                        of.name = self.affordable(name);
+                    }
+                });
             if whole.is_none() {
                 self.damaged.insert(number);
             }
             number_files(info, opened.lines(), types, &wanted, &mut files);
         }
+        types.iter_mut().for_each(|of| of.name = name::readable(&impls.named(&of.name)));
         files.names
     }
 
@@ -250,7 +252,7 @@ impl Search {
     fn at_home(&self, (unit, offset): Place) -> Place {
         let holds = |header: &Header| header.offset <= offset && offset < header.end;
         let own = self.headers.get(unit as usize);
-        if own.is_none_or(|header| holds(header)) || self.splits.contains(&unit) {
+        if own.is_none_or(holds) || self.splits.contains(&unit) {
             return (unit, offset);
         }
         let after = self.headers.partition_point(|header| header.offset <= offset);

@@ -22,6 +22,9 @@ const MAX_FIELDS: usize = 64;
 /// The most variants of one; an `async` body has as many as it has awaits.
 const MAX_ARMS: usize = 4096;
 
+/// Places in a type are below this: nothing that is larger is a future.
+const MAX_PLACE: u64 = 1 << 30;
+
 /// Describes the type at `offset`, but for its name; `id` numbers the types that it leads to.
 pub(super) fn of(
     table: &Table,
@@ -41,12 +44,19 @@ pub(super) fn of(
             let part = table.children(number).find(|(_, child)| child.tag == constants::DW_TAG_variant_part);
             match part {
                 Some((part, node)) => variants(table, sections, unit, part, node, id),
-                None => Shape::Fields(fields(table, number, id)),
+                None => Shape::Fields(fields(table, 0, number, id)),
             }
         }
         _ => Shape::Leaf,
     };
-    Type { name: String::new(), size: node.size, align: node.align, shape }
+    let align =
+        if node.align.is_power_of_two() && u64::from(node.align) < MAX_PLACE { node.align } else { 0 };
+    Type { name: String::new(), size: node.size, align, shape }
+}
+
+/// Where `member` is in what is at `around`.
+fn place(around: u64, member: &Node) -> Option<u64> {
+    around.checked_add(member.at.unwrap_or(0)).filter(|place| *place < MAX_PLACE)
 }
 
 fn text(sections: &mut Sections, unit: &Unit, node: &Node) -> String {
@@ -61,7 +71,8 @@ fn is_pointer(name: &str) -> bool {
 fn fat(table: &Table, sections: &mut Sections, unit: &Unit, number: u32, name: &str) -> Shape {
     let member = |sections: &mut Sections, wanted: &str| {
         let mut members = table.children(number).filter(|(_, child)| child.tag == constants::DW_TAG_member);
-        members.find(|(_, child)| text(sections, unit, child) == wanted).and_then(|(_, child)| child.at)
+        let found = members.find(|(_, child)| text(sections, unit, child) == wanted);
+        found.and_then(|(_, child)| place(0, child))
     };
     let is_future = name.contains("dyn ") && name.contains(FUTURE);
     match (is_future, member(sections, "pointer"), member(sections, "vtable")) {
@@ -70,13 +81,17 @@ fn fat(table: &Table, sections: &mut Sections, unit: &Unit, number: u32, name: &
     }
 }
 
-/// The fields of a structure that may lead to a future.
-fn fields(table: &Table, number: u32, id: &mut impl FnMut(u64) -> Option<TypeId>) -> Vec<(u64, TypeId)> {
+/// The fields of a structure at `around` that may lead to a future.
+fn fields(
+    table: &Table,
+    around: u64,
+    number: u32,
+    id: &mut impl FnMut(u64) -> Option<TypeId>,
+) -> Vec<(u64, TypeId)> {
     let members =
         table.children(number).filter(|(_, child)| child.tag == constants::DW_TAG_member).take(MAX_FIELDS);
-    let places = members.filter_map(|(_, member)| Some((member.at.unwrap_or(0), member.of_type?)));
     // Types that no entry describes here (numbers, unions, arrays) lead nowhere, those of other units may.
-    places.filter_map(|(at, of_type)| Some((at, id(of_type)?))).collect()
+    members.filter_map(|(_, member)| Some((place(around, member)?, id(member.of_type?)?))).collect()
 }
 
 fn variants(
@@ -87,41 +102,67 @@ fn variants(
     node: &Node,
     id: &mut impl FnMut(u64) -> Option<TypeId>,
 ) -> Shape {
-    let Some((_, tag)) = node.other.and_then(|tag| table.at(tag)) else { return Shape::Leaf };
-    let is_async = text(sections, unit, tag) == STATE;
-    let Some(width) = u8::try_from(tag.align.max(1)).ok().filter(|width| *width <= 8) else {
-        return Shape::Leaf;
-    };
-    let mut arms = Vec::new();
-    for (variant, of_variant) in
-        table.children(part).filter(|(_, child)| child.tag == constants::DW_TAG_variant).take(MAX_ARMS)
-    {
-        let Some((_, member)) =
-            table.children(variant).find(|(_, child)| child.tag == constants::DW_TAG_member)
-        else {
-            continue;
+    let Some((_, tag)) = node.other.and_then(|tag| table.at(tag)) else {
+        // An enum of one variant has no number.
+        return match bodies(table, part).next() {
+            Some((_, at, body)) => Shape::Fields(fields(table, at, body, id)),
+            None => Shape::Leaf,
         };
-        let Some((body, _)) = member.of_type.and_then(|of_type| table.at(of_type)) else { continue };
-        let at = member.at.unwrap_or(0);
-        let fields =
-            if is_async { awaited(table, sections, unit, body, id) } else { fields(table, body, id) };
-        let fields = fields.into_iter().map(|(field, of_type)| (at + field, of_type)).collect();
-        let (file, line) = if is_async { (member.file, member.line) } else { (0, 0) };
-        arms.push(Arm { number: of_variant.at, file, line, fields });
+    };
+    let is_async = text(sections, unit, tag) == STATE;
+    let width = u8::try_from(tag.align.max(1)).ok().filter(|width| matches!(width, 1 | 2 | 4 | 8));
+    let (Some(width), Some(tag)) = (width, place(0, tag)) else { return Shape::Leaf };
+    let mut arms = Vec::new();
+    for (variant, at, body) in bodies(table, part) {
+        let fields = if is_async {
+            awaited(table, sections, unit, (at, body), id)
+        } else {
+            fields(table, at, body, id)
+        };
+        let (file, line) = if is_async { (variant.file, variant.line) } else { (0, 0) };
+        arms.push(Arm { number: variant.number, file, line, fields });
     }
-    Shape::Variants { tag: (tag.at.unwrap_or(0), width), arms }
+    // What a macro of elsewhere awaits is told by the line where the body begins, which is its line before it is polled.
+    let begins = arms.iter().find(|arm| arm.number == Some(0)).map(|arm| (arm.file, arm.line));
+    if let Some((file, line)) = begins.filter(|_| is_async) {
+        arms.iter_mut().filter(|arm| arm.file != file).for_each(|arm| (arm.file, arm.line) = (file, line));
+    }
+    Shape::Variants { tag: (tag, width), arms }
 }
 
-/// The future that is waited for in one state of an `async` body.
+/// A variant: its number, and where it is in the source.
+struct Variant {
+    number: Option<u64>,
+    file: u32,
+    line: u32,
+}
+
+/// The variants of `part`, each with the place and the number of the structure that has its fields.
+fn bodies(table: &Table, part: u32) -> impl Iterator<Item = (Variant, u64, u32)> {
+    let variants =
+        table.children(part).filter(|(_, child)| child.tag == constants::DW_TAG_variant).take(MAX_ARMS);
+    variants.filter_map(|(variant, of_variant)| {
+        let mut members = table.children(variant).filter(|(_, child)| child.tag == constants::DW_TAG_member);
+        let (_, member) = members.next()?;
+        let (body, _) = member.of_type.and_then(|of_type| table.at(of_type))?;
+        Some((
+            Variant { number: of_variant.at, file: member.file, line: member.line },
+            place(0, member)?,
+            body,
+        ))
+    })
+}
+
+/// The future that is waited for in one state, of which `body` at `around` has the fields, of an `async` body.
 fn awaited(
     table: &Table,
     sections: &mut Sections,
     unit: &Unit,
-    body: u32,
+    (around, body): (u64, u32),
     id: &mut impl FnMut(u64) -> Option<TypeId>,
 ) -> Vec<(u64, TypeId)> {
     let mut members = table.children(body).filter(|(_, child)| child.tag == constants::DW_TAG_member);
     let awaited = members.find(|(_, child)| text(sections, unit, child) == AWAITED);
-    let place = awaited.and_then(|(_, member)| Some((member.at.unwrap_or(0), id(member.of_type?)?)));
+    let place = awaited.and_then(|(_, member)| Some((place(around, member)?, id(member.of_type?)?)));
     place.into_iter().collect()
 }

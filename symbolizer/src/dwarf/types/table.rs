@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use super::super::form::Text;
 use super::super::sections::Sections;
 use super::super::unit::Unit;
+use super::impls::Impls;
 use super::node::{self, Node, Part};
 
 /// The most entries in one that are held, of 112 bytes and 20 for finding them: 13 MB. The body of an `async fn` has one for
@@ -65,30 +66,45 @@ impl Table {
     }
 }
 
-/// Hands the path of each of the types at `wanted` (in order) to `note`, with its place among them. `None` when the unit is
-/// damaged.
+/// Hands the path of each of the types at `wanted` (in order) to `note`, with its place among them, and has `impls` learn.
+/// `None` when the unit is damaged.
 pub(super) fn names(
     sections: &mut Sections,
     unit: &Unit,
     window: usize,
     wanted: &[u64],
+    impls: &mut Impls,
     note: &mut dyn FnMut(usize, String),
 ) -> Option<()> {
-    let mut above: Vec<(u32, Option<Text>)> = Vec::new();
+    // Of what stands around the entry in hand the depth, the name, and whether an `impl` is among it.
+    let mut above: Vec<(u32, Option<Text>, bool)> = Vec::new();
     node::each(sections, unit, Part::Whole(window), has_path, |sections, node| {
-        while above.last().is_some_and(|(depth, _)| *depth >= node.depth) {
+        while above.last().is_some_and(|(depth, ..)| *depth >= node.depth) {
             above.pop();
         }
-        let is_pointer = node.tag == constants::DW_TAG_pointer_type;
-        if let Ok(found) = wanted.binary_search(&node.offset) {
+        let mut text = |name: Option<Text>| name.and_then(|name| sections.text(name, &[], unit.strings));
+        let mut path = |above: &[(u32, Option<Text>, bool)]| -> Vec<String> {
+            let around = above.iter().map(|(_, name, _)| *name);
+            around.chain([node.name]).filter_map(&mut text).collect()
+        };
+        let mut in_impl = above.last().is_some_and(|(.., in_impl)| *in_impl);
+        match node.tag {
+            constants::DW_TAG_subprogram if in_impl && node.linkage_name.is_some() => {
+                let path = path(&above);
+                impls.learn(&path, &text(node.linkage_name).unwrap_or_default());
+            }
+            constants::DW_TAG_namespace if !in_impl => {
+                in_impl = text(node.name).is_some_and(|name| Impls::is_one(&name));
+            }
             // A pointer is called by what it points to, wherever its entry stands.
-            let around = above.iter().map(|(_, name)| *name).filter(|_| !is_pointer);
-            let parts = around.chain([node.name]).flatten();
-            let parts: Vec<String> =
-                parts.filter_map(|part| sections.text(part, &[], unit.strings)).collect();
-            note(found, parts.join("::"));
+            tag => {
+                if let Ok(found) = wanted.binary_search(&node.offset) {
+                    let path = path(if tag == constants::DW_TAG_pointer_type { &[] } else { &above });
+                    note(found, path.join("::"));
+                }
+            }
         }
-        above.push((node.depth, node.name));
+        above.push((node.depth, node.name, in_impl));
         Some(())
     })
 }
@@ -97,7 +113,10 @@ fn has_path(tag: DwTag) -> bool {
     is_type(tag)
         || matches!(
             tag,
-            constants::DW_TAG_namespace | constants::DW_TAG_union_type | constants::DW_TAG_enumeration_type
+            constants::DW_TAG_namespace
+                | constants::DW_TAG_subprogram
+                | constants::DW_TAG_union_type
+                | constants::DW_TAG_enumeration_type
         )
 }
 

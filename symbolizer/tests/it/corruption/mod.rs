@@ -2,7 +2,7 @@
 //! the names of that unit. The work is done in a child, so that what breaks it or never ends is told from a test
 //! that fails, and so that the peak of its memory is its own.
 
-mod mutant;
+pub(crate) mod mutant;
 mod victim;
 
 use std::io::{BufRead, BufReader};
@@ -92,13 +92,13 @@ fn check_answers(victim: &Victim, resolved: &Resolved, about: &str) {
 
 /// Says to the parent where the child is.
 #[allow(clippy::print_stdout, reason = "the parent reads it")]
-fn tell(place: &str) {
+pub(crate) fn tell(place: &str) {
     println!("at {place}");
 }
 
 /// Runs `test` in a child, which must come to its end and say often enough where it is.
 #[track_caller]
-fn watch(test: &str) {
+pub(crate) fn watch(test: &str) {
     let copy = child::Copy::of_this_program(test);
     let mut command = copy.command();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the copy runs");
@@ -130,7 +130,7 @@ fn finish(child: Child, last: &str) {
 }
 
 /// The most memory this process has had, in bytes.
-fn peak_memory() -> usize {
+pub(crate) fn peak_memory() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
