@@ -15,7 +15,7 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::flavor::{Flavor, Running};
-use crate::source::walk::{Doing, Lists, NO_ARM, Placed, Step, Walker};
+use crate::source::walk::{Course, Doing, Lists, NO_ARM, Placed, Step, Walker};
 use crate::zoo::{IN_A_MACRO, Kind, Zoo, held};
 
 /// No runtime has as many.
@@ -46,50 +46,56 @@ impl fmt::Display for Outcome {
 }
 
 /// One task as a walk saw it.
-struct Seen {
+pub(crate) struct Seen {
     doing: Doing,
     forgotten: bool,
-    torn: bool,
+    pub(crate) torn: bool,
     chain: Vec<Step>,
 }
 
-type Census = HashMap<u64, Seen>;
+pub(crate) type Census = HashMap<u64, Seen>;
 
 /// A walker with what it needs to be asked.
-struct Asked {
+pub(crate) struct Asked {
     walker: Walker,
     lists: Lists,
     plan: Option<Arc<Plan>>,
+    /// What was needed to learn how tokio keeps its tasks, and why there is no plan.
+    calibrated: Duration,
+    remark: Option<String>,
 }
 
 pub(crate) fn check(flavor: Flavor) -> Outcome {
-    let begun = Instant::now();
-    let mut walker = match Walker::calibrate() {
-        Ok(walker) => walker,
-        Err(refusal) => return Outcome::Refused(refusal.to_string()),
-    };
-    let calibrated = begun.elapsed();
-    let plan = plan().map(Arc::new);
-    if let Ok(plan) = &plan {
-        walker.follow(Placed { plan: Arc::clone(plan), base: base().wrapping_sub(plan.head) });
-    }
     let running = Running::start(flavor);
-    let lists = match walker.find(&running.handle) {
-        Ok(lists) => lists,
-        Err(refusal) => return Outcome::Refused(refusal.to_string()),
+    let mut asked = match Asked::new(&running) {
+        Ok(asked) => asked,
+        Err(refusal) => return Outcome::Refused(refusal),
     };
-    let why = plan.as_ref().err().cloned();
-    let mut asked = Asked { walker, lists, plan: plan.ok() };
     match asked.all(&running) {
         Ok(what) => {
-            let names = why.unwrap_or_else(|| "with stacks".to_owned());
-            Outcome::Fine(format!("{what}, {names}, calibrated in {:.1} ms", calibrated.as_secs_f64() * 1e3))
+            let names = asked.remark.unwrap_or_else(|| "with stacks".to_owned());
+            let calibrated = asked.calibrated.as_secs_f64() * 1e3;
+            Outcome::Fine(format!("{what}, {names}, calibrated in {calibrated:.1} ms"))
         }
         Err(what) => Outcome::Wrong(what),
     }
 }
 
 impl Asked {
+    /// Learns how tokio keeps its tasks, or says why it does not.
+    pub(crate) fn new(running: &Running) -> Result<Self, String> {
+        let begun = Instant::now();
+        let mut walker = Walker::calibrate().map_err(|refusal| refusal.to_string())?;
+        let calibrated = begun.elapsed();
+        let plan = plan().map(Arc::new);
+        if let Ok(plan) = &plan {
+            walker.follow(Placed { plan: Arc::clone(plan), base: base().wrapping_sub(plan.head) });
+        }
+        let lists = walker.find(&running.handle).map_err(|refusal| refusal.to_string())?;
+        let remark = plan.as_ref().err().cloned();
+        Ok(Self { walker, lists, plan: plan.ok(), calibrated, remark })
+    }
+
     fn all(&mut self, running: &Running) -> Result<String, String> {
         // Another runtime of the same kind, whose tasks are none of ours.
         let other = Running::start(Flavor::MultiThread(2));
@@ -109,20 +115,32 @@ impl Asked {
         Ok(format!("{expected} tasks, quiet, with all workers blocked, and {walks} times in churn"))
     }
 
-    /// One walk.
+    /// One walk, in which nothing may have been lost.
     fn census(&mut self) -> Result<Census, String> {
+        let (census, course, twice) = self.census_with_account();
+        match (twice, course.given_up) {
+            (0, 0) => Ok(census),
+            _ => Err(format!("{twice} tasks told twice, {course:?}")),
+        }
+    }
+
+    /// One walk, how it went, and how many tasks were told twice.
+    pub(crate) fn census_with_account(&mut self) -> (Census, Course, u64) {
         let mut census = Census::new();
         let mut twice = 0;
         let course = self.walker.walk(&self.lists, ALL, |seen| {
             let state = seen.task.state;
             let (doing, forgotten) = (state.doing(), state.is_forgotten(0));
             let one = Seen { doing, forgotten, torn: seen.torn, chain: seen.chain.to_vec() };
-            twice += usize::from(census.insert(seen.task.id, one).is_some());
+            twice += u64::from(census.insert(seen.task.id, one).is_some());
         });
-        match (twice, course.given_up) {
-            (0, 0) => Ok(census),
-            _ => Err(format!("{twice} tasks told twice, {} lists given up", course.given_up)),
-        }
+        (census, course, twice)
+    }
+
+    /// The `async` bodies of a task that are below `module`, the outermost first, with the line of each.
+    pub(crate) fn bodies(&self, seen: &Seen, module: &str) -> Vec<(String, u32)> {
+        let Some(plan) = &self.plan else { return Vec::new() };
+        seen.chain.iter().filter_map(|step| body(plan, module, *step)).collect()
     }
 
     /// A walk of tasks that are all idle, once they are as many as they should be; tokio must count as many.
@@ -203,7 +221,7 @@ impl Asked {
     }
 
     /// Every task of the zoo is there, and as it must be.
-    fn judge(&self, census: &Census, zoo: &Zoo) -> Result<(), String> {
+    pub(crate) fn judge(&self, census: &Census, zoo: &Zoo) -> Result<(), String> {
         for (id, kind) in &zoo.tasks {
             let Some(seen) = census.get(id) else {
                 return Err(format!("task {id}, which {}, was not seen", kind.name));
@@ -220,11 +238,13 @@ impl Asked {
         if seen.forgotten != kind.forgotten {
             return Err(format!("is told as forgotten: {}", seen.forgotten));
         }
-        let Some(plan) = &self.plan else { return Ok(()) };
+        if self.plan.is_none() {
+            return Ok(());
+        }
         if seen.torn {
             return Err("is told as torn".to_owned());
         }
-        let found: Vec<_> = seen.chain.iter().filter_map(|step| body(plan, *step)).collect();
+        let found = self.bodies(seen, "zoo::");
         let same = |((found, at), (name, line)): (&(String, u32), &(&str, u32))| {
             found == name && (at == line || *line == IN_A_MACRO)
         };
@@ -237,10 +257,10 @@ impl Asked {
     }
 }
 
-/// The `async` body of `zoo.rs` that a step is, as its name and the line where it waits.
-fn body(plan: &Plan, step: Step) -> Option<(String, u32)> {
+/// The `async` body of `module` that a step is, as its name and the line where it waits.
+fn body(plan: &Plan, module: &str, step: Step) -> Option<(String, u32)> {
     let of = plan.types.get(step.of_type as usize)?;
-    let name = of.name.split("zoo::").nth(1)?.split("::").next()?;
+    let name = of.name.split(module).nth(1)?.split("::").next()?;
     let Shape::Variants { arms, .. } = &of.shape else { return None };
     let arm = arms.get(step.arm as usize).filter(|_| step.arm != NO_ARM);
     Some((name.to_owned(), arm.map_or(0, |arm| arm.line)))

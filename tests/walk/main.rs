@@ -4,11 +4,18 @@
 //!
 //! Prints a line for each flavor: what was seen, why it was refused, or what was WRONG. The exit code is 1 when anything was
 //! wrong, and 3 when all was refused. `WALK_PLAN_OF` names the file with the debug info, when that is not this program's.
+//! With `WALK_SOAK` it does something else for so many seconds: see `soak`.
 
 #[allow(dead_code, unused_imports, reason = "the agent asks for more")]
 #[path = "../../agent/src/sys"]
 mod sys {
     pub(crate) mod memory;
+    /// Of the thread that makes plans, which is not started here.
+    pub(crate) mod thread {
+        pub(crate) fn withdraw() {}
+        pub(crate) fn step_back() {}
+        pub(crate) fn give_back() {}
+    }
 }
 #[allow(dead_code, unused_imports, reason = "the agent asks for more")]
 #[path = "../../agent/src/source"]
@@ -26,15 +33,24 @@ mod spawn {
 }
 mod check;
 mod flavor;
+mod soak;
 mod zoo;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use check::Outcome;
 use flavor::Flavor;
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
+    if let Some(seconds) = std::env::var("WALK_SOAK").ok().and_then(|text| text.parse().ok()) {
+        return soak::soak(Duration::from_secs(seconds));
+    }
     let outcomes: Vec<(Flavor, Outcome)> =
         Flavor::ALL.into_iter().map(|flavor| (flavor, check::check(flavor))).collect();
     let mut out = io::stdout().lock();
