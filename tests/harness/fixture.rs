@@ -85,6 +85,24 @@ impl Fixture {
         self
     }
 
+    /// The same program as many are shipped, in `folder`: without debug info and symbols.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn stripped(&self, folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).expect("a folder");
+        let executable = folder.join(self.executable.file_name().expect("a file"));
+        let status =
+            Command::new("objcopy").arg("--strip-all").arg(&self.executable).arg(&executable).status();
+        assert!(
+            status.expect("objcopy, of binutils").success(),
+            "{} cannot be stripped",
+            self.executable.display()
+        );
+        Self { executable, ..self.clone() }
+    }
+
     /// The program, for tests that start it in their own way.
     #[must_use]
     pub fn executable(&self) -> &Path {

@@ -3,6 +3,7 @@
 mod afterlife;
 mod alerts;
 mod blocked;
+mod census;
 mod clients;
 mod cpu;
 mod floods;

@@ -1,6 +1,8 @@
 //! What the dynamic loader has mapped into this process: build ids read from memory, and the kernel's own library.
 
 use std::ffi::{c_int, c_void};
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 
 use crate::file::elf::hex;
 
@@ -60,6 +62,8 @@ struct Found {
     /// For a copy of a module's program headers, and of its notes.
     headers: Vec<libc::Elf64_Phdr>,
     notes: Vec<u8>,
+    /// This process's memory as a file: where a filter of system calls forbids process_vm_readv(2).
+    memory: Option<File>,
 }
 
 struct BuildId {
@@ -75,13 +79,14 @@ impl Found {
             turned_away: 0,
             headers: vec![NO_HEADER; MAX_HEADERS],
             notes: vec![0; MAX_NOTES],
+            memory: File::open("/proc/self/mem").ok(),
         }
     }
 
     /// Takes down the module whose program headers stand at `headers`.
     fn look_at(&mut self, base: u64, headers: u64, count: usize) {
         let Some(room) = self.headers.get_mut(..count) else { return };
-        if !copy_headers(headers, room) {
+        if !copy_headers(self.memory.as_ref(), headers, room) {
             return;
         }
         let text =
@@ -90,7 +95,7 @@ impl Found {
         for header in room.iter().filter(|header| header.p_type == libc::PT_NOTE) {
             let length = usize::try_from(header.p_filesz).unwrap_or(usize::MAX);
             let Some(notes) = self.notes.get_mut(..length) else { continue };
-            if !copy(base.wrapping_add(header.p_vaddr), notes) {
+            if !copy(self.memory.as_ref(), base.wrapping_add(header.p_vaddr), notes) {
                 continue;
             }
             if let Some(id) = build_id(notes, if header.p_align == 8 { 8 } else { 4 }) {
@@ -135,16 +140,20 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, found: *
 }
 
 /// Copies the program headers at `address`.
-fn copy_headers(address: u64, room: &mut [libc::Elf64_Phdr]) -> bool {
+fn copy_headers(memory: Option<&File>, address: u64, room: &mut [libc::Elf64_Phdr]) -> bool {
     let bytes = size_of_val(room);
     // SAFETY: an `Elf64_Phdr` is eight numbers without padding (elf(5)): its bytes may be looked at as such, and any
     // bytes are one. The slice covers exactly `room`, which is borrowed mutably for as long.
-    copy(address, unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<u8>(), bytes) })
+    copy(memory, address, unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<u8>(), bytes) })
 }
 
 /// Fills `room` from this process's memory at `address`; false when not all of it is there. The system copies, because
 /// a library that was cut short on disk is still mapped, and to read past its end is a bus error.
-fn copy(address: u64, room: &mut [u8]) -> bool {
+fn copy(memory: Option<&File>, address: u64, room: &mut [u8]) -> bool {
+    called(address, room) || memory.is_some_and(|memory| memory.read_exact_at(room, address).is_ok())
+}
+
+fn called(address: u64, room: &mut [u8]) -> bool {
     let Ok(start) = usize::try_from(address) else { return false };
     let local = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
     let remote = libc::iovec { iov_base: std::ptr::without_provenance_mut(start), iov_len: room.len() };
@@ -202,6 +211,17 @@ mod tests {
         }
         assert_eq!(build_id(&[0xff; 64], 4), None);
         assert_eq!(build_id(&[0; 64], 8), None);
+    }
+
+    #[test]
+    fn memory_is_read_as_a_file_where_the_call_is_forbidden() {
+        let memory = File::open("/proc/self/mem").expect("our own memory");
+        let sample = 0x666c_616d_6577_6174_u64;
+        let at = std::ptr::from_ref(&sample) as u64;
+        let mut room = [0; 8];
+        assert!(memory.read_exact_at(&mut room, at).is_ok() && u64::from_ne_bytes(room) == sample);
+        assert!(!copy(Some(&memory), 16, &mut room) && !copy(None, 16, &mut room));
+        assert!(copy(None, at, &mut room));
     }
 
     #[test]

@@ -54,13 +54,13 @@ impl Placed {
         functions.iter().find_map(|function| self.plan.polls.get(&function.wrapping_sub(self.base)).copied())
     }
 
-    /// How the futures of this type are aligned; `None` when their inside is not known.
-    pub(super) fn align(&self, of_type: TypeId) -> Option<u64> {
+    /// How large the futures of this type are and how they are aligned; `None` when their inside is not known.
+    pub(super) fn room(&self, of_type: TypeId) -> Option<(u64, u64)> {
         self.plan
             .types
             .get(of_type as usize)
-            .map(|of| u64::from(of.align))
-            .filter(|align| align.is_power_of_two())
+            .map(|of| (u64::from(of.size), u64::from(of.align)))
+            .filter(|(_, align)| align.is_power_of_two())
     }
 
     /// What futures of this type are called.

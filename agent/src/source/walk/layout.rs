@@ -48,7 +48,12 @@ pub(crate) struct Layout {
 pub(crate) struct FutureAt {
     /// How many bytes there are between the id and the tag, unless the future's alignment asks for more.
     gap: u64,
+    /// How many bytes the least output takes, which is an error or nothing.
+    least: u64,
 }
+
+/// How much more a future's output may be aligned than the future.
+const ALIGNS: [u64; 4] = [16, 32, 64, 128];
 
 /// How a runtime keeps its lists: pieces ("shards") of this size in an array, with the addresses of the newest and of the
 /// oldest task in each.
@@ -118,7 +123,7 @@ impl Layout {
             trailer: trailer * 8,
             older: older * 8,
             newer: newer * 8,
-            future: future(memory, &seen, &tables, id),
+            future: future(memory, &seen, &tables, [id, trailer]),
             list,
         })
     }
@@ -140,12 +145,26 @@ impl Layout {
 }
 
 impl FutureAt {
+    /// Where a future of this size and alignment is in a task with this vtable. `None` when that cannot be told: it shares its
+    /// place with its output, of which the plan knows nothing, and which may be more aligned. What is behind both says so,
+    /// unless the output is larger, too.
+    pub(super) fn at(self, table: Vtable, size: u64, align: u64) -> Option<u64> {
+        let ends = |align: u64| self.end(table.id, size, align) == table.trailer;
+        let aligned_to_more = !ends(align) && ALIGNS.into_iter().any(|more| more > align && ends(more));
+        (!aligned_to_more).then(|| self.of(table.id, align).1)
+    }
+
     /// Where the tag and the future are, from the header on, in a task with its id at `id` and a future aligned to `align`.
     /// The future shares its place with its output, which may be an error, so that it is aligned to a word at least.
-    pub(super) fn of(self, id: u64, align: u64) -> (u64, u64) {
+    fn of(self, id: u64, align: u64) -> (u64, u64) {
         let align = align.max(8);
         let tag = (id + 8 + self.gap).next_multiple_of(align);
         (tag, tag + align)
+    }
+
+    /// Where a future of this size ends, and what comes behind it begins.
+    fn end(self, id: u64, size: u64, align: u64) -> u64 {
+        (self.of(id, align).1 + size.max(self.least)).next_multiple_of(align.max(8))
     }
 }
 
@@ -351,16 +370,26 @@ fn sizes() -> impl Iterator<Item = (u64, (u64, u64))> + Clone {
         .flat_map(move |size| places(size).map(move |places| (size as u64, places)))
 }
 
-/// Where the probes' futures are, by one rule for all of them.
-fn future(memory: &impl Memory, seen: &[Seen<'_>], tables: &Tables, id: usize) -> Option<FutureAt> {
+/// Where the probes' futures are, by one rule for all of them. The output of each is nothing.
+fn future(
+    memory: &impl Memory,
+    seen: &[Seen<'_>],
+    tables: &Tables,
+    [id, trailer]: [usize; 2],
+) -> Option<FutureAt> {
+    let place = |seen: &Seen<'_>, at: usize| tables.place(seen, at).wrapping_sub(seen.fact.header);
     let fits = |at: &FutureAt| {
         seen.iter().all(|seen| {
-            let id = tables.place(seen, id).wrapping_sub(seen.fact.header);
+            let id = place(seen, id);
             let (tag, future) = at.of(id, seen.fact.align);
             let of_tag =
                 memory.word(seen.fact.header.wrapping_add(tag)).map(|word| word & u64::from(u32::MAX));
-            seen.fact.header.wrapping_add(future) == seen.fact.future && of_tag == Some(0)
+            seen.fact.header.wrapping_add(future) == seen.fact.future
+                && of_tag == Some(0)
+                && at.end(id, seen.fact.size, seen.fact.align) == place(seen, trailer)
         })
     };
-    only("the future", [0, 8, 16].map(|gap| FutureAt { gap }).into_iter().filter(fits)).ok()
+    let gaps = [0, 8, 16].into_iter();
+    let all = gaps.flat_map(|gap| [0, 8, 16, 24, 32, 40, 48].map(|least| FutureAt { gap, least }));
+    only("the future", all.filter(fits)).ok()
 }

@@ -27,10 +27,10 @@ pub(crate) use flamewatch_symbolizer::plan::{Plan, TypeId};
 use image::Image;
 use layout::Layout;
 use probe::Bench;
-use view::{Copied, Memory as _};
+use view::{Copied, Memory as _, word_at};
 use visit::{Look, Types};
 
-use crate::sys::memory::Reader;
+use crate::sys::memory::{Piece, Reader};
 
 pub(crate) use awaits::{NO_ARM, Placed, Step};
 pub(crate) use list::Lists;
@@ -151,15 +151,15 @@ impl Walker {
                 let of_type = placed.future(types.functions(look.task.vtable))?;
                 let at = layout
                     .future
-                    .zip(placed.align(of_type))
-                    .map(|(future, align)| future.of(look.table.id, align).1);
+                    .zip(placed.room(of_type))
+                    .and_then(|(future, (size, align))| future.at(look.table, size, align));
                 let is_ours = placed.is_ours(of_type);
                 let ticket = at.zip(placed.ticket(of_type)).map(|(at, ticket)| at + ticket);
                 Some(Future { of_type, at, is_ours, ticket })
             });
             let is_torn = match (plan.as_ref(), future) {
                 (Some(placed), Some(future)) if chains => {
-                    !follow(memory, placed, &look, future, [&mut chain, &mut second])
+                    !follow(memory, placed, &look, future, layout.state, [&mut chain, &mut second])
                 }
                 _ => {
                     chain.clear();
@@ -224,6 +224,7 @@ fn follow(
     placed: &Placed,
     look: &Look<'_>,
     future: Future,
+    state: usize,
     [chain, second]: [&mut Vec<Step>; 2],
 ) -> bool {
     let alone = Step { of_type: future.of_type, arm: NO_ARM };
@@ -240,7 +241,9 @@ fn follow(
         let inside = |bytes: &'_ [u8]| bytes.get(to_length(at)..).unwrap_or_default().to_vec();
         (!copy.was_left() && inside(look.first) == inside(look.second)) || {
             let copy = Copied::new(header, look.second, memory);
-            placed.chain(&copy, header.wrapping_add(at), future.of_type, second) && chain == second
+            placed.chain(&copy, header.wrapping_add(at), future.of_type, second)
+                && chain == second
+                && is_still(memory, look, at, state)
         }
     };
     if !same {
@@ -248,6 +251,19 @@ fn follow(
         chain.push(alone);
     }
     same
+}
+
+/// Whether the task is as it was. What is behind a pointer was read later than the task, and may be another's by then if the
+/// task went on meanwhile.
+fn is_still(memory: &Reader, look: &Look<'_>, at: u64, state: usize) -> bool {
+    let mut bytes = vec![0; look.second.len().max(state + 8)];
+    let mut pieces = [Piece::new(look.task.header, &mut bytes)];
+    memory.read(&mut pieces);
+    let [Piece { read, .. }] = pieces;
+    let end = look.second.len();
+    let at = to_length(at).min(end);
+    read && bytes.get(at..end) == look.second.get(at..)
+        && State::new(word_at(&bytes, state)).doing() == look.task.state.doing()
 }
 
 fn to_length(offset: u64) -> usize {

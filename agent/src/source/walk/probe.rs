@@ -28,6 +28,7 @@ pub(super) struct Fact {
     /// Which of the runtimes it is in, and which type of future it is.
     pub(super) runtime: usize,
     pub(super) kind: usize,
+    pub(super) size: u64,
     pub(super) align: u64,
     /// Its id, where its header is and where its future.
     pub(super) id: u64,
@@ -81,6 +82,7 @@ struct Told {
     id: u64,
     header: u64,
     future: u64,
+    size: u64,
     align: u64,
     polled: [u64; HEADER],
     waker: Waker,
@@ -124,6 +126,7 @@ impl Bench {
             self.facts.push(Fact {
                 runtime: number,
                 kind: told.kind,
+                size: told.size,
                 align: told.align,
                 id: told.id,
                 header: told.header,
@@ -181,6 +184,7 @@ impl<P: Unpin> Future for Probe<P> {
             id: tokio::task::try_id().map_or(0, number),
             header,
             future: ptr::from_ref(&*self) as u64,
+            size: size_of::<Self>() as u64,
             align: align_of::<Self>() as u64,
             polled: Reader::open().ok().and_then(|reader| reader.words(header)).unwrap_or_default(),
             waker: context.waker().clone(),

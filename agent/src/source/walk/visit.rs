@@ -4,6 +4,8 @@
 //! functions that is one, and point back to where we come from. A step that fails is taken again from a task before it.
 
 use std::collections::HashMap;
+use std::thread;
+use std::time::Duration;
 
 use super::image::Image;
 use super::layout::{Layout, Vtable};
@@ -20,6 +22,11 @@ const BEHIND: usize = 16;
 
 /// How often a list is taken up again before it is given up: tasks end there faster than they can be read.
 const MAX_RESTARTS: u64 = 10_000;
+
+/// How long nothing is read when there was no step forward in any list, and for how many restarts that counts: lists that
+/// stand still are given up after about half a second.
+const PAUSE: Duration = Duration::from_micros(200);
+const STANDSTILL: u64 = 4;
 
 /// A task whose links are not farther than this is read in one piece, which is faster than the few words that are needed.
 const FRONT: usize = 512;
@@ -119,7 +126,13 @@ pub(super) fn visit(
         walk.to_head(shard);
     }
     while !shards.is_empty() && course.tasks < most {
+        let before = course.restarts;
         walk.step(&mut shards, types, &mut scratch, &mut course, &mut each);
+        if course.restarts - before >= shards.len() as u64 {
+            // Whoever changes these lists may have been stopped in the middle of it, and wants the processor.
+            shards.iter_mut().for_each(|shard| shard.restarts += STANDSTILL);
+            thread::sleep(PAUSE);
+        }
         shards.retain(|shard| {
             let lost = shard.restarts > MAX_RESTARTS;
             course.given_up += u64::from(lost);
