@@ -238,8 +238,8 @@ fn follow(
     let copy = Copied::new(header, look.first, memory);
     let whole = placed.chain(&copy, header.wrapping_add(at), future.of_type, chain);
     let same = whole && {
-        let inside = |bytes: &'_ [u8]| bytes.get(to_length(at)..).unwrap_or_default().to_vec();
-        (!copy.was_left() && inside(look.first) == inside(look.second)) || {
+        let inside = to_length(at)..;
+        (!copy.was_left() && look.first.get(inside.clone()) == look.second.get(inside)) || {
             let copy = Copied::new(header, look.second, memory);
             placed.chain(&copy, header.wrapping_add(at), future.of_type, second)
                 && chain == second
