@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::doctor::{Check, Report};
 use crate::gauge::{self, LimitedBy};
 use crate::resolve::Resolver;
+use crate::source::walk::{Places, Reading};
 use crate::spawn::hooks_are_set;
 
 /// Says what of flamewatch works in this process, what does not, and how to mend it. It measures: a forced sample must
@@ -58,7 +59,7 @@ fn checked(settings: Check, config: &Config) -> Report {
     report.checks.push(cpu(config));
     report.checks.push(names(config.debug_dir.as_deref()));
     report.checks.push(memory_limit());
-    report.checks.push(tasks_of_others());
+    report.checks.push(tasks_of_others(config));
     report.checks.push(slack(config));
     report.checks.extend(outlets(config));
     report
@@ -251,15 +252,27 @@ fn slack(config: &Config) -> Check {
 }
 
 /// Whether tasks that libraries spawn are seen one by one. Nothing is wrong where they are not.
-fn tasks_of_others() -> Check {
-    Check::ok(
-        "tasks of libraries",
-        match hooks_are_set() {
-            Some(true) => "counted by the line that spawned them",
-            Some(false) => "no runtime tells of them: hand its builder to flamewatch::hook_runtime",
-            None => "counted in one sum: their lines take a build with `--cfg tokio_unstable`",
-        },
-    )
+/// Whether tasks are seen that nobody told us of, and what they wait for.
+fn tasks_of_others(config: &Config) -> Check {
+    const NAME: &str = "tasks of libraries";
+    if hooks_are_set() == Some(true) {
+        return Check::ok(NAME, "told of by the runtime's hooks, under the line that spawned them");
+    }
+    let places =
+        Places { plan: config.plan.clone(), dir: config.dir.clone(), debug_dir: config.debug_dir.clone() };
+    match Reading::new(places).examine() {
+        Ok((true, remarks)) => Check::ok(NAME, format!("read from tokio's lists; {remarks}")),
+        Ok((false, remarks)) => Check::hint(
+            NAME,
+            format!("read from tokio's lists; {remarks}"),
+            "await stacks want `debug = 2` for the service's own crate, or a plan: see `flamewatch plan --help`",
+        ),
+        Err(refusal) => Check::hint(
+            NAME,
+            format!("counted in one sum: {refusal}"),
+            "their lines are known in a build with `--cfg tokio_unstable`, see flamewatch::hook_runtime",
+        ),
+    }
 }
 
 #[cfg(test)]

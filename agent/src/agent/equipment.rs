@@ -46,6 +46,7 @@ impl Equipment {
             reading: Arc::new(source::walk::Reading::new(source::walk::Places {
                 plan: config.plan.clone(),
                 dir: config.dir.clone(),
+                debug_dir: config.debug_dir.clone(),
             })),
             #[cfg(all(
                 feature = "cpu",
