@@ -1,0 +1,240 @@
+//! Who waits for locks and who lets them wait, by every futex call of std and parking_lot: the profiles `block` and `mutex`
+//! where the feature `lock-profile` is built in. Counted since the start, as Go counts its own; the wall clock's profiles of
+//! these names (`source::wall`) need no feature, and see who waits alone.
+
+mod book;
+mod chance;
+mod kind;
+mod ticket;
+mod waiters;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::stacks::StackId;
+use super::{Source, Window, every_one};
+use crate::profile::{Addr, Frame, Function, Losses, Profile, Stack, Unit, ValueType};
+use crate::sys::syscall;
+use crate::sys::unwinder::{Pool, User};
+use crate::{Error, ErrorKind};
+
+use book::{Account, Book};
+use kind::Kind;
+
+pub(crate) use book::Stats;
+
+/// Whether futex calls of this program can be heard.
+pub(crate) fn is_heard() -> bool {
+    Book::open().is_ok_and(Book::is_heard)
+}
+
+/// Hears of futex calls until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    _unwinder: User,
+}
+
+impl Listening {
+    /// From now on waits are counted, and looked at by how long they take: always from `rate` on.
+    ///
+    /// # Errors
+    /// `Unsupported` where the program is linked with another `syscall`, `Io` without memory for the tables.
+    pub(crate) fn start(rate: Duration) -> Result<Arc<Self>, Error> {
+        let no_tables =
+            |error| Error::new(ErrorKind::Io, "cannot reserve the tables of the lock profile").because(error);
+        let book = Book::open().map_err(no_tables)?;
+        let unwinder = Pool::global().used();
+        if !book.listen(u64::try_from(rate.as_nanos()).unwrap_or(u64::MAX).max(1)) {
+            let context = "this program is linked with another `syscall` than flamewatch's";
+            return Err(Error::new(ErrorKind::Unsupported, context));
+        }
+        Ok(Arc::new(Self { _unwinder: unwinder }))
+    }
+
+    /// What it has seen so far.
+    pub(crate) fn stats(&self) -> Stats {
+        Book::open().map(Book::stats).unwrap_or_default()
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        syscall::disarm();
+    }
+}
+
+/// Which side is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    /// `block`: who has waited, whatever for.
+    Waited,
+    /// `mutex`: who has let others wait for a lock.
+    Held,
+}
+
+/// Waits by stack.
+#[derive(Clone, Debug)]
+pub(crate) struct Locks {
+    side: Side,
+    listening: Arc<Listening>,
+}
+
+impl Locks {
+    /// Time by the stack that waited.
+    pub(crate) fn waited(listening: &Arc<Listening>) -> Self {
+        Self { side: Side::Waited, listening: listening.clone() }
+    }
+
+    /// Time by the stack that unlocked.
+    pub(crate) fn held(listening: &Arc<Listening>) -> Self {
+        Self { side: Side::Held, listening: listening.clone() }
+    }
+}
+
+impl Source for Locks {
+    fn name(&self) -> &'static str {
+        match self.side {
+            Side::Waited => "block",
+            Side::Held => "mutex",
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        match self.side {
+            Side::Waited => {
+                "Time that native threads have waited in std's and parking_lot's locks, conditions and parks, by who waited. Costs nothing to ask."
+            }
+            Side::Held => {
+                "Time that native threads have waited for std's and parking_lot's locks, by who held them and unlocked. Costs nothing to ask."
+            }
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        let rate = Duration::from_nanos(Book::open().ok()?.rate_ns());
+        Some(format!(
+            "every futex call is seen, waits of {rate:?} and longer with their stacks, shorter ones by chance"
+        ))
+    }
+
+    fn count(&self) -> Option<u64> {
+        let stats = self.listening.stats();
+        Some(if self.side == Side::Waited { stats.waits } else { stats.wakes })
+    }
+
+    fn collect(&self, _window: &Window) -> Result<Profile, Error> {
+        // What was loaded since: the walks that follow know it.
+        Pool::global().refresh();
+        let book = Book::open()
+            .map_err(|error| Error::new(ErrorKind::Io, "the lock profile has no tables").because(error))?;
+        Ok(profile(self.side, book))
+    }
+
+    fn refine(&self, named: Profile) -> Profile {
+        refined(self.side, &named)
+    }
+}
+
+fn profile(side: Side, book: &Book) -> Profile {
+    let values = [ValueType::new("contentions", Unit::Count), ValueType::new("delay", Unit::Nanoseconds)];
+    let (name, account) = match side {
+        Side::Waited => ("block", &book.waited),
+        Side::Held => ("mutex", &book.woke),
+    };
+    let mut profile = Profile::new(name, values);
+    profile.period = every_one(&profile);
+    let mut sum = 0;
+    for stack in (0..).take(account.stacks.len()).map(StackId) {
+        let counted = account.stacks.allocated(stack);
+        if counted.samples > 0 {
+            sum += counted.bytes;
+            let delay = i64::try_from(counted.bytes).unwrap_or(i64::MAX);
+            profile.add(frames(account, stack), &[whole(counted.objects), delay], counted.samples);
+        }
+    }
+    let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    profile.losses = Losses {
+        truncated: of(&account.truncated),
+        incomplete: of(&account.incomplete),
+        dropped: of(&account.busy).saturating_add(account.stacks.overflowed()),
+        ..Losses::default()
+    };
+    profile.comments = remarks(side, book, sum);
+    profile
+}
+
+fn frames(account: &Account, stack: StackId) -> Vec<Frame> {
+    let frames: Vec<_> =
+        account.stacks.addresses(stack).map(|address| Frame::Address(Addr::Return(address))).collect();
+    match (frames.is_empty(), stack) {
+        (false, _) => frames,
+        (true, StackId::OVERFLOW) => vec![Frame::named(Function::new("(stack table full)", "", 0))],
+        (true, _) => vec![Frame::named(Function::new("(no stack)", "", 0))],
+    }
+}
+
+/// Where the numbers come from, and how far they are from what was counted.
+fn remarks(side: Side, book: &Book, estimate: u64) -> Vec<String> {
+    let stats = book.stats();
+    let rate = Duration::from_nanos(book.rate_ns());
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    let mut remarks = vec![
+        "by every futex call of std and parking_lot (lock-profile), since the start; pthread's own locks are in wall".to_owned(),
+        format!("sampled by delay: always from {rate:?} on, shorter waits with a chance of delay/{rate:?}"),
+    ];
+    let (events, exact, sampled, what) = match side {
+        Side::Waited => (stats.waits, stats.waited_ns, stats.sampled_waits, "waits"),
+        Side::Held => (stats.wakes, stats.charged_ns, stats.sampled_wakes, "wake-ups, unlocks and others"),
+    };
+    let off = if exact > 0 { (estimate as f64 / exact as f64 - 1.0) * 100.0 } else { 0.0 };
+    remarks.push(format!(
+        "counted since the start: {events} {what}, {:.3} s; this estimate of it from {sampled} samples is {off:+.1} % off",
+        seconds(exact),
+    ));
+    if side == Side::Held {
+        let nobody = stats.waited_ns.saturating_sub(stats.charged_ns);
+        remarks.push(format!(
+            "who unlocked, not who waited; {:.3} s of {:.3} s waited for anything are charged to nobody: a time-out, a signal, a wake-up not seen",
+            seconds(nobody),
+            seconds(stats.waited_ns),
+        ));
+    }
+    if stats.unplaced > 0 {
+        remarks.push(format!("{} waits found no room in the table of those under way", stats.unplaced));
+    }
+    remarks
+}
+
+/// A named profile with the label `kind`; of the wake-ups those that are unlocks. Where a function has no name that is known,
+/// nothing is left out in silence: it is `other`.
+fn refined(side: Side, named: &Profile) -> Profile {
+    let kind_of = |stack: &Stack<'_>| {
+        kind::of(stack.frames().filter_map(|frame| match frame {
+            Frame::Named(function) => Some(function.name.as_str()),
+            _ => None,
+        }))
+    };
+    let shown = match side {
+        Side::Waited => named.filtered(|_| true),
+        Side::Held => {
+            let mut locks =
+                named.filtered(|stack| matches!(kind_of(stack), Kind::Mutex | Kind::RwLock | Kind::Other));
+            if locks.len() < named.len() {
+                locks.comments.push(
+                    "of the wake-ups, those that are unlocks; the waits for others are in block".to_owned(),
+                );
+            }
+            locks
+        }
+    };
+    shown.rebuilt(|stack| {
+        let kind = Frame::label("kind", kind_of(stack).as_str());
+        stack.frames().cloned().chain([kind]).collect()
+    })
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the cast saturates")]
+fn whole(value: f64) -> i64 {
+    value.round() as i64
+}
