@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::chance;
 use super::ticket::{History, Ticket};
 use super::waiters::Waiters;
-use crate::source::stacks::{MAX_DEPTH, StackId, Stacks};
-use crate::sys::clock;
+use crate::source::stacks::{MAX_DEPTH, MAX_STACKS, StackId, Stacks};
+use crate::sys::{clock, reserve};
 use crate::sys::syscall::{self, Callbacks, Ended, Wait, Way};
 use crate::sys::unwinder::stack::Fresh;
 use crate::sys::unwinder::{End, First, Pool, Registers};
@@ -37,6 +37,9 @@ pub(super) struct Book {
     /// By the stack that woke.
     pub(super) woke: Account,
     pub(super) counts: Counts,
+    /// By the number of a stack that woke, the number, plus one, of one whose wait it ended: compilers leave std's unlock by
+    /// a jump, so that only who waited tells what for. 256 KiB when all are used.
+    woken: &'static [AtomicU32],
     waiters: Waiters,
     rate_ns: AtomicU64,
 }
@@ -97,6 +100,7 @@ impl Book {
             waited: Account::new()?,
             woke: Account::new()?,
             counts: Counts::default(),
+            woken: reserve::zeroed(MAX_STACKS)?,
             waiters: Waiters::new()?,
             rate_ns: AtomicU64::new(1),
         };
@@ -137,6 +141,11 @@ impl Book {
         self.rate_ns.load(Ordering::Relaxed)
     }
 
+    /// A stack whose wait `woke` has ended, once there is one.
+    pub(super) fn woken_by(&self, woke: StackId) -> Option<StackId> {
+        self.woken.get(woke.0 as usize)?.load(Ordering::Relaxed).checked_sub(1).map(StackId)
+    }
+
     pub(super) fn stats(&self) -> Stats {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let both = |part: fn(&Account) -> u64| part(&self.waited) + part(&self.woke);
@@ -169,15 +178,24 @@ impl Book {
         let length = now.saturating_sub(wait.since_ns);
         self.counts.waits.fetch_add(1, Ordering::Relaxed);
         self.counts.waited_ns.fetch_add(length, Ordering::Relaxed);
+        let mut stack = None;
         if let Some(weight) = chance::draw(length, self.rate_ns()) {
-            let stack = self.waited.capture(from);
-            self.waited.stacks.count(stack, weight, length);
+            let taken = self.waited.capture(from);
+            self.waited.stacks.count(taken, weight, length);
+            stack = Some(taken);
         }
         if let Some(left) = left
             && ended == Ended::Woken
             && left.ticket != Ticket::NONE
         {
             self.pay(left.ticket, now.saturating_sub(left.since));
+            if let Some((woke, _)) = left.ticket.seen()
+                && let Some(woken) = self.woken.get(woke as usize)
+                && woken.load(Ordering::Relaxed) == 0
+            {
+                let stack = stack.unwrap_or_else(|| self.waited.capture(from));
+                woken.store(stack.0 + 1, Ordering::Relaxed);
+            }
             HISTORY.set(History::after(left.since, left.ticket, &left.history));
         }
     }

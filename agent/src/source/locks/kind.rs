@@ -1,5 +1,4 @@
-//! What a wait was for, and whether a wake-up was an unlock: told by the functions on the stack, so after the frames have
-//! names. Pure.
+//! What a wait was for: told by the functions on its stack, so after the frames have names. Pure.
 
 /// What was waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +61,6 @@ const PRIMITIVES: &[(&str, Kind)] = &[
     ("std::thread::park", Kind::Park),
     ("std::thread::current::park", Kind::Park),
     ("std::thread::functions::park", Kind::Park),
-    ("Thread::unpark", Kind::Park),
 ];
 
 /// Of whom `PRIMITIVES` are.
@@ -84,7 +82,7 @@ const WAITERS: &[(&str, Kind)] = &[
     ("::blocking_write", Kind::BlockingLock),
 ];
 
-/// What the stack with these names, innermost first, waits for or has handed on.
+/// What the stack with these names, innermost first, waits for.
 pub(super) fn of<'name>(names: impl Iterator<Item = &'name str>) -> Kind {
     let mut primitive = None;
     let mut waiter = None;
@@ -164,20 +162,6 @@ mod tests {
                 "tokio::runtime::blocking::pool::Inner::run",
             ],
             Kind::Mutex,
-        );
-    }
-
-    #[test]
-    fn unlocks_are_told_from_other_wake_ups() {
-        let wake = "std::sys::pal::unix::futex::futex_wake";
-        check(&[wake, "std::sys::sync::mutex::futex::Mutex::wake", "shop::hold"], Kind::Mutex);
-        check(&[wake, "std::sys::sync::rwlock::futex::RwLock::wake_writer_or_readers"], Kind::RwLock);
-        check(&[wake, "std::sys::sync::condvar::futex::Condvar::notify_one"], Kind::Condvar);
-        check(&[wake, "std::thread::Thread::unpark"], Kind::Park);
-        check(&["parking_lot::raw_mutex::RawMutex::unlock_slow", "shop::hold"], Kind::Mutex);
-        check(
-            &["parking_lot_core::parking_lot::unpark_one", "parking_lot::condvar::Condvar::notify_one_slow"],
-            Kind::Condvar,
         );
     }
 }

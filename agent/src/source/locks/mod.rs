@@ -136,6 +136,9 @@ impl Source for Locks {
     }
 }
 
+/// What stands in an unnamed profile between the frames of who woke and those of one that it woke.
+const WOKEN: &str = "woken";
+
 fn profile(side: Side, book: &Book) -> Profile {
     let values = [ValueType::new("contentions", Unit::Count), ValueType::new("delay", Unit::Nanoseconds)];
     let (name, account) = match side {
@@ -147,10 +150,17 @@ fn profile(side: Side, book: &Book) -> Profile {
     let mut sum = 0;
     for stack in (0..).take(account.stacks.len()).map(StackId) {
         let counted = account.stacks.allocated(stack);
+        sum += counted.bytes;
+        let delay = i64::try_from(counted.bytes).unwrap_or(i64::MAX);
+        let mut frames = frames(account, stack);
+        if side == Side::Held {
+            // Until whoever was woken runs, which is microseconds, nobody knows what it has waited for.
+            let Some(woken) = book.woken_by(stack) else { continue };
+            frames.push(Frame::label(WOKEN, "of"));
+            frames.extend(self::frames(&book.waited, woken));
+        }
         if counted.samples > 0 {
-            sum += counted.bytes;
-            let delay = i64::try_from(counted.bytes).unwrap_or(i64::MAX);
-            profile.add(frames(account, stack), &[whole(counted.objects), delay], counted.samples);
+            profile.add(frames, &[whole(counted.objects), delay], counted.samples);
         }
     }
     let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
@@ -206,32 +216,46 @@ fn remarks(side: Side, book: &Book, estimate: u64) -> Vec<String> {
     remarks
 }
 
-/// A named profile with the label `kind`; of the wake-ups those that are unlocks. Where a function has no name that is known,
-/// nothing is left out in silence: it is `other`.
+/// A named profile with the label `kind`; of the wake-ups those that are unlocks. Where no function has a name nobody knows
+/// what is one, and all are kept.
 fn refined(side: Side, named: &Profile) -> Profile {
-    let kind_of = |stack: &Stack<'_>| {
-        kind::of(stack.frames().filter_map(|frame| match frame {
-            Frame::Named(function) => Some(function.name.as_str()),
-            _ => None,
-        }))
-    };
     let shown = match side {
         Side::Waited => named.filtered(|_| true),
         Side::Held => {
-            let mut locks =
-                named.filtered(|stack| matches!(kind_of(stack), Kind::Mutex | Kind::RwLock | Kind::Other));
+            let mut locks = named.filtered(|stack| kind_of(waiting(stack)).is_none_or(Kind::is_lock));
             if locks.len() < named.len() {
-                locks.comments.push(
-                    "of the wake-ups, those that are unlocks; the waits for others are in block".to_owned(),
-                );
+                let remark = "of the wake-ups, those that are unlocks; waits for anything else are in block";
+                locks.comments.push(remark.to_owned());
             }
             locks
         }
     };
     shown.rebuilt(|stack| {
-        let kind = Frame::label("kind", kind_of(stack).as_str());
-        stack.frames().cloned().chain([kind]).collect()
+        let kind = kind_of(waiting(stack)).unwrap_or(Kind::Other);
+        let own = stack.frames().take_while(|frame| !is_border(frame)).cloned();
+        own.chain([Frame::label("kind", kind.as_str())]).collect()
     })
+}
+
+fn is_border(frame: &Frame) -> bool {
+    matches!(frame, Frame::Label { key, .. } if &**key == WOKEN)
+}
+
+/// The frames of who waited: all, or of a wake-up those behind the border.
+fn waiting<'profile>(stack: &Stack<'profile>) -> impl Iterator<Item = &'profile Frame> + use<'profile> {
+    let border = stack.frames().position(is_border).map_or(0, |at| at + 1);
+    stack.frames().skip(border)
+}
+
+/// What they waited for, if any of them has a name.
+fn kind_of<'profile>(frames: impl Iterator<Item = &'profile Frame>) -> Option<Kind> {
+    let mut named = frames
+        .filter_map(|frame| match frame {
+            Frame::Named(function) => Some(function.name.as_str()),
+            _ => None,
+        })
+        .peekable();
+    named.peek().is_some().then(|| kind::of(named))
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the cast saturates")]
