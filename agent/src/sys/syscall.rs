@@ -52,7 +52,7 @@ pub(crate) enum Ended {
 }
 
 static CALLBACKS: OnceLock<Callbacks> = OnceLock::new();
-/// 1 while futex calls take the way through [`futex`].
+/// How many listen; while it is not 0, futex calls take the way through [`futex`].
 static ARMED: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
@@ -60,21 +60,24 @@ thread_local! {
     static DEAF: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on `callbacks` are told, the first ever given. Off again in forked children, whose other threads are not there.
+/// From now on `callbacks` are told, the first ever given, until as many have called [`disarm`]. Off in forked children,
+/// whose other threads are not there.
 pub(crate) fn arm(callbacks: Callbacks) {
     static REGISTERED: Once = Once::new();
     /// Async-signal-safe: stores to an atomic.
     unsafe extern "C" fn child() {
-        disarm();
+        ARMED.store(0, Ordering::Relaxed);
     }
     super::fork::in_children(&REGISTERED, child);
     let _first = CALLBACKS.set(callbacks);
-    ARMED.store(1, Ordering::Relaxed);
+    ARMED.fetch_add(1, Ordering::Relaxed);
 }
 
-/// From now on nobody is told, but of the waits under way. Async-signal-safe: stores to an atomic.
+/// Takes one [`arm`] back. With the last nobody is told any more, but of the waits under way.
 pub(crate) fn disarm() {
-    ARMED.store(0, Ordering::Relaxed);
+    // A child has forgotten how many there were.
+    let fewer = |listening: u32| listening.checked_sub(1);
+    let _was = ARMED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
 }
 
 /// What the calling thread waits for is told to nobody.
@@ -90,11 +93,6 @@ pub(crate) fn knock(address: &AtomicU32) {
     // SAFETY: futex(2), FUTEX_WAKE: the address is an aligned word; wakes none of who waits there.
     unsafe { libc::syscall(libc::SYS_futex, address.as_ptr(), operation, 0) };
     DEAF.set(deaf);
-}
-
-/// Whether somebody listens.
-pub(crate) fn is_armed() -> bool {
-    ARMED.load(Ordering::Relaxed) == 1
 }
 
 /// Runs `tell`, unless this thread is at it already (a signal handler that interrupted it) or is one of ours.

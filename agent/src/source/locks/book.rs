@@ -11,10 +11,10 @@ use super::chance;
 use super::ticket::{History, Ticket};
 use super::waiters::Waiters;
 use crate::source::stacks::{MAX_DEPTH, MAX_STACKS, StackId, Stacks};
-use crate::sys::{clock, reserve};
 use crate::sys::syscall::{self, Callbacks, Ended, Wait, Way};
 use crate::sys::unwinder::stack::Fresh;
 use crate::sys::unwinder::{End, First, Pool, Registers};
+use crate::sys::{clock, reserve};
 
 static BOOK: OnceLock<Book> = OnceLock::new();
 
@@ -121,12 +121,9 @@ impl Book {
 
     /// Whether futex calls are heard when somebody listens.
     pub(super) fn is_heard(&self) -> bool {
-        let armed = syscall::is_armed();
         syscall::arm(CALLBACKS);
         let heard = self.hears();
-        if !armed {
-            syscall::disarm();
-        }
+        syscall::disarm();
         heard
     }
 

@@ -9,8 +9,8 @@ mod ticket;
 mod waiters;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use super::stacks::StackId;
 use super::{Source, Window, every_one};
@@ -32,6 +32,7 @@ pub(crate) fn is_heard() -> bool {
 /// Hears of futex calls until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Listening {
+    began: Instant,
     _unwinder: User,
 }
 
@@ -49,7 +50,7 @@ impl Listening {
             let context = "this program is linked with another `syscall` than flamewatch's";
             return Err(Error::new(ErrorKind::Unsupported, context));
         }
-        Ok(Arc::new(Self { _unwinder: unwinder }))
+        Ok(Arc::new(Self { began: Instant::now(), _unwinder: unwinder }))
     }
 
     /// What it has seen so far.
@@ -128,7 +129,9 @@ impl Source for Locks {
         Pool::global().refresh();
         let book = Book::open()
             .map_err(|error| Error::new(ErrorKind::Io, "the lock profile has no tables").because(error))?;
-        Ok(profile(self.side, book))
+        let mut profile = profile(self.side, book);
+        profile.lasted = Some(self.listening.began.elapsed());
+        Ok(profile)
     }
 
     fn refine(&self, named: Profile) -> Profile {
@@ -163,7 +166,7 @@ fn profile(side: Side, book: &Book) -> Profile {
             profile.add(frames, &[whole(counted.objects), delay], counted.samples);
         }
     }
-    let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     profile.losses = Losses {
         truncated: of(&account.truncated),
         incomplete: of(&account.incomplete),
