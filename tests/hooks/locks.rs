@@ -111,6 +111,45 @@ fn who_calls_gets_what_the_kernel_answers_whatever_happens_meanwhile() {
     );
 }
 
+/// What tokio's own blocking calls wait for, and its workers without work, by name.
+#[test]
+fn waits_of_tokio_are_told_apart_from_contention() {
+    let _alone = alone();
+    let runtime = runtime();
+    let _inside = runtime.enter();
+    let builder = flamewatch::Agent::builder().bind(([127, 0, 0, 1], 0).into());
+    let agent = builder.lock_rate(Duration::from_nanos(1)).start().expect("an agent");
+    let lock = std::sync::Arc::new(tokio::sync::Mutex::new(()));
+    for _ in 0..3 {
+        let pause = Duration::from_millis(30);
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let held = lock.clone();
+        let holder = runtime.spawn(async move {
+            let guard = held.lock_owned().await;
+            tokio::time::sleep(pause).await;
+            drop(guard);
+            sender.send(()).expect("somebody waits");
+        });
+        receiver.blocking_recv().expect("a notice");
+        runtime.block_on(holder).expect("no panic");
+        let guard = lock.clone().try_lock_owned().expect("nobody has it");
+        let waiter = lock.clone();
+        let waits = std::thread::spawn(move || drop(waiter.blocking_lock()));
+        std::thread::sleep(pause);
+        drop(guard);
+        waits.join().expect("no panic");
+        runtime.block_on(async { tokio::time::sleep(pause).await });
+        // Wakes both workers, and lets both rest.
+        (0..4).map(|_| runtime.spawn(tokio::task::yield_now())).for_each(drop);
+        runtime.spawn_blocking(|| ());
+    }
+    let block = port::get(agent.debug_address().expect("a port"), "/debug/pprof/block?format=json");
+    let block: Value = serde_json::from_str(&block).expect("JSON");
+    for kind in ["blocking_recv", "blocking_lock", "block_on", "tokio idle"] {
+        assert!(delay(&block, &[kind, "tokio::"]) > 30e6, "{kind} of {block}");
+    }
+}
+
 /// That a program without the feature has none is tried in `tests/it`.
 #[test]
 fn the_program_has_the_symbol_and_whoever_it_loads_sees_it() {
