@@ -148,7 +148,7 @@ pub(crate) unsafe extern "C" fn syscall() {
     )
 }
 
-/// The same for arm64, where all seven words are in registers. Written by the manual, not run.
+/// The same for arm64, where all seven words are in registers. It is assembled and has not been run.
 ///
 /// # Safety
 /// As for syscall(2), whose contract is the kernel's.

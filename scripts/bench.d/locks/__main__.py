@@ -84,7 +84,7 @@ def truth(programs, options):
             if lock != "condvar":
                 medians = [statistics.median(row[key] for row in rows) for key in ["share_true", "share_seen"]]
                 shares = f"   {medians[0]:.3f} {medians[1]:.3f}"
-            seconds = statistics.median(row["true"] for row in rows)
+            seconds = statistics.median(row["true"] for row in rows) / 1e9
             print(f"{lock:20} {rate:6} {seconds:6.2f} s {shown}{shares}", flush=True)
             for key, values in spread.items():
                 worst[rate] = max(worst.get(rate, 0), abs(statistics.median(values)))

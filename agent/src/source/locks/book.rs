@@ -7,13 +7,13 @@ use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::account::Account;
 use super::chance;
 use super::ticket::{History, Ticket};
 use super::waiters::Waiters;
-use crate::source::stacks::{MAX_DEPTH, MAX_STACKS, StackId, Stacks};
+use crate::source::stacks::{MAX_STACKS, StackId};
 use crate::sys::syscall::{self, Callbacks, Ended, Wait, Way};
-use crate::sys::unwinder::stack::Fresh;
-use crate::sys::unwinder::{End, First, Pool, Registers};
+use crate::sys::unwinder::Registers;
 use crate::sys::{clock, reserve};
 
 static BOOK: OnceLock<Book> = OnceLock::new();
@@ -42,15 +42,6 @@ pub(super) struct Book {
     woken: &'static [AtomicU32],
     waiters: Waiters,
     rate_ns: AtomicU64,
-}
-
-/// What was sampled, by stack.
-pub(super) struct Account {
-    pub(super) stacks: Stacks,
-    /// Samples that were put on no stack, because all unwinders were busy.
-    pub(super) busy: AtomicU64,
-    pub(super) truncated: AtomicU64,
-    pub(super) incomplete: AtomicU64,
 }
 
 /// What is counted and not estimated.
@@ -236,56 +227,6 @@ impl Book {
         if let Some((stack, weight)) = ticket.seen() {
             self.woke.stacks.add(StackId(stack), weight, time);
         }
-    }
-}
-
-impl Account {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            stacks: Stacks::new()?,
-            busy: AtomicU64::new(0),
-            truncated: AtomicU64::new(0),
-            incomplete: AtomicU64::new(0),
-        })
-    }
-
-    /// The stack of the calling thread from `from` on, without the function that `from` lies in, which is ours.
-    fn capture(&self, from: Registers) -> StackId {
-        let Some(mut walker) = Pool::get().and_then(Pool::take) else {
-            self.busy.fetch_add(1, Ordering::Relaxed);
-            return self.stacks.intern(&[]);
-        };
-        let mut stack = Fresh::above(from.sp);
-        let mut addresses = [0_usize; MAX_DEPTH];
-        let mut free = addresses.iter_mut();
-        let mut own = true;
-        let (end, _) = walker.walk(
-            First::Interrupted,
-            from,
-            |address| stack.word(address),
-            |address| {
-                if std::mem::take(&mut own) {
-                    return true;
-                }
-                free.next().map(|place| *place = address).is_some()
-            },
-        );
-        drop(walker);
-        let depth = MAX_DEPTH - free.len();
-        match end {
-            End::Root => {}
-            End::Full => {
-                self.truncated.fetch_add(1, Ordering::Relaxed);
-            }
-            End::Lost | End::Busy => {
-                self.incomplete.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        self.stacks.intern(addresses.get(..depth).unwrap_or(&[]))
-    }
-
-    fn samples(&self) -> u64 {
-        (0..).take(self.stacks.len()).map(|id| self.stacks.allocated(StackId(id)).samples).sum()
     }
 }
 
