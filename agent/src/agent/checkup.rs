@@ -57,6 +57,7 @@ fn checked(settings: Check, config: &Config) -> Report {
         "enable `flamewatch/full`",
     ));
     report.checks.push(cpu(config));
+    report.checks.push(locks(config));
     report.checks.push(names(config.debug_dir.as_deref()));
     report.checks.push(memory_limit());
     report.checks.push(tasks_of_others(config));
@@ -133,6 +134,48 @@ fn busily(cpu: &crate::source::Cpu) -> Result<Tried, crate::Error> {
 #[cfg(not(feature = "cpu"))]
 fn cpu(_config: &Config) -> Check {
     Check::problem("cpu sampler", "built without the `cpu` feature", "enable `flamewatch/full`")
+}
+
+/// Where the profiles `mutex` and `block` come from.
+fn locks(config: &Config) -> Check {
+    let built = cfg!(all(
+        feature = "lock-profile",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ));
+    match (built, config.lock_rate) {
+        (false, _) => {
+            Check::ok("locks", "who waits, by the wall clock; who holds takes the feature `lock-profile`")
+        }
+        (true, None) => Check::ok("locks", "who waits, by the wall clock: FLAMEWATCH_LOCK_RATE is off"),
+        (true, Some(rate)) if hears_futexes() => Check::ok(
+            "locks",
+            format!("every futex call is seen, waits of {rate:?} and longer with their stacks"),
+        ),
+        (true, Some(_)) => Check::problem(
+            "locks",
+            "the program is linked with another `syscall` than flamewatch's, so that only the wall clock tells who waits",
+            "look what else defines `syscall` (`nm PROGRAM | grep -w syscall`), or leave the feature `lock-profile` out",
+        ),
+    }
+}
+
+#[cfg(all(
+    feature = "lock-profile",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+fn hears_futexes() -> bool {
+    crate::source::locks::is_heard()
+}
+
+#[cfg(not(all(
+    feature = "lock-profile",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+const fn hears_futexes() -> bool {
+    false
 }
 
 /// Whether an address of ours gets a name, a file and a line.
