@@ -64,6 +64,7 @@ use crate::watch::Rule;
 /// | `FLAMEWATCH_LEAKS` | `off` judges nobody by what outlives what | `on` |
 /// | `FLAMEWATCH_LEAK_TIMESCALE` | how many times as fast as time passes leaks are judged; for demonstrations | `1` |
 /// | `FLAMEWATCH_CPU_HZ` | CPU samples a second | `99` |
+/// | `FLAMEWATCH_LOCK_RATE` | how long a wait for a lock is always looked at (feature `lock-profile`); `off` | `1ms` |
 ///
 /// # Errors
 /// `Invalid` for a variable with a value that is not allowed: the error names the variable, the value and what is
@@ -129,6 +130,14 @@ impl Builder {
     /// They are read again when they change. Needs the feature `tls`. Default: plain HTTP.
     pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.config.tls = TlsFiles { certificate: Some(certificate.into()), key: Some(key.into()) };
+        self
+    }
+
+    /// Waits for locks that last this long are always looked at, and shorter ones by chance, with the feature
+    /// `lock-profile`; `None` for none. One nanosecond looks at every wait. Default: 1 ms, which costs at most a fifth of a
+    /// percent of the time waited.
+    pub fn lock_rate(mut self, rate: impl Into<Option<Duration>>) -> Self {
+        self.config.lock_rate = rate.into();
         self
     }
 

@@ -42,6 +42,8 @@ pub const DEFAULT_CPU_SHARE: f64 = 0.9;
 pub const DEFAULT_WORKER_BLOCKED: Duration = Duration::from_millis(500);
 /// CPU samples a second.
 pub const DEFAULT_CPU_HZ: u32 = 99;
+/// Waits for locks that last this long are always looked at, shorter ones by chance (feature `lock-profile`).
+pub const DEFAULT_LOCK_RATE: Duration = Duration::from_millis(1);
 /// How long CPU samples are kept that are taken all the time.
 pub const DEFAULT_CPU_KEEP: Duration = Duration::from_secs(5 * 60);
 
@@ -100,6 +102,7 @@ pub(crate) struct Config {
     pub(crate) cpu_engine: &'static str,
     pub(crate) cpu_always: Option<u32>,
     pub(crate) cpu_keep: Duration,
+    pub(crate) lock_rate: Option<Duration>,
     pub(crate) statsd: Option<String>,
     pub(crate) influx: Option<Secret>,
     pub(crate) influx_token: Option<Secret>,
@@ -140,6 +143,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("FLAMEWATCH_INFLUX_TOKEN", "an InfluxDB's token"),
     ("FLAMEWATCH_LEAKS", "on or off"),
     ("FLAMEWATCH_LEAK_TIMESCALE", "a number from 1 to 3600"),
+    ("FLAMEWATCH_LOCK_RATE", "a duration from 1ns to 1s such as 1ms, or off"),
     ("FLAMEWATCH_MEMORY_LIMIT", "bytes of resident memory such as 512MiB, or off"),
     ("FLAMEWATCH_PAGERDUTY_KEY", "an integration key for PagerDuty's Events API v2: 32 letters and digits"),
     (
@@ -227,6 +231,7 @@ impl Default for Config {
             cpu_engine: CPU_ENGINES[0],
             cpu_always: None,
             cpu_keep: DEFAULT_CPU_KEEP,
+            lock_rate: Some(DEFAULT_LOCK_RATE),
             statsd: None,
             influx: None,
             influx_token: None,
@@ -320,6 +325,9 @@ impl Config {
         env.read("FLAMEWATCH_CPU_ALWAYS", &mut self.cpu_always, |text| or_off(text, hertz))?;
         env.read("FLAMEWATCH_CPU_KEEP", &mut self.cpu_keep, |text| {
             duration(text, Duration::from_secs(10), 60 * minute)
+        })?;
+        env.read("FLAMEWATCH_LOCK_RATE", &mut self.lock_rate, |text| {
+            or_off(text, |text| duration(text, Duration::from_nanos(1), Duration::from_secs(1)))
         })
     }
 

@@ -1,13 +1,16 @@
 //! A service whose libraries spawn tasks of their own, on runtimes that were handed to `flamewatch::hook_runtime`. Tokio's
 //! hooks take a program that is built with `--cfg tokio_unstable` as a whole, so these tests are a package of their own
 //! with next to no dependencies: `scripts/check hooks` runs them in such a build, and `cargo test` in any other, where
-//! the same calls must do nothing.
+//! the same calls must do nothing. The lock profile is tried here, too: it takes another build as well.
 #![cfg(test)]
 
 mod ends;
 mod library;
+#[cfg(feature = "locks")]
+mod locks;
 mod port;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use flamewatch::source::{Source as _, Tasks, Window};
@@ -16,6 +19,12 @@ use tokio::task::JoinHandle;
 
 /// True in a build where the hooks are there.
 const HOOKED: bool = cfg!(tokio_unstable);
+
+/// A process has one agent at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static AGENT: Mutex<()> = Mutex::new(());
+    AGENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A runtime that tells of its tasks.
 fn runtime() -> Runtime {
@@ -64,6 +73,7 @@ fn block(text: &str, place: &str) -> Option<(u64, String)> {
 
 #[test]
 fn what_libraries_spawn_is_seen_over_the_port_and_what_we_spawn_is_seen_once() {
+    let _alone = alone();
     let runtime = runtime();
     let _inside = runtime.enter();
     let agent = flamewatch::Agent::builder().bind(([127, 0, 0, 1], 0).into()).start().expect("an agent");

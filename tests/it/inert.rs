@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use flamewatch_tests::Fixture;
+
 /// What an inert build may depend on: what `spawn` forwards to.
 const ALLOWED: &[&str] = &["flamewatch", "tokio", "pin-project-lite"];
 
@@ -33,6 +35,16 @@ fn a_service_with_the_feature_off_has_none_of_the_heavy_crates() {
             "{name} is not in the service with the feature on: mend this test"
         );
     }
+}
+
+/// The lock profile puts a `syscall` of its own in place of the C library's: nobody has it without naming its feature.
+#[test]
+fn a_program_has_the_c_librarys_syscall_unless_it_asks_for_the_lock_profile() {
+    let program = Fixture::optimized("leaky_shop");
+    let symbols = Command::new("nm").arg("-D").arg(program.executable()).output().expect("nm, of binutils");
+    let symbols = String::from_utf8(symbols.stdout).expect("text");
+    let of_syscall: Vec<_> = symbols.lines().filter(|line| line.contains(" syscall")).collect();
+    assert!(matches!(of_syscall.as_slice(), [one] if one.contains(" U syscall")), "{of_syscall:?}");
 }
 
 #[test]

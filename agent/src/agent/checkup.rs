@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::doctor::{Check, Report};
 use crate::gauge::{self, LimitedBy};
 use crate::resolve::Resolver;
+use crate::source::walk::{Places, Reading};
 use crate::spawn::hooks_are_set;
 
 /// Says what of flamewatch works in this process, what does not, and how to mend it. It measures: a forced sample must
@@ -56,9 +57,10 @@ fn checked(settings: Check, config: &Config) -> Report {
         "enable `flamewatch/full`",
     ));
     report.checks.push(cpu(config));
+    report.checks.push(locks(config));
     report.checks.push(names(config.debug_dir.as_deref()));
     report.checks.push(memory_limit());
-    report.checks.push(tasks_of_others());
+    report.checks.push(tasks_of_others(config));
     report.checks.push(slack(config));
     report.checks.extend(outlets(config));
     report
@@ -132,6 +134,48 @@ fn busily(cpu: &crate::source::Cpu) -> Result<Tried, crate::Error> {
 #[cfg(not(feature = "cpu"))]
 fn cpu(_config: &Config) -> Check {
     Check::problem("cpu sampler", "built without the `cpu` feature", "enable `flamewatch/full`")
+}
+
+/// Where the profiles `mutex` and `block` come from.
+fn locks(config: &Config) -> Check {
+    let built = cfg!(all(
+        feature = "lock-profile",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ));
+    match (built, config.lock_rate) {
+        (false, _) => {
+            Check::ok("locks", "who waits, by the wall clock; who holds takes the feature `lock-profile`")
+        }
+        (true, None) => Check::ok("locks", "who waits, by the wall clock: FLAMEWATCH_LOCK_RATE is off"),
+        (true, Some(rate)) if hears_futexes() => Check::ok(
+            "locks",
+            format!("every futex call is seen, waits of {rate:?} and longer with their stacks"),
+        ),
+        (true, Some(_)) => Check::problem(
+            "locks",
+            "the program is linked with another `syscall` than flamewatch's, so that only the wall clock tells who waits",
+            "look what else defines `syscall` (`nm PROGRAM | grep -w syscall`), or leave the feature `lock-profile` out",
+        ),
+    }
+}
+
+#[cfg(all(
+    feature = "lock-profile",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+fn hears_futexes() -> bool {
+    crate::source::locks::is_heard()
+}
+
+#[cfg(not(all(
+    feature = "lock-profile",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+const fn hears_futexes() -> bool {
+    false
 }
 
 /// Whether an address of ours gets a name, a file and a line.
@@ -251,15 +295,27 @@ fn slack(config: &Config) -> Check {
 }
 
 /// Whether tasks that libraries spawn are seen one by one. Nothing is wrong where they are not.
-fn tasks_of_others() -> Check {
-    Check::ok(
-        "tasks of libraries",
-        match hooks_are_set() {
-            Some(true) => "counted by the line that spawned them",
-            Some(false) => "no runtime tells of them: hand its builder to flamewatch::hook_runtime",
-            None => "counted in one sum: their lines take a build with `--cfg tokio_unstable`",
-        },
-    )
+/// Whether tasks are seen that nobody told us of, and what they wait for.
+fn tasks_of_others(config: &Config) -> Check {
+    const NAME: &str = "tasks of libraries";
+    if hooks_are_set() == Some(true) {
+        return Check::ok(NAME, "told of by the runtime's hooks, under the line that spawned them");
+    }
+    let places =
+        Places { plan: config.plan.clone(), dir: config.dir.clone(), debug_dir: config.debug_dir.clone() };
+    match Reading::new(places).examine() {
+        Ok((true, remarks)) => Check::ok(NAME, format!("read from tokio's lists; {remarks}")),
+        Ok((false, remarks)) => Check::hint(
+            NAME,
+            format!("read from tokio's lists; {remarks}"),
+            "await stacks want `debug = 2` for the service's own crate, or a plan: see `flamewatch plan --help`",
+        ),
+        Err(refusal) => Check::hint(
+            NAME,
+            format!("counted in one sum: {refusal}"),
+            "their lines are known in a build with `--cfg tokio_unstable`, see flamewatch::hook_runtime",
+        ),
+    }
 }
 
 #[cfg(test)]

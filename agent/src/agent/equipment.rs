@@ -31,6 +31,12 @@ pub(super) struct Equipment {
     blocks: Arc<source::workers::Blocks>,
     #[cfg(feature = "heap")]
     heap: Option<Arc<source::Heap>>,
+    #[cfg(all(
+        feature = "lock-profile",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    locks: Option<Arc<source::locks::Listening>>,
     problems: Vec<(String, String)>,
 }
 
@@ -46,6 +52,7 @@ impl Equipment {
             reading: Arc::new(source::walk::Reading::new(source::walk::Places {
                 plan: config.plan.clone(),
                 dir: config.dir.clone(),
+                debug_dir: config.debug_dir.clone(),
             })),
             #[cfg(all(
                 feature = "cpu",
@@ -55,6 +62,12 @@ impl Equipment {
             blocks: Arc::default(),
             #[cfg(feature = "heap")]
             heap: None,
+            #[cfg(all(
+                feature = "lock-profile",
+                target_os = "linux",
+                any(target_arch = "x86_64", target_arch = "aarch64")
+            ))]
+            locks: None,
             problems: Vec::new(),
         };
         #[cfg(feature = "heap")]
@@ -74,11 +87,41 @@ impl Equipment {
             Arc::new(source::Awaits::new()) as Arc<dyn Source>,
             Arc::new(source::ThreadStacks::new().labeled(context::labels)),
             Arc::new(source::Wall::new().labeled(context::labels)),
-            Arc::new(source::Wall::blocked().labeled(context::labels)),
-            Arc::new(source::Wall::locked().labeled(context::labels)),
-            Arc::new(source::workers::Workers::new(equipment.blocks.clone())),
         ]);
+        #[cfg(all(
+            feature = "cpu",
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ))]
+        equipment.start_locks(config);
+        #[cfg(all(
+            feature = "cpu",
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ))]
+        equipment.sources.push(Arc::new(source::workers::Workers::new(equipment.blocks.clone())));
         equipment
+    }
+
+    /// Who waits for locks: by every futex call where that is built in and wanted, else by the wall clock.
+    #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn start_locks(&mut self, config: &Config) {
+        #[cfg(feature = "lock-profile")]
+        if let Some(rate) = config.lock_rate {
+            match source::locks::Listening::start(rate) {
+                Ok(listening) => {
+                    self.sources.push(Arc::new(source::locks::Locks::waited(&listening)));
+                    self.sources.push(Arc::new(source::locks::Locks::held(&listening)));
+                    self.locks = Some(listening);
+                    return;
+                }
+                Err(error) => self.go_without("lock profile by events", &error),
+            }
+        }
+        #[cfg(not(feature = "lock-profile"))]
+        let _unused = config.lock_rate;
+        self.sources.push(Arc::new(source::Wall::blocked().labeled(context::labels)));
+        self.sources.push(Arc::new(source::Wall::locked().labeled(context::labels)));
     }
 
     /// Everything that can be profiled, in the order pages list it.
@@ -191,6 +234,15 @@ impl Equipment {
         let figures = self.heap.as_ref().map(|heap| super::figures::heap(&heap.stats())).unwrap_or_default();
         #[cfg(not(feature = "heap"))]
         let figures = Vec::new();
+        #[cfg(all(
+            feature = "lock-profile",
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ))]
+        let figures = {
+            let locks = self.locks.iter().flat_map(|locks| super::figures::locks(&locks.stats()));
+            figures.into_iter().chain(locks).collect()
+        };
         figures
     }
 

@@ -191,6 +191,39 @@ pub(super) fn heap(stats: &crate::source::heap::Stats) -> Vec<Family> {
     ]
 }
 
+/// What the lock profile says of itself.
+#[cfg(all(
+    feature = "lock-profile",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(super) fn locks(stats: &crate::source::locks::Stats) -> Vec<Family> {
+    let counter = |name, help, value: f64| Family::counter(name, help).of(value);
+    vec![
+        counter(
+            "flamewatch_lock_waits_total",
+            "Futex waits that are over, idle ones among them.",
+            stats.waits as f64,
+        ),
+        counter("flamewatch_lock_waited_seconds_total", "How long they took.", stats.waited_ns as f64 / 1e9),
+        counter("flamewatch_lock_wakes_total", "Wake-ups that ended somebody's wait.", stats.wakes as f64),
+        counter(
+            "flamewatch_lock_charged_seconds_total",
+            "The part of the time waited that is charged to who woke.",
+            stats.charged_ns as f64 / 1e9,
+        ),
+        Family::counter("flamewatch_lock_samples_total", "Events whose stack was taken.")
+            .with([("what", "wait")], stats.sampled_waits as f64)
+            .with([("what", "wake")], stats.sampled_wakes as f64),
+        Family::counter("flamewatch_lock_dropped_total", "What was not kept, and why.")
+            .with([("what", "wait"), ("why", "table full")], stats.unplaced as f64)
+            .with([("what", "stack"), ("why", "busy")], stats.busy as f64)
+            .with([("what", "stack"), ("why", "table full")], stats.overflowed as f64),
+        Family::gauge("flamewatch_lock_stacks", "Different stacks that waited or woke.")
+            .of(stats.stacks as f64),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

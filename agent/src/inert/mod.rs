@@ -93,6 +93,11 @@ impl Builder {
     }
 
     /// Does nothing in this build.
+    pub fn lock_rate(self, _rate: impl Into<Option<Duration>>) -> Self {
+        self
+    }
+
+    /// Does nothing in this build.
     pub fn without_port(self) -> Self {
         self
     }

@@ -6,6 +6,14 @@ mod cpu;
 #[cfg(feature = "heap")]
 pub mod heap;
 pub(crate) mod living;
+#[cfg(all(
+    feature = "lock-profile",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) mod locks;
+#[cfg(any(feature = "heap", feature = "lock-profile"))]
+mod stacks;
 #[cfg(feature = "cpu")]
 mod tally;
 pub(crate) mod tasks;

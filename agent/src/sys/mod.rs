@@ -23,6 +23,12 @@ pub(crate) mod sampler;
 pub(crate) mod signal;
 #[cfg(target_os = "linux")]
 pub(crate) mod socket;
+#[cfg(all(
+    feature = "lock-profile",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) mod syscall;
 pub(crate) mod tag;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) mod task;

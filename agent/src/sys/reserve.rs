@@ -15,13 +15,15 @@ pub(crate) unsafe trait Zeroable: Sync + Sized + 'static {}
 unsafe impl Zeroable for AtomicU32 {}
 // SAFETY: as above.
 unsafe impl Zeroable for AtomicU64 {}
+// SAFETY: an array of zero bytes is one of values of zero bytes.
+unsafe impl<T: Zeroable, const N: usize> Zeroable for [T; N] {}
 
 /// Defines a struct of [`Zeroable`] fields that is itself [`Zeroable`].
-#[cfg(feature = "heap")]
+#[cfg(any(feature = "heap", feature = "lock-profile"))]
 macro_rules! zeroable {
-    ($(#[$attribute:meta])* $visibility:vis struct $name:ident { $($field_visibility:vis $field:ident: $type:ty,)* }) => {
+    ($(#[$attribute:meta])* $visibility:vis struct $name:ident { $($(#[$about:meta])* $field_visibility:vis $field:ident: $type:ty,)* }) => {
         $(#[$attribute])*
-        $visibility struct $name { $($field_visibility $field: $type,)* }
+        $visibility struct $name { $($(#[$about])* $field_visibility $field: $type,)* }
 
         // SAFETY: every field is Zeroable, which the compiler checks in `check`, and a struct of all zero bytes is
         // a struct of such fields.
@@ -33,7 +35,7 @@ macro_rules! zeroable {
         };
     };
 }
-#[cfg(feature = "heap")]
+#[cfg(any(feature = "heap", feature = "lock-profile"))]
 pub(crate) use zeroable;
 
 /// `count` zeroed values, committed page by page when they are first written. They stay for ever, because a hook

@@ -4,6 +4,12 @@
 /// profiles itself misleads, and one that is sampled while it reads the heap's tables would wait for itself.
 pub(crate) fn withdraw() {
     block_signals();
+    #[cfg(all(
+        feature = "lock-profile",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    super::syscall::ignore_this_thread();
     #[cfg(feature = "heap")]
     super::mallctl::exclude_this_thread();
     #[cfg(feature = "heap")]

@@ -119,7 +119,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("access", include_str!("../access.rs")),
     ("ask", include_str!("../ask.rs")),
     ("local", include_str!("../local.rs")),
-    ("config", include_str!("../../config.rs")),
+    ("config", include_str!("../../config/tests.rs")),
     ("port", include_str!("../../config/port.rs")),
     ("tests", include_str!("../../inbound/tests.rs")),
     ("clients", include_str!("clients.rs")),

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::cost::Meter;
 use super::live::{Live, Operation, Table};
-use super::stacks::{MAX_DEPTH, Stacks};
 use super::unwind::Unwinding;
 use super::{rate, selftest, tag};
+use crate::source::stacks::{MAX_DEPTH, Stacks};
 use crate::sys::clock;
 use crate::sys::prof_hooks::{self, Callbacks, Registers, Trace};
 

@@ -10,7 +10,7 @@ use std::thread;
 
 use super::ring::WORDS;
 use super::shard::Shard;
-use super::stacks::StackId;
+use crate::source::stacks::StackId;
 
 /// 32 locks: at 128,000 samples a second, each held 0.1 µs for a sample and again for its free, a lock is busy
 /// 0.1 % of the time.

@@ -17,7 +17,6 @@ mod ring;
 mod selftest;
 mod shard;
 mod snapshot;
-mod stacks;
 mod stats;
 mod tables;
 pub mod tag;
@@ -29,7 +28,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engine::Engine;
 use governor::Governor;
 use selftest::Verdict;
-use stacks::StackId;
 
 pub use self::diagnose::diagnose;
 pub(crate) use self::diagnose::is_allocator;
@@ -41,6 +39,7 @@ pub use self::snapshot::{AGE_GROUPS, AGE_LIMITS, LiveSample, Snapshot, Usage};
 pub use self::stats::Stats;
 pub use self::unwind::Unwinder;
 
+use super::stacks::StackId;
 use super::{Source, Window};
 use crate::profile::{Frame, Profile};
 use crate::sys::{mallctl, prof_hooks};

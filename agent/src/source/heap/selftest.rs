@@ -5,8 +5,8 @@ use std::hint;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 
-use super::stacks::MAX_DEPTH;
 use super::unwind::{self, Comparison, End, Unwinder, Unwinding};
+use crate::source::stacks::MAX_DEPTH;
 use crate::sys::prof_hooks::{Registers, Trace};
 
 /// The probe calls itself so often before it allocates: a chain that is right has this many equal addresses.

@@ -8,7 +8,7 @@ use std::thread;
 
 use super::live::{Counters, Live, Operation, RECORDS_PER_SHARD};
 use super::ring::Ring;
-use super::stacks::StackId;
+use crate::source::stacks::StackId;
 use crate::sys::reserve::{self, zeroable};
 
 /// Chains of a shard, 8 KiB of heads; a full shard has chains of four.

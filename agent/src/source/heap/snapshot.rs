@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::engine::Engine;
 use super::live::Live;
 use super::rate;
-use super::stacks::{Allocated, StackId};
 use super::unwind::Unwinder;
 use crate::profile::{Addr, Frame, Function, Losses, Profile, Unit, ValueType};
+use crate::source::stacks::{Allocated, StackId};
 use crate::sys::clock;
 use crate::sys::mallctl::Unsampled;
 

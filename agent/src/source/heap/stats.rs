@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::engine::Engine;
+use crate::source::stacks::StackId;
 
 /// What the heap engine has done and what it could not do, since the process began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,8 +48,7 @@ impl Stats {
     pub(super) fn of(engine: &Engine) -> Self {
         let counters = &engine.live.counters;
         let stacks = engine.stacks.len();
-        let samples =
-            (0..).take(stacks).map(|id| engine.stacks.allocated(super::stacks::StackId(id)).samples).sum();
+        let samples = (0..).take(stacks).map(|id| engine.stacks.allocated(StackId(id)).samples).sum();
         Self {
             lg_rate: engine.lg_rate(),
             live: engine.live.len() as u64,

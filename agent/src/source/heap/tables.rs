@@ -7,8 +7,8 @@ pub(super) use unavailable::Pool;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod available {
-    use crate::source::heap::stacks::MAX_DEPTH;
     use crate::source::heap::unwind::End;
+    use crate::source::stacks::MAX_DEPTH;
     use crate::sys::prof_hooks::Registers;
     use crate::sys::unwinder::stack::Reader;
     use crate::sys::unwinder::{self, First};

@@ -105,7 +105,7 @@ pub(super) fn by_jemalloc(registers: Registers, trace: &mut Trace) {
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(super) fn frame_pointers(registers: Registers, mut push: impl FnMut(usize) -> bool) -> End {
-    use super::stacks::MAX_DEPTH;
+    use crate::source::stacks::MAX_DEPTH;
     use crate::sys::unwinder::stack::Reader;
 
     let mut reader = Reader::above(registers.sp);

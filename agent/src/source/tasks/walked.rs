@@ -40,7 +40,7 @@ pub(super) struct Walked {
 }
 
 /// What tasks have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Common {
     runtime: usize,
     state: &'static str,
@@ -265,20 +265,6 @@ fn step_function(plan: &Plan, step: Step) -> Function {
             Function::new(unwrapped(&of.name), file, arm.line)
         }
         None => shown_type(&of.name),
-    }
-}
-
-impl Default for Common {
-    fn default() -> Self {
-        Self {
-            runtime: 0,
-            state: "",
-            vtable: 0,
-            function: 0,
-            of_type: None,
-            spawned: None,
-            chain: Vec::new(),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where one task waits: from its future down to the one that nobody awaits for, by the plan of the program's futures.
 //! What is read may change meanwhile, so it is read twice, and counts when both times say the same.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use flamewatch_symbolizer::plan::{Arm, Plan, Shape, TypeId};
@@ -9,6 +10,10 @@ use super::view::Memory;
 
 /// The longest chain of types that is followed; `async` bodies are every second or third of them.
 const MAX_STEPS: usize = 256;
+
+/// The most types that are looked at for one chain, in all branches together. A plan is a file that anybody may have written,
+/// and its types may lead to themselves.
+const MAX_LOOKS: usize = 4_096;
 
 /// The most branches of one type that are tried: futures that are joined or selected from.
 const MAX_BRANCHES: usize = 16;
@@ -28,6 +33,21 @@ pub(crate) struct Step {
 }
 
 pub(crate) const NO_ARM: u32 = u32::MAX;
+
+/// How far a chain is followed.
+#[derive(Clone, Copy)]
+struct Left<'c> {
+    depth: usize,
+    looks: &'c Cell<usize>,
+}
+
+impl Left<'_> {
+    /// One type deeper.
+    fn less(self) -> Option<Self> {
+        self.looks.set(self.looks.get().checked_sub(1)?);
+        Some(Self { depth: self.depth.checked_sub(1)?, ..self })
+    }
+}
 
 /// How a look at a future ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +110,8 @@ impl Placed {
         chain: &mut Vec<Step>,
     ) -> bool {
         chain.clear();
-        self.follow(memory, at, of_type, chain, MAX_STEPS) != End::Torn
+        self.follow(memory, at, of_type, chain, Left { depth: MAX_STEPS, looks: &Cell::new(MAX_LOOKS) })
+            != End::Torn
     }
 
     fn follow(
@@ -99,9 +120,9 @@ impl Placed {
         at: u64,
         of_type: TypeId,
         chain: &mut Vec<Step>,
-        left: usize,
+        left: Left<'_>,
     ) -> End {
-        let Some((of, left)) = self.plan.types.get(of_type as usize).zip(left.checked_sub(1)) else {
+        let Some((of, left)) = self.plan.types.get(of_type as usize).zip(left.less()) else {
             return End::Torn;
         };
         match &of.shape {
@@ -143,7 +164,14 @@ impl Placed {
     }
 
     /// What an `async` body waits for; when that is over, the body is about to go on, and waits where it is.
-    fn awaited(&self, memory: &impl Memory, at: u64, arm: &Arm, chain: &mut Vec<Step>, left: usize) -> End {
+    fn awaited(
+        &self,
+        memory: &impl Memory,
+        at: u64,
+        arm: &Arm,
+        chain: &mut Vec<Step>,
+        left: Left<'_>,
+    ) -> End {
         match arm.fields.first() {
             Some((field, to)) => match self.follow(memory, at.wrapping_add(*field), *to, chain, left) {
                 End::Torn => End::Torn,
@@ -160,7 +188,7 @@ impl Placed {
         at: u64,
         fields: &[(u64, TypeId)],
         chain: &mut Vec<Step>,
-        left: usize,
+        left: Left<'_>,
     ) -> End {
         let before = chain.len();
         for (field, to) in fields.iter().take(MAX_BRANCHES) {
@@ -178,7 +206,7 @@ impl Placed {
         (data, table): (u64, u64),
         of_type: TypeId,
         chain: &mut Vec<Step>,
-        left: usize,
+        left: Left<'_>,
     ) -> End {
         let (Some(data), Some(table)) = (memory.word(data), memory.word(table)) else { return End::Torn };
         match self.plan.tables.get(&table.wrapping_sub(self.base)) {
@@ -188,6 +216,49 @@ impl Placed {
                 chain.push(Step { of_type, arm: NO_ARM });
                 End::Waits
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flamewatch_symbolizer::plan::Type;
+
+    use super::*;
+    use crate::sys::memory::Piece;
+
+    /// Zeros everywhere.
+    struct Zeros;
+
+    impl Memory for Zeros {
+        fn read(&self, pieces: &mut [Piece<'_>]) {
+            for piece in pieces {
+                piece.bytes.fill(0);
+                piece.read = true;
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_that_leads_to_itself_comes_to_an_end() {
+        let of = |shape| Type { name: "Loop".to_owned(), size: 8, align: 8, shape };
+        let arm = |line| Arm { number: Some(0), line, fields: vec![(0, 0), (8, 0)], ..Arm::default() };
+        let shapes = [
+            Shape::Fields(vec![(0, 0); 20]),
+            Shape::Variants { tag: (0, 1), arms: vec![arm(0)] },
+            Shape::Variants { tag: (0, 1), arms: vec![arm(7)] },
+            Shape::Pointer(0),
+            Shape::Dyn { data: 0, table: 8 },
+            Shape::Fields(vec![(u64::MAX, 9)]),
+        ];
+        for shape in shapes {
+            let mut plan = Plan::default();
+            plan.types.push(of(shape));
+            plan.tables.insert(0, 0);
+            let placed = Placed { plan: Arc::new(plan), base: 0 };
+            let mut chain = Vec::new();
+            assert!(!placed.chain(&Zeros, 64, 0, &mut chain), "{placed:?}");
+            assert!(chain.len() <= MAX_STEPS);
         }
     }
 }

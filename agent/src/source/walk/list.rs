@@ -25,6 +25,8 @@ pub(crate) struct Lists {
     pub(super) array: u64,
     pub(super) shards: u64,
     pub(super) owner: u64,
+    /// The tasks that were spawned to find them: in a runtime that nobody drives they stay.
+    probes: [u64; TRIES],
 }
 
 impl Lists {
@@ -32,19 +34,26 @@ impl Lists {
     /// workers are blocked.
     pub(super) fn find(memory: &impl Memory, layout: &Layout, handle: &Handle) -> Result<Self, Refusal> {
         let mut found = 0;
-        for _ in 0..TRIES {
+        let mut probes = [0; TRIES];
+        for number in &mut probes {
             let probe = handle.spawn(pending::<()>());
             let id = number_of(&probe);
+            *number = id;
             let mut lists = candidates(memory, layout, handle);
             lists.dedup();
             lists.retain(|lists| lists.has(memory, layout, id));
             probe.abort();
             if let [lists] = lists.as_slice() {
-                return Ok(*lists);
+                return Ok(Self { probes, ..*lists });
             }
             found = lists.len();
         }
         Err(Refusal::List { found })
+    }
+
+    /// True for a task of ours, which is nobody's.
+    pub(super) fn is_probe(&self, id: u64) -> bool {
+        self.probes.contains(&id)
     }
 
     /// Where the address of the newest task of list `shard` is.
@@ -102,7 +111,7 @@ fn in_words(words: &[u64], layout: &Layout) -> Vec<Lists> {
             && SHARDS.contains(&shards)
             && shards.is_power_of_two()
             && owner > 0;
-        fits.then_some(Lists { array, shards, owner })
+        fits.then_some(Lists { array, shards, owner, probes: [0; TRIES] })
     });
     lists.collect()
 }

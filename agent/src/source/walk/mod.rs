@@ -144,8 +144,12 @@ impl Walker {
     fn read(&mut self, lists: &Lists, most: u64, chains: bool, mut each: impl FnMut(Seen<'_>)) -> Course {
         let Self { memory, image, layout, types, plan, futures } = self;
         let (mut chain, mut second) = (Vec::new(), Vec::new());
-        let mut torn = 0;
+        let (mut torn, mut probes) = (0, 0);
         let course = visit::visit(memory, image, layout, types, lists, most, |types, look| {
+            if lists.is_probe(look.task.id) {
+                probes += 1;
+                return;
+            }
             let future = *futures.entry(look.task.vtable).or_insert_with(|| {
                 let placed = plan.as_ref()?;
                 let of_type = placed.future(types.functions(look.task.vtable))?;
@@ -177,7 +181,7 @@ impl Walker {
                 torn: is_torn,
             });
         });
-        Course { torn, ..course }
+        Course { torn, tasks: course.tasks - probes, ..course }
     }
 
     /// What a task waits for that was seen before, if it still does: two looks must say the same.

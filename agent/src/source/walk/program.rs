@@ -25,6 +25,8 @@ pub(crate) struct Places {
     pub(crate) plan: Option<PathBuf>,
     /// The agent's folder, whose `plans` are looked at.
     pub(crate) dir: Option<PathBuf>,
+    /// Where separate debug files are, besides the system's own places.
+    pub(crate) debug_dir: Option<PathBuf>,
 }
 
 /// What was found.
@@ -84,7 +86,7 @@ impl Program {
             );
             return self.remarks.push(hint);
         }
-        match Plan::of(&executable.path) {
+        match Plan::of_with(&executable.path, places.debug_dir.as_slice()) {
             Ok(plan) => self.take(plan, executable, "the program's debug info"),
             Err(error) => self.remarks.push(format!(
                 "no await stacks: {error:#}; build with `debug = 2` (with `debug = 1` for the types alone), or write the plan with `flamewatch plan` before the program is stripped"
@@ -92,8 +94,13 @@ impl Program {
         }
     }
 
+    /// Whether what tasks wait for is known, and not their types alone.
+    pub(super) fn has_insides(&self) -> bool {
+        self.placed.as_ref().is_some_and(|placed| placed.plan.extent().inside > 0)
+    }
+
     fn take(&mut self, plan: Plan, executable: &Executable, from: &str) {
-        let whole = plan.types.iter().any(|of| of.size > 0);
+        let whole = plan.extent().inside > 0;
         let less = if whole {
             ""
         } else {
@@ -197,10 +204,10 @@ mod tests {
             Executable { path: "/srv/shop".into(), build_id: "0abf".to_owned(), bytes: 0, start: 0 };
         let names = |places: &Places| candidates(places, &executable);
         assert_eq!(names(&Places::default()), [PathBuf::from("/srv/shop.plan")]);
-        let places = Places { plan: Some("/".into()), dir: Some("/var/flamewatch".into()) };
+        let places = Places { plan: Some("/".into()), dir: Some("/var/flamewatch".into()), debug_dir: None };
         let expected = ["/0abf.plan", "/srv/shop.plan", "/var/flamewatch/plans/0abf.plan"].map(PathBuf::from);
         assert_eq!(names(&places), expected);
-        let places = Places { plan: Some("/not/there".into()), dir: None };
+        let places = Places { plan: Some("/not/there".into()), ..Places::default() };
         assert_eq!(names(&places), ["/not/there", "/srv/shop.plan"].map(PathBuf::from));
     }
 
@@ -218,7 +225,7 @@ mod tests {
             let path = folder.join("asked");
             fs::write(&path, text).expect("a file");
             let mut program = Program::default();
-            program.look(&Places { plan: Some(path), dir: None }, &executable);
+            program.look(&Places { plan: Some(path), ..Places::default() }, &executable);
             assert!(program.remarks.iter().any(|remark| remark.contains(expected)), "{:?}", program.remarks);
             program.placed
         };
@@ -229,7 +236,7 @@ mod tests {
         assert!(check(&whole[..40], "the plan is damaged").is_none());
         assert!(check("", "was passed over").is_none());
         let mut program = Program::default();
-        program.look(&Places { plan: Some(folder.join("gone")), dir: None }, &executable);
+        program.look(&Places { plan: Some(folder.join("gone")), ..Places::default() }, &executable);
         assert!(
             program.remarks[0].contains("no such file") && program.remarks[1].contains("512 MiB"),
             "{:?}",
@@ -241,6 +248,8 @@ mod tests {
     #[test]
     fn this_program_is_known() {
         let executable = Executable::of_this_process().expect("a test is a program");
-        assert!(!executable.build_id.is_empty() && executable.bytes > 0 && executable.start % 4_096 == 0);
+        assert!(
+            !executable.build_id.is_empty() && executable.bytes > 0 && executable.start.is_multiple_of(4_096)
+        );
     }
 }

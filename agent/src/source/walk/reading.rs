@@ -97,6 +97,21 @@ impl Reading {
         reader.as_ref()?.as_ref().ok()?.walker.chain(task)
     }
 
+    /// Whether tasks can be read, and with what they wait for; where the plan is from, or why there is none.
+    ///
+    /// # Errors
+    /// Why no task can be read.
+    pub(crate) fn examine(&self) -> Result<(bool, String), Refusal> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = reader
+            .get_or_insert_with(|| Reader::new(&self.places))
+            .as_mut()
+            .map_err(|refusal| refusal.clone())?;
+        reader.expect_plan(true);
+        let whole = reader.program.has_insides();
+        Ok((whole, reader.remarks().join("; ")))
+    }
+
     fn read(
         &self,
         runtimes: &[Runtime],

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub(crate) struct Places {
     pub(crate) plan: Option<PathBuf>,
     pub(crate) dir: Option<PathBuf>,
+    pub(crate) debug_dir: Option<PathBuf>,
 }
 
 /// Who reads tasks.
@@ -18,6 +19,10 @@ pub(crate) struct Reading;
 impl Reading {
     pub(crate) fn new(_places: Places) -> Self {
         Self
+    }
+
+    pub(crate) fn examine(&self) -> Result<(bool, String), Refusal> {
+        Err(Refusal)
     }
 }
 

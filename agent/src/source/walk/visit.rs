@@ -185,7 +185,7 @@ impl<M: Memory> Walk<'_, M> {
         let mut read = read.into_iter();
         for ((shard, bytes), again) in shards.iter_mut().zip(&mut scratch.bytes).zip(&mut scratch.again) {
             let guess = types.known.get(&shard.vtable).map(|known| known.table);
-            let read = read.by_ref().take(guess.map_or(1, pieces_of)).fold(true, |all, read| all && read);
+            let read = read.by_ref().take(guess.map_or(1, pieces_of)).filter(|read| !read).count() == 0;
             let guess = guess.filter(|_| read);
             let seen = self.see(shard, shard.next, types, guess, bytes);
             match seen.filter(|seen| self.is_in_its_place(shard, seen)) {

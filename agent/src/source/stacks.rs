@@ -1,5 +1,6 @@
-//! Every distinct stack that was ever sampled, and what was allocated on it. Insert-only, lock-free, bounded.
-//! Runs inside malloc: no allocation, no lock, safe code over atomics.
+//! Every distinct stack that was ever sampled, and what was allocated on it, or of the lock profile, what was waited:
+//! there an object is a wait and a byte is a nanosecond. Insert-only, lock-free, bounded.
+//! Runs inside malloc and futex calls: no allocation, no lock, safe code over atomics.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -8,10 +9,10 @@ use crate::sys::reserve::{self, zeroable};
 
 /// The most distinct stacks that are told apart; the rest share one. 65,536 nodes of 48 bytes are 3 MiB when all
 /// are used, and nothing before.
-pub(super) const MAX_STACKS: usize = 65_536;
+pub(crate) const MAX_STACKS: usize = 65_536;
 
 /// The most frames of one stack; the outermost beyond are cut off and the stack is counted as truncated.
-pub(super) const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Frames of all stacks together: 32 MiB of addresses when all are used, 64 a stack.
 const MAX_FRAMES: usize = MAX_STACKS * 64;
@@ -25,11 +26,11 @@ const OBJECT_STEPS: f64 = 1024.0;
 
 /// A stack's place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct StackId(pub(super) u32);
+pub(crate) struct StackId(pub(super) u32);
 
 impl StackId {
     /// The stack that all share once the table is full.
-    pub(super) const OVERFLOW: Self = Self(0);
+    pub(crate) const OVERFLOW: Self = Self(0);
 }
 
 zeroable! {
@@ -46,13 +47,13 @@ zeroable! {
 
 /// What was ever allocated on a stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Allocated {
-    pub(super) objects: f64,
-    pub(super) bytes: u64,
-    pub(super) samples: u64,
+pub(crate) struct Allocated {
+    pub(crate) objects: f64,
+    pub(crate) bytes: u64,
+    pub(crate) samples: u64,
 }
 
-pub(super) struct Stacks {
+pub(crate) struct Stacks {
     heads: &'static [AtomicU32],
     nodes: &'static [Node],
     frames: &'static [AtomicU64],
@@ -63,7 +64,7 @@ pub(super) struct Stacks {
 }
 
 impl Stacks {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             heads: reserve::zeroed(BUCKETS)?,
             nodes: reserve::zeroed(MAX_STACKS)?,
@@ -75,7 +76,7 @@ impl Stacks {
     }
 
     /// The id of the stack with these return addresses, new or known.
-    pub(super) fn intern(&self, addresses: &[usize]) -> StackId {
+    pub(crate) fn intern(&self, addresses: &[usize]) -> StackId {
         let addresses = addresses.get(..MAX_DEPTH).unwrap_or(addresses);
         let hash = hash(addresses);
         self.find_or_insert(hash, addresses).unwrap_or_else(|| {
@@ -85,15 +86,22 @@ impl Stacks {
     }
 
     /// Adds one sample that stands for `weight` objects of `usable` bytes.
-    pub(super) fn count(&self, stack: StackId, weight: f64, usable: u64) {
+    pub(crate) fn count(&self, stack: StackId, weight: f64, usable: u64) {
         let Some(node) = self.node(stack.0) else { return };
         node.objects.fetch_add(steps(weight), Ordering::Relaxed);
         node.bytes.fetch_add(whole(weight * usable as f64), Ordering::Relaxed);
         node.samples.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Adds to what has been counted: each of the `weight` objects that the sample stood for was so much larger.
+    #[cfg(feature = "lock-profile")]
+    pub(crate) fn add(&self, stack: StackId, weight: f64, usable: u64) {
+        let Some(node) = self.node(stack.0) else { return };
+        node.bytes.fetch_add(whole(weight * usable as f64), Ordering::Relaxed);
+    }
+
     /// What was ever allocated on a stack.
-    pub(super) fn allocated(&self, stack: StackId) -> Allocated {
+    pub(crate) fn allocated(&self, stack: StackId) -> Allocated {
         let Some(node) = self.node(stack.0) else { return Allocated::default() };
         Allocated {
             objects: node.objects.load(Ordering::Relaxed) as f64 / OBJECT_STEPS,
@@ -103,18 +111,18 @@ impl Stacks {
     }
 
     /// The return addresses of a stack, innermost first.
-    pub(super) fn addresses(&self, stack: StackId) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn addresses(&self, stack: StackId) -> impl Iterator<Item = u64> + '_ {
         let frames = self.node(stack.0).and_then(|node| self.frames_of(node)).unwrap_or(&[]);
         frames.iter().map(|address| address.load(Ordering::Relaxed))
     }
 
     /// How many ids were given out; every id is below.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         usize::try_from(self.nodes_used.load(Ordering::Acquire)).unwrap_or(MAX_STACKS).min(MAX_STACKS)
     }
 
     /// How many samples had to share [`StackId::OVERFLOW`].
-    pub(super) fn overflowed(&self) -> u64 {
+    pub(crate) fn overflowed(&self) -> u64 {
         self.overflowed.load(Ordering::Relaxed)
     }
 
