@@ -15,8 +15,11 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::flavor::{Flavor, Running};
-use crate::source::walk::{Course, Doing, Lists, NO_ARM, Placed, Step, Walker};
+use crate::source::walk::{Course, Lists, Placed, Step, Walker};
 use crate::zoo::{IN_A_MACRO, Kind, Zoo, held};
+
+/// What a task is called that waits to be woken.
+const IDLE: &str = "waiting";
 
 /// No runtime has as many.
 const ALL: u64 = 1_000_000;
@@ -47,7 +50,7 @@ impl fmt::Display for Outcome {
 
 /// One task as a walk saw it.
 pub(crate) struct Seen {
-    doing: Doing,
+    doing: &'static str,
     forgotten: bool,
     pub(crate) torn: bool,
     chain: Vec<Step>,
@@ -130,7 +133,7 @@ impl Asked {
         let mut twice = 0;
         let course = self.walker.walk(&self.lists, ALL, |seen| {
             let state = seen.task.state;
-            let (doing, forgotten) = (state.doing(), state.is_forgotten(0));
+            let (doing, forgotten) = (state.doing().name(), state.is_forgotten(0));
             let one = Seen { doing, forgotten, torn: seen.torn, chain: seen.chain.to_vec() };
             twice += u64::from(census.insert(seen.task.id, one).is_some());
         });
@@ -150,8 +153,7 @@ impl Asked {
             let before = handle.metrics().num_alive_tasks();
             let census = self.census()?;
             let counted = before == census.len() && handle.metrics().num_alive_tasks() == before;
-            if counted && before == expected && census.values().all(|seen| matches!(seen.doing, Doing::Idle))
-            {
+            if counted && before == expected && census.values().all(|seen| (seen.doing == IDLE)) {
                 return Ok(census);
             }
             if Instant::now() > end {
@@ -177,14 +179,18 @@ impl Asked {
                 "blocked: {count} seen, {alive} alive, {expected} and the blockers expected"
             ));
         }
-        let running = |id: &&u64| census.get(*id).is_some_and(|seen| matches!(seen.doing, Doing::Running));
+        let running = |id: &&u64| census.get(*id).is_some_and(|seen| (seen.doing == "running"));
         if let Some(id) = blockers.iter().find(|id| !running(id)) {
             return Err(format!("blocked: task {id} blocks a worker, and is not seen running"));
         }
         // A runtime can be met for the first time when it is too late for it.
         match self.walker.find(handle) {
-            Ok(lists) if lists == self.lists => Ok(()),
-            Ok(_) => Err("blocked: other lists were found".to_owned()),
+            Ok(lists) => {
+                let again = self.walker.walk(&lists, ALL, |_| ()).tasks;
+                let same = again == census.len() as u64;
+                same.then_some(())
+                    .ok_or_else(|| format!("blocked: found again, the lists have {again} tasks"))
+            }
             Err(refusal) => Err(format!("blocked: {refusal}")),
         }
     }
@@ -232,8 +238,8 @@ impl Asked {
     }
 
     fn judge_task(&self, seen: &Seen, kind: &Kind) -> Result<(), String> {
-        if !matches!(seen.doing, Doing::Idle) {
-            return Err(format!("is {}", seen.doing.name()));
+        if !(seen.doing == IDLE) {
+            return Err(format!("is {}", seen.doing));
         }
         if seen.forgotten != kind.forgotten {
             return Err(format!("is told as forgotten: {}", seen.forgotten));
@@ -249,7 +255,7 @@ impl Asked {
             found == name && (at == line || *line == IN_A_MACRO)
         };
         let all = found.len() == kind.bodies.len() && found.iter().zip(kind.bodies).all(same);
-        let alone = kind.alone && matches!(seen.chain.as_slice(), [Step { arm: NO_ARM, .. }]);
+        let alone = kind.alone && matches!(seen.chain.as_slice(), [Step { arm: u32::MAX, .. }]);
         if seen.chain.is_empty() || !(all || alone) {
             return Err(format!("waits in {found:?}, not in {:?}", kind.bodies));
         }
@@ -262,7 +268,7 @@ fn body(plan: &Plan, module: &str, step: Step) -> Option<(String, u32)> {
     let of = plan.types.get(step.of_type as usize)?;
     let name = of.name.split(module).nth(1)?.split("::").next()?;
     let Shape::Variants { arms, .. } = &of.shape else { return None };
-    let arm = arms.get(step.arm as usize).filter(|_| step.arm != NO_ARM);
+    let arm = arms.get(step.arm as usize);
     Some((name.to_owned(), arm.map_or(0, |arm| arm.line)))
 }
 

@@ -145,13 +145,13 @@ impl Layout {
 }
 
 impl FutureAt {
-    /// Where a future of this size and alignment is in a task with this vtable. `None` when that cannot be told: it shares its
+    /// Where the tag and the future are in a task with this vtable, of a future of this size and alignment. `None` when that cannot be told: it shares its
     /// place with its output, of which the plan knows nothing, and which may be more aligned. What is behind both says so,
     /// unless the output is larger, too.
-    pub(super) fn at(self, table: Vtable, size: u64, align: u64) -> Option<u64> {
+    pub(super) fn at(self, table: Vtable, size: u64, align: u64) -> Option<(u64, u64)> {
         let ends = |align: u64| self.end(table.id, size, align) == table.trailer;
         let aligned_to_more = !ends(align) && ALIGNS.into_iter().any(|more| more > align && ends(more));
-        (!aligned_to_more).then(|| self.of(table.id, align).1)
+        (!aligned_to_more).then(|| self.of(table.id, align))
     }
 
     /// Where the tag and the future are, from the header on, in a task with its id at `id` and a future aligned to `align`.

@@ -5,6 +5,7 @@
 //! Memory is read through the kernel alone: a task that ends meanwhile is a wrong answer that is noticed, not a fault.
 
 mod awaits;
+mod follow;
 mod image;
 mod layout;
 mod list;
@@ -24,20 +25,21 @@ use std::thread;
 use tokio::runtime::Handle;
 
 pub(crate) use flamewatch_symbolizer::plan::{Plan, TypeId};
+use follow::{Follower, Room};
 use image::Image;
 use layout::Layout;
 use probe::Bench;
-use view::{Copied, Memory as _, word_at};
+use view::{Copied, Memory as _};
 use visit::{Look, Types};
 
-use crate::sys::memory::{Piece, Reader};
+use crate::sys::memory::Reader;
 
-pub(crate) use awaits::{NO_ARM, Placed, Step};
+pub(crate) use awaits::{Placed, Step};
 pub(crate) use list::Lists;
 pub(crate) use program::Places;
 pub(crate) use reading::{Account, MAX_WALKED, Reading, Told};
 pub(crate) use refusal::Refusal;
-pub(crate) use state::{Doing, State};
+pub(crate) use state::State;
 pub(crate) use visit::{Course, Task};
 
 /// Who knows where tokio keeps its tasks.
@@ -55,7 +57,8 @@ pub(crate) struct Walker {
 #[derive(Clone, Copy, Debug)]
 struct Future {
     of_type: TypeId,
-    /// Where the future is in a task, when its inside is known.
+    /// Where the future is in a task, when its inside is known, and where the tag that says that the task still has it.
+    tag: Option<u64>,
     at: Option<u64>,
     is_ours: bool,
     /// Where the ticket of a task of ours is in it, when that is known.
@@ -143,7 +146,7 @@ impl Walker {
 
     fn read(&mut self, lists: &Lists, most: u64, chains: bool, mut each: impl FnMut(Seen<'_>)) -> Course {
         let Self { memory, image, layout, types, plan, futures } = self;
-        let (mut chain, mut second) = (Vec::new(), Vec::new());
+        let (mut chain, mut room) = (Vec::new(), Room::default());
         let (mut torn, mut probes) = (0, 0);
         let course = visit::visit(memory, image, layout, types, lists, most, |types, look| {
             if lists.is_probe(look.task.id) {
@@ -153,17 +156,18 @@ impl Walker {
             let future = *futures.entry(look.task.vtable).or_insert_with(|| {
                 let placed = plan.as_ref()?;
                 let of_type = placed.future(types.functions(look.task.vtable))?;
-                let at = layout
+                let places = layout
                     .future
                     .zip(placed.room(of_type))
                     .and_then(|(future, (size, align))| future.at(look.table, size, align));
+                let (tag, at) = places.unzip();
                 let is_ours = placed.is_ours(of_type);
                 let ticket = at.zip(placed.ticket(of_type)).map(|(at, ticket)| at + ticket);
-                Some(Future { of_type, at, is_ours, ticket })
+                Some(Future { of_type, tag, at, is_ours, ticket })
             });
             let is_torn = match (plan.as_ref(), future) {
                 (Some(placed), Some(future)) if chains => {
-                    !follow(memory, placed, &look, future, layout.state, [&mut chain, &mut second])
+                    !Follower { memory, layout, placed }.follow(&look, future, &mut chain, &mut room)
                 }
                 _ => {
                     chain.clear();
@@ -220,56 +224,4 @@ impl Future {
         let ticket = self.ticket.and_then(|ticket| copy.word(look.task.header.wrapping_add(ticket)));
         Whose::Ours(ticket.unwrap_or(0))
     }
-}
-
-/// Fills the first chain with what the task waits for; false when two looks differ, and then it is its future alone.
-fn follow(
-    memory: &Reader,
-    placed: &Placed,
-    look: &Look<'_>,
-    future: Future,
-    state: usize,
-    [chain, second]: [&mut Vec<Step>; 2],
-) -> bool {
-    let alone = Step { of_type: future.of_type, arm: NO_ARM };
-    let settled = matches!(look.task.state.doing(), Doing::Idle | Doing::Scheduled);
-    let Some(at) = future.at.filter(|_| settled) else {
-        chain.clear();
-        chain.push(alone);
-        return true;
-    };
-    let header = look.task.header;
-    let copy = Copied::new(header, look.first, memory);
-    let whole = placed.chain(&copy, header.wrapping_add(at), future.of_type, chain);
-    let same = whole && {
-        let inside = to_length(at)..;
-        (!copy.was_left() && look.first.get(inside.clone()) == look.second.get(inside)) || {
-            let copy = Copied::new(header, look.second, memory);
-            placed.chain(&copy, header.wrapping_add(at), future.of_type, second)
-                && chain == second
-                && is_still(memory, look, at, state)
-        }
-    };
-    if !same {
-        chain.clear();
-        chain.push(alone);
-    }
-    same
-}
-
-/// Whether the task is as it was. What is behind a pointer was read later than the task, and may be another's by then if the
-/// task went on meanwhile.
-fn is_still(memory: &Reader, look: &Look<'_>, at: u64, state: usize) -> bool {
-    let mut bytes = vec![0; look.second.len().max(state + 8)];
-    let mut pieces = [Piece::new(look.task.header, &mut bytes)];
-    memory.read(&mut pieces);
-    let [Piece { read, .. }] = pieces;
-    let end = look.second.len();
-    let at = to_length(at).min(end);
-    read && bytes.get(at..end) == look.second.get(at..)
-        && State::new(word_at(&bytes, state)).doing() == look.task.state.doing()
-}
-
-fn to_length(offset: u64) -> usize {
-    usize::try_from(offset).unwrap_or(usize::MAX)
 }
