@@ -1,4 +1,4 @@
-//! The tasks: how many live by the line that spawned them, then one by one, the oldest first.
+//! The tasks: how many live by who they are and where the most of them wait, then one by one, the oldest first.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{Cell, Head, encoded, flame, forms, only, sheet};
 use crate::Unit;
-use crate::profile::{Frame, Function, Profile};
+use crate::profile::{Frame, Function, Profile, owner};
 use crate::render;
 use crate::source::tasks::{TaskList, TaskRow};
 
@@ -25,7 +25,7 @@ pub(in crate::serve) fn body(list: &TaskList, profile: Option<&Profile>) -> Stri
         count(list.alive)
     );
     if let Some(profile) = profile {
-        body += "<h2>by the line that spawned them</h2>";
+        body += "<h2>by what they are</h2>";
         body += &sites(profile);
     }
     body += "<h2>one by one, the oldest first</h2>";
@@ -54,16 +54,21 @@ struct Site<'p> {
     alive: u64,
     states: BTreeMap<&'p str, u64>,
     routes: BTreeMap<&'p str, u64>,
+    /// The functions of the user's own that they wait in, with their lines.
+    waits: BTreeMap<(&'p str, String), u64>,
 }
 
 fn sites(profile: &Profile) -> String {
     let mut sites: IndexMap<&str, Site<'_>> = IndexMap::new();
     for stack in profile.iter() {
         let alive = stack.value(0).unsigned_abs();
-        let Some(function) = stack.frames().find_map(named) else { continue };
+        let Some(function) = owner::root(&stack).or_else(|| stack.frames().find_map(named)) else { continue };
         let site = sites.entry(&function.name).or_default();
         site.place = function.short_place().unwrap_or_default();
         site.alive = site.alive.saturating_add(alive);
+        if let Some(at) = owner::suspect(&stack).filter(|at| !std::ptr::eq(*at, function)) {
+            *site.waits.entry((&at.name, at.short_place().unwrap_or_default())).or_default() += alive;
+        }
         for frame in stack.frames() {
             match frame {
                 Frame::Label { key, value } if key == "state" => {
@@ -78,12 +83,18 @@ fn sites(profile: &Profile) -> String {
     }
     sites.sort_by(|_, a, _, b| b.alive.cmp(&a.alive));
     let more = sites.len().saturating_sub(SITES);
-    let heads =
-        [Head::Sorted("alive"), Head::Words("function"), Head::Words("states"), Head::Words("routes")];
+    let heads = [
+        Head::Sorted("alive"),
+        Head::Words("function"),
+        Head::Words("waits in"),
+        Head::Words("states"),
+        Head::Words("routes"),
+    ];
     let rows = sites.iter().take(SITES).map(|(name, site)| {
         [
             Cell::count(site.alive),
             Cell::words(name).to(&flame("tasks", &[("focus", &only(name))])).with(&site.place),
+            waits(site),
             Cell::words(&counted(&site.states)),
             Cell::words(&counted(&site.routes)),
         ]
@@ -94,6 +105,18 @@ fn sites(profile: &Profile) -> String {
     } else {
         format!("{table}<p class=\"quiet\">... and {more} more; the flame graph has them all</p>")
     }
+}
+
+/// Where the most of them wait, and how many places there are besides.
+fn waits(site: &Site<'_>) -> Cell {
+    let Some(((function, place), _)) = site.waits.iter().max_by_key(|(_, count)| **count) else {
+        return Cell::default();
+    };
+    let place = match site.waits.len() - 1 {
+        0 => place.clone(),
+        more => format!("{place} and {more} more"),
+    };
+    Cell::words(function).to(&flame("tasks", &[("focus", &only(function))])).with(&place)
 }
 
 /// `waiting 40, running 2`: the three that are most.
