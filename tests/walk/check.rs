@@ -153,7 +153,7 @@ impl Asked {
             let before = handle.metrics().num_alive_tasks();
             let census = self.census()?;
             let counted = before == census.len() && handle.metrics().num_alive_tasks() == before;
-            if counted && before == expected && census.values().all(|seen| (seen.doing == IDLE)) {
+            if counted && before == expected && census.values().all(|seen| seen.doing == IDLE) {
                 return Ok(census);
             }
             if Instant::now() > end {
@@ -179,7 +179,7 @@ impl Asked {
                 "blocked: {count} seen, {alive} alive, {expected} and the blockers expected"
             ));
         }
-        let running = |id: &&u64| census.get(*id).is_some_and(|seen| (seen.doing == "running"));
+        let running = |id: &&u64| census.get(*id).is_some_and(|seen| seen.doing == "running");
         if let Some(id) = blockers.iter().find(|id| !running(id)) {
             return Err(format!("blocked: task {id} blocks a worker, and is not seen running"));
         }
@@ -238,7 +238,7 @@ impl Asked {
     }
 
     fn judge_task(&self, seen: &Seen, kind: &Kind) -> Result<(), String> {
-        if !(seen.doing == IDLE) {
+        if seen.doing != IDLE {
             return Err(format!("is {}", seen.doing));
         }
         if seen.forgotten != kind.forgotten {
