@@ -3,12 +3,15 @@
 
 mod port;
 mod slack;
+mod values;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Error, ErrorKind};
+
+use values::{bytes, duration, hertz, http_url, on_or_off, or_off, positive, share};
 
 pub(crate) use port::{Bind, Place, TlsFiles};
 
@@ -371,43 +374,6 @@ impl Environment<'_> {
 fn refusal(name: &str, value: &str) -> Error {
     let allowed = VARIABLES.iter().find(|(variable, _)| *variable == name).map_or("", |(_, allowed)| allowed);
     Error::new(ErrorKind::Invalid, format!("{name} is {value}, but must be {allowed}"))
-}
-
-fn on_or_off(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" | "1" => Some(true),
-        "off" | "false" | "no" | "0" => Some(false),
-        _ => None,
-    }
-}
-
-fn or_off<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
-    if on_or_off(text) == Some(false) { Some(None) } else { parse(text).map(Some) }
-}
-
-fn duration(text: &str, least: Duration, most: Duration) -> Option<Duration> {
-    humantime::parse_duration(text).ok().filter(|duration| (least..=most).contains(duration))
-}
-
-fn hertz(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|hertz| (1..=999).contains(hertz))
-}
-
-fn bytes(text: &str) -> Option<u64> {
-    text.parse::<bytesize::ByteSize>().ok().map(|size| size.as_u64()).filter(|bytes| *bytes > 0)
-}
-
-fn positive(text: &str) -> Option<f64> {
-    text.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0)
-}
-
-fn share(text: &str) -> Option<f64> {
-    positive(text).filter(|share| (0.05..=1.0).contains(share))
-}
-
-fn http_url(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
-    (!rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
 }
 
 fn program_name() -> String {

@@ -15,6 +15,7 @@ mod leaks;
 mod lives;
 mod memory;
 mod outlets;
+mod plan;
 mod pprof;
 mod saved;
 mod settings;

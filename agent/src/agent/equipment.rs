@@ -2,7 +2,7 @@
 //! make them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
@@ -19,6 +19,9 @@ use crate::source::{self, Source};
 
 use super::outlets;
 
+/// How old the process is when what takes a while is prepared: who ends sooner is spared it.
+const SETTLED: Duration = Duration::from_secs(10);
+
 /// The engines that run as long as the agent does.
 pub(super) struct Equipment {
     sources: Vec<Arc<dyn Source>>,
@@ -27,6 +30,7 @@ pub(super) struct Equipment {
     lasting: Duration,
     /// Who reads the tasks that nobody told us of.
     reading: Arc<source::walk::Reading>,
+    started: Instant,
     #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     blocks: Arc<source::workers::Blocks>,
     #[cfg(feature = "heap")]
@@ -49,6 +53,7 @@ impl Equipment {
             runtime: Handle::try_current().ok(),
             // What it grows by over one window is to be seen in the next, and what ends within minutes is no leak.
             lasting: config.growth_window / 2,
+            started: Instant::now(),
             reading: Arc::new(source::walk::Reading::new(source::walk::Places {
                 plan: config.plan.clone(),
                 dir: config.dir.clone(),
@@ -170,8 +175,11 @@ impl Equipment {
         self.blocks.status(now)
     }
 
-    /// What the heap engine does about its own cost, once a tick.
+    /// What the heap engine does about its own cost, and what is better done before somebody asks, once a tick.
     pub(super) fn govern(&self) {
+        if self.started.elapsed() >= SETTLED {
+            self.reading.prepare();
+        }
         #[cfg(feature = "heap")]
         if let Some(change) = self.heap.as_ref().and_then(|heap| heap.govern()) {
             tracing::info!("flamewatch: {change}");

@@ -209,7 +209,7 @@ pub(super) fn locks(stats: &crate::source::locks::Stats) -> Vec<Family> {
         counter("flamewatch_lock_wakes_total", "Wake-ups that ended somebody's wait.", stats.wakes as f64),
         counter(
             "flamewatch_lock_charged_seconds_total",
-            "The part of the time waited that is charged to who woke.",
+            "The part of the time waited, waits under way included, that is charged to who woke.",
             stats.charged_ns as f64 / 1e9,
         ),
         Family::counter("flamewatch_lock_samples_total", "Events whose stack was taken.")

@@ -1,6 +1,7 @@
 //! The one reader of this process's tasks: calibrated when somebody asks for the first time, with the lists of the runtimes
 //! that it knows, and the plan of the program.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -28,6 +29,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(50);
 pub(crate) struct Reading {
     places: Places,
     reader: Mutex<Option<Result<Reader, Refusal>>>,
+    is_prepared: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,23 @@ pub(crate) struct Account {
 impl Reading {
     /// Who looks for the program's plan in `places`.
     pub(crate) fn new(places: Places) -> Self {
-        Self { places, reader: Mutex::default() }
+        Self { places, ..Self::default() }
+    }
+
+    /// Has everything that takes a while done on a thread behind the service's, before somebody asks in a hurry. Does nothing
+    /// the second time.
+    pub(crate) fn prepare(self: &Arc<Self>) {
+        if self.is_prepared.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let ours = self.clone();
+        let body = move || {
+            sys::thread::withdraw();
+            let mut reader = ours.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ready = reader.get_or_insert_with(|| Reader::new(&ours.places));
+        };
+        // Without it whoever asks first does the same.
+        let _ = thread::Builder::new().name("flamewatch-plan".to_owned()).spawn(body);
     }
 
     /// Tells `each` of every task of `runtimes`. Takes a few milliseconds when it is the first time, and two

@@ -21,6 +21,8 @@ impl Reading {
         Self
     }
 
+    pub(crate) fn prepare(self: &std::sync::Arc<Self>) {}
+
     pub(crate) fn examine(&self) -> Result<(bool, String), Refusal> {
         Err(Refusal)
     }
