@@ -27,7 +27,7 @@ type Calls = (Place, &'static [&'static str], bool);
 
 async fn leaf<const WORDS: usize>(number: u64) -> u64 {
     let words = [number; WORDS];
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         yield_now().await;
     } else {
         sleep(Duration::from_micros(number % 3_000)).await;
@@ -49,7 +49,7 @@ const THROUGH_BEGINS: Place = ("through", line!() - 7);
 
 async fn boxes(number: u64) -> u64 {
     let inside: Pin<Box<dyn Future<Output = u64> + Send>> =
-        if number % 2 == 0 { Box::pin(through::<200>(number)) } else { Box::pin(leaf::<2>(number)) };
+        if number.is_multiple_of(2) { Box::pin(through::<200>(number)) } else { Box::pin(leaf::<2>(number)) };
     inside.await
 }
 const BOXES: Calls = (("boxes", line!() - 2), &["through", "leaf"], false);
@@ -96,7 +96,7 @@ async fn churns(spawned: Arc<AtomicU64>, stop: Arc<AtomicBool>) {
             7 => drop(tokio::spawn(awaits_a_task(number))),
             _ => drop(tokio::spawn(ready(()))),
         }
-        if number % 64 == 0 {
+        if number.is_multiple_of(64) {
             // So that there are thousands at a time, and not millions.
             sleep(Duration::from_millis(1)).await;
         }
