@@ -1,113 +1,277 @@
-//! What one task waits for, from bytes that were the same twice while the task stood still.
+//! What tasks wait for, those of one step of a walk together, so that many are read in one system call: first what is behind
+//! the pointers that lead there, then all of it once more. What was the same both times, while the task stood still, is told.
+
+use std::cell::Cell;
 
 use super::awaits::{NO_ARM, Placed, Step};
-use super::layout::Layout;
+use super::layout::{Layout, Vtable};
 use super::state::{Doing, State};
-use super::view::{Copied, word_at};
-use super::visit::Look;
-use super::{Future, TypeId};
+use super::view::{Memory, take, word_at};
+use super::visit::{Look, Task};
+use super::{Future, TypeId, to_length};
 use crate::sys::memory::{Piece, Reader};
 
-/// How much of a task is read in one piece when a walk has not read it for its size. What is behind is read when it is needed.
+/// How much of a task is read in one piece when a walk has not read it for its size.
 const LARGE: usize = 8_192;
+
+/// How much is read at once of what a pointer leads to: it costs what eight bytes cost.
+const STRETCH: usize = 256;
+
+/// The most stretches of one task.
+const MAX_STRETCHES: usize = 48;
+
+/// How large a page is at least: what is behind its end may not be mapped.
+const PAGE: u64 = 4_096;
+
+/// Less than this before the end of a page is not worth a stretch.
+const LEAST: u64 = 64;
 
 /// What the tag of a task says that has its future still.
 const HAS_FUTURE: u8 = 0;
 
-/// Room for one task, kept for the next.
+/// Tasks that are followed, with room for their bytes, kept for the next.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct Follower {
+    tasks: Vec<Followed>,
+    begun: usize,
+}
+
+/// One task.
+#[derive(Debug, Default)]
+struct Followed {
+    header: u64,
+    id: u64,
+    table: Option<Vtable>,
+    doing: Option<Doing>,
+    of_type: TypeId,
+    /// Where the tag and the future are.
+    tag: u64,
+    at: u64,
+    front: Bytes,
+    stretches: Vec<Bytes>,
+    chain: Vec<Step>,
+    again: Vec<Step>,
+    end: End,
+}
+
+/// Bytes that were read twice.
+#[derive(Debug, Default)]
+struct Bytes {
+    at: u64,
     first: Vec<u8>,
     second: Vec<u8>,
-    still: Vec<u8>,
-    again: Vec<Step>,
 }
 
-/// Who knows what a task's bytes mean.
-#[derive(Clone, Copy)]
-pub(super) struct Follower<'w> {
-    pub(super) memory: &'w Reader,
-    pub(super) layout: &'w Layout,
-    pub(super) placed: &'w Placed,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum End {
+    /// Not followed to its end yet.
+    #[default]
+    Open,
+    /// There is no more to tell than its type.
+    Alone,
+    Whole,
+    Torn,
 }
 
-impl Follower<'_> {
-    /// Fills `chain` with what the task waits for; false when that could not be told, and then it is its future alone.
-    pub(super) fn follow(
-        &self,
-        look: &Look<'_>,
-        future: Future,
-        chain: &mut Vec<Step>,
-        room: &mut Room,
-    ) -> bool {
-        let settled = matches!(look.task.state.doing(), Doing::Idle | Doing::Scheduled);
-        let places = future.tag.zip(future.at).filter(|_| settled);
-        let whole = places.map(|places| self.chain(look, future.of_type, places, chain, room));
-        if whole != Some(true) {
-            chain.clear();
-            chain.push(Step { of_type: future.of_type, arm: NO_ARM });
-        }
-        whole != Some(false)
+impl Follower {
+    /// Forgets all tasks.
+    pub(super) fn clear(&mut self) {
+        self.begun = 0;
     }
 
-    fn chain(
-        &self,
-        look: &Look<'_>,
-        of_type: TypeId,
-        (tag, at): (u64, u64),
-        chain: &mut Vec<Step>,
-        room: &mut Room,
-    ) -> bool {
-        let Room { first, second, still, again } = room;
-        let header = look.task.header;
-        let is_large = look.first.is_empty();
-        let (first, second) = if is_large {
-            let length = to_length(look.table.trailer).min(LARGE);
-            if !(self.read(header, length, first) && self.read(header, length, second)) {
-                return false;
-            }
-            (first.as_slice(), second.as_slice())
-        } else {
-            (look.first, look.second)
-        };
-        let place = header.wrapping_add(at);
-        let copy = Copied::new(header, first, self.memory);
-        if !self.placed.chain(&copy, place, of_type, chain) {
-            return false;
+    /// One more task, whose future is this one.
+    pub(super) fn add(&mut self, look: &Look<'_>, future: Option<Future>) {
+        if self.begun == self.tasks.len() {
+            self.tasks.push(Followed::default());
         }
+        if let Some(task) = self.tasks.get_mut(self.begun) {
+            task.begin(look, future);
+            self.begun += 1;
+        }
+    }
+
+    /// Follows all that were added.
+    pub(super) fn follow(&mut self, memory: &Reader, layout: &Layout, placed: &Placed) {
+        let tasks = self.tasks.get_mut(..self.begun).unwrap_or_default();
+        large(memory, tasks);
+        for _ in 0..=MAX_STRETCHES {
+            tasks.iter_mut().filter(|task| task.end == End::Open).for_each(|task| task.go_on(placed));
+            if tasks.iter().all(|task| task.end != End::Open) {
+                break;
+            }
+            farther(memory, tasks);
+        }
+        once_more(memory, tasks);
+        for task in tasks.iter_mut().filter(|task| task.end == End::Whole) {
+            if !task.is_whole(layout, placed) {
+                task.end = End::Torn;
+            }
+        }
+        for task in tasks.iter_mut().filter(|task| task.end != End::Whole) {
+            task.chain.clear();
+            task.chain.push(Step { of_type: task.of_type, arm: NO_ARM });
+        }
+    }
+
+    /// What the task that was added as this one waits for, and whether that could not be told because it changed.
+    pub(super) fn told(&self, place: usize) -> (&[Step], bool) {
+        self.tasks.get(place).map_or((&[], false), |task| (&task.chain, task.end == End::Torn))
+    }
+}
+
+impl Followed {
+    fn begin(&mut self, look: &Look<'_>, future: Option<Future>) {
+        let Task { header, id, state, .. } = look.task;
+        let doing = state.doing();
+        let settled = matches!(doing, Doing::Idle | Doing::Scheduled);
+        let places = future.and_then(|future| future.tag.zip(future.at)).filter(|_| settled);
+        (self.header, self.id, self.table, self.doing) = (header, id, Some(look.table), Some(doing));
+        (self.tag, self.at) = places.unwrap_or_default();
+        self.of_type = future.map_or(0, |future| future.of_type);
+        self.end = if places.is_some() { End::Open } else { End::Alone };
+        self.front.at = header;
+        self.front.first.clear();
+        self.front.first.extend_from_slice(look.bytes);
+        self.stretches.clear();
+    }
+
+    /// Goes on as far as the bytes that were read lead. What has to be read next becomes one more stretch.
+    fn go_on(&mut self, placed: &Placed) {
+        let mut chain = std::mem::take(&mut self.chain);
+        let seen = Seen::new(self, |bytes| &bytes.first);
+        let whole = placed.chain(&seen, self.header.wrapping_add(self.at), self.of_type, &mut chain);
+        let missing = seen.missing.get();
+        self.chain = chain;
+        match missing {
+            Some(at) if self.stretches.len() < MAX_STRETCHES => self.stretches.push(Bytes::stretch(at)),
+            Some(_) => self.end = End::Torn,
+            None => self.end = if whole { End::Whole } else { End::Torn },
+        }
+    }
+
+    /// Whether the second look says what the first did, of the same task, in the same state, with its future.
+    fn is_whole(&mut self, layout: &Layout, placed: &Placed) -> bool {
+        let (first, second) = (self.front.first.as_slice(), self.front.second.as_slice());
+        let Some(table) = self.table.filter(|_| first.len() == second.len()) else { return false };
+        let inside = to_length(self.tag)..;
         // From the tag on: a task whose future is over has its output there, also when its memory was given back.
-        let inside = to_length(tag)..;
         let has_future =
             |bytes: &[u8]| bytes.get(inside.clone()).and_then(<[u8]>::first) == Some(&HAS_FUTURE);
         if !(has_future(first) && has_future(second)) {
             return false;
         }
-        let is_alike = !copy.was_left() && first.get(inside.clone()) == second.get(inside.clone());
-        let is_same = is_alike || {
-            let copy = Copied::new(header, second, self.memory);
-            self.placed.chain(&copy, place, of_type, again) && chain == again
-        };
-        // What was read later than the task's state may be another's by then, or of one that was polled meanwhile.
-        let is_whole = !is_large && !copy.was_left();
-        is_same
-            && (is_whole
-                || self.read(header, second.len(), still)
-                    && still.get(inside.clone()) == second.get(inside)
-                    && word_at(still, to_length(look.table.id)) == look.task.id
-                    && State::new(word_at(still, self.layout.state)).doing() == look.task.state.doing())
-    }
-
-    fn read(&self, at: u64, length: usize, bytes: &mut Vec<u8>) -> bool {
-        bytes.clear();
-        bytes.resize(length, 0);
-        let mut pieces = [Piece::new(at, bytes)];
-        self.memory.read(&mut pieces);
-        let [Piece { read, .. }] = pieces;
-        read
+        let doing = State::new(word_at(second, layout.state)).doing();
+        if word_at(second, to_length(table.id)) != self.id || Some(doing) != self.doing {
+            return false;
+        }
+        let is_alike = first.get(inside.clone()) == second.get(inside)
+            && self.stretches.iter().all(|stretch| stretch.first == stretch.second);
+        is_alike || {
+            // Somebody else's bytes may have changed, or who waits beside it: what counts is where it leads.
+            let mut again = std::mem::take(&mut self.again);
+            let seen = Seen::new(self, |bytes| &bytes.second);
+            let whole = placed.chain(&seen, self.header.wrapping_add(self.at), self.of_type, &mut again);
+            self.again = again;
+            whole && self.chain == self.again
+        }
     }
 }
 
-/// An offset in a task; one that is none is beyond all bytes.
-fn to_length(offset: u64) -> usize {
-    usize::try_from(offset).unwrap_or(usize::MAX)
+impl Bytes {
+    /// What begins at `at`, to the end of its page when that is near.
+    fn stretch(at: u64) -> Self {
+        let left = PAGE - at % PAGE;
+        let length = if left < LEAST { STRETCH } else { STRETCH.min(to_length(left)) };
+        Self { at, first: vec![0; length], second: vec![0; length] }
+    }
+}
+
+/// The bytes of one task as they were at one of the two looks, and nothing else.
+struct Seen<'t> {
+    all: Vec<(u64, &'t [u8])>,
+    missing: Cell<Option<u64>>,
+}
+
+impl<'t> Seen<'t> {
+    fn new(task: &'t Followed, of: fn(&Bytes) -> &Vec<u8>) -> Self {
+        // The last stretch is the one that is most likely asked for.
+        let all = std::iter::once(&task.front).chain(task.stretches.iter().rev());
+        let all = all.map(|bytes| (bytes.at, of(bytes).as_slice())).collect();
+        Self { all, missing: Cell::new(None) }
+    }
+}
+
+impl Memory for Seen<'_> {
+    fn read(&self, pieces: &mut [Piece<'_>]) {
+        for piece in pieces {
+            let found = self.all.iter().any(|(at, bytes)| take(piece, *at, bytes));
+            if !found && self.missing.get().is_none() {
+                self.missing.set(Some(piece.at));
+            }
+        }
+    }
+}
+
+/// Reads the tasks that the walk has not read for their size.
+fn large(memory: &Reader, tasks: &mut [Followed]) {
+    let mut pieces = Vec::new();
+    let mut places = Vec::new();
+    for (place, task) in tasks.iter_mut().enumerate() {
+        if task.end == End::Open && task.front.first.is_empty() {
+            let length = task.table.map_or(0, |table| to_length(table.trailer)).min(LARGE);
+            task.front.first.resize(length, 0);
+            pieces.push(Piece::new(task.front.at, &mut task.front.first));
+            places.push(place);
+        }
+    }
+    memory.read(&mut pieces);
+    let unread: Vec<usize> =
+        pieces.iter().zip(places).filter(|(piece, _)| !piece.read).map(|(_, place)| place).collect();
+    drop(pieces);
+    for place in unread {
+        if let Some(task) = tasks.get_mut(place) {
+            task.end = End::Torn;
+        }
+    }
+}
+
+/// Reads the last stretch of each that goes on.
+fn farther(memory: &Reader, tasks: &mut [Followed]) {
+    let open = tasks.iter_mut().filter(|task| task.end == End::Open);
+    let mut open: Vec<(&mut End, Piece<'_>)> = open
+        .filter_map(|task| {
+            let Followed { stretches, end, .. } = task;
+            stretches.last_mut().map(|stretch| (end, Piece::new(stretch.at, &mut stretch.first)))
+        })
+        .collect();
+    let (mut ends, mut pieces): (Vec<_>, Vec<_>) = open.drain(..).unzip();
+    memory.read(&mut pieces);
+    for (end, piece) in ends.iter_mut().zip(pieces) {
+        if !piece.read {
+            **end = End::Torn;
+        }
+    }
+}
+
+/// Reads everything that led somewhere a second time.
+fn once_more(memory: &Reader, tasks: &mut [Followed]) {
+    let mut pieces = Vec::new();
+    let mut whose = Vec::new();
+    for (place, task) in tasks.iter_mut().enumerate().filter(|(_, task)| task.end == End::Whole) {
+        let Followed { front, stretches, .. } = task;
+        for Bytes { at, first, second } in std::iter::once(front).chain(stretches) {
+            second.resize(first.len(), 0);
+            pieces.push(Piece::new(*at, second));
+            whose.push(place);
+        }
+    }
+    memory.read(&mut pieces);
+    let unread: Vec<usize> =
+        pieces.iter().zip(whose).filter(|(piece, _)| !piece.read).map(|(_, place)| place).collect();
+    drop(pieces);
+    for place in unread {
+        if let Some(task) = tasks.get_mut(place) {
+            task.end = End::Torn;
+        }
+    }
 }

@@ -25,11 +25,11 @@ use std::thread;
 use tokio::runtime::Handle;
 
 pub(crate) use flamewatch_symbolizer::plan::{Plan, TypeId};
-use follow::{Follower, Room};
+use follow::Follower;
 use image::Image;
 use layout::Layout;
 use probe::Bench;
-use view::{Copied, Memory as _};
+use view::{Memory as _, word_at};
 use visit::{Look, Types};
 
 use crate::sys::memory::Reader;
@@ -146,44 +146,47 @@ impl Walker {
 
     fn read(&mut self, lists: &Lists, most: u64, chains: bool, mut each: impl FnMut(Seen<'_>)) -> Course {
         let Self { memory, image, layout, types, plan, futures } = self;
-        let (mut chain, mut room) = (Vec::new(), Room::default());
+        let mut follower = Follower::default();
         let (mut torn, mut probes) = (0, 0);
-        let course = visit::visit(memory, image, layout, types, lists, most, |types, look| {
-            if lists.is_probe(look.task.id) {
-                probes += 1;
-                return;
-            }
-            let future = *futures.entry(look.task.vtable).or_insert_with(|| {
-                let placed = plan.as_ref()?;
-                let of_type = placed.future(types.functions(look.task.vtable))?;
-                let places = layout
-                    .future
-                    .zip(placed.room(of_type))
-                    .and_then(|(future, (size, align))| future.at(look.table, size, align));
-                let (tag, at) = places.unzip();
-                let is_ours = placed.is_ours(of_type);
-                let ticket = at.zip(placed.ticket(of_type)).map(|(at, ticket)| at + ticket);
-                Some(Future { of_type, tag, at, is_ours, ticket })
-            });
-            let is_torn = match (plan.as_ref(), future) {
-                (Some(placed), Some(future)) if chains => {
-                    !Follower { memory, layout, placed }.follow(&look, future, &mut chain, &mut room)
-                }
-                _ => {
-                    chain.clear();
-                    false
-                }
+        let course = visit::visit(memory, image, layout, types, lists, most, |types, looks| {
+            follower.clear();
+            let mut future = |look: &Look<'_>| {
+                *futures.entry(look.task.vtable).or_insert_with(|| {
+                    let placed = plan.as_ref()?;
+                    let of_type = placed.future(types.functions(look.task.vtable))?;
+                    let places = layout
+                        .future
+                        .zip(placed.room(of_type))
+                        .and_then(|(future, (size, align))| future.at(look.table, size, align));
+                    let (tag, at) = places.unzip();
+                    let is_ours = placed.is_ours(of_type);
+                    let ticket = at.zip(placed.ticket(of_type)).map(|(at, ticket)| at + ticket);
+                    Some(Future { of_type, tag, at, is_ours, ticket })
+                })
             };
-            torn += u64::from(is_torn);
-            each(Seen {
-                task: look.task,
-                chain: &chain,
-                of_type: future.map(|future| future.of_type),
-                name: plan.as_ref().zip(future).and_then(|(placed, future)| placed.name(future.of_type)),
-                function: types.functions(look.task.vtable).first().copied().unwrap_or(0),
-                whose: future.map_or(Whose::Unknown, |future| future.whose(&look, memory)),
-                torn: is_torn,
-            });
+            if let Some(placed) = plan.as_ref().filter(|_| chains) {
+                looks.iter().for_each(|look| follower.add(look, future(look)));
+                follower.follow(memory, layout, placed);
+            }
+            for (place, look) in looks.iter().enumerate() {
+                if lists.is_probe(look.task.id) {
+                    probes += 1;
+                    continue;
+                }
+                let future = future(look);
+                let (chain, is_torn) =
+                    if chains && future.is_some() { follower.told(place) } else { (&[][..], false) };
+                torn += u64::from(is_torn);
+                each(Seen {
+                    task: look.task,
+                    chain,
+                    of_type: future.map(|future| future.of_type),
+                    name: plan.as_ref().zip(future).and_then(|(placed, future)| placed.name(future.of_type)),
+                    function: types.functions(look.task.vtable).first().copied().unwrap_or(0),
+                    whose: future.map_or(Whose::Unknown, |future| future.whose(look, memory)),
+                    torn: is_torn,
+                });
+            }
         });
         Course { torn, tasks: course.tasks - probes, ..course }
     }
@@ -192,14 +195,13 @@ impl Walker {
     pub(crate) fn chain(&self, task: &Task) -> Option<(Arc<Plan>, TypeId, Vec<Step>)> {
         let placed = self.plan.as_ref()?;
         let future = self.futures.get(&task.vtable).copied().flatten()?;
-        let at = task.header.wrapping_add(future.at?);
-        let look = || {
-            let mut chain = Vec::new();
-            let whole = placed.chain(&self.memory, at, future.of_type, &mut chain);
-            (whole && self.is_there(task)).then_some(chain)
-        };
-        let chain = look()?;
-        (Some(&chain) == look().as_ref()).then(|| (placed.plan.clone(), future.of_type, chain))
+        let table = self.types.table(task.vtable)?;
+        let state = State::new(self.memory.word(task.header.wrapping_add(self.layout.state as u64))?);
+        let mut follower = Follower::default();
+        follower.add(&Look { task: Task { state, ..*task }, table, bytes: &[] }, Some(future));
+        follower.follow(&self.memory, &self.layout, placed);
+        let (chain, is_torn) = follower.told(0);
+        (!is_torn && self.is_there(task)).then(|| (placed.plan.clone(), future.of_type, chain.to_vec()))
     }
 
     /// Whether the task that was seen before is still there, and nobody is left to wake it but `ours` of us who hold it.
@@ -220,8 +222,15 @@ impl Future {
         if !self.is_ours {
             return Whose::Others;
         }
-        let copy = Copied::new(look.task.header, look.first, memory);
-        let ticket = self.ticket.and_then(|ticket| copy.word(look.task.header.wrapping_add(ticket)));
+        let ticket = self.ticket.and_then(|ticket| match look.bytes.get(to_length(ticket)..) {
+            Some(bytes) if bytes.len() >= 8 => Some(word_at(bytes, 0)),
+            _ => memory.word(look.task.header.wrapping_add(ticket)),
+        });
         Whose::Ours(ticket.unwrap_or(0))
     }
+}
+
+/// An offset in a task; one that is none is beyond all bytes.
+fn to_length(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
 }

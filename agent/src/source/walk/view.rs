@@ -1,7 +1,5 @@
 //! Memory as those who read tokio's tasks see it: words at addresses. The tests put a false one in its place.
 
-use std::cell::Cell;
-
 use crate::sys::memory::{Piece, Reader};
 
 /// Whose memory is read.
@@ -73,58 +71,8 @@ pub(super) fn word_at(bytes: &[u8], at: usize) -> u64 {
     word_of(bytes.get(at..).unwrap_or_default())
 }
 
-/// A stretch of memory as it was at one moment, and the rest as it is.
-pub(super) struct Copied<'m, M> {
-    at: u64,
-    bytes: &'m [u8],
-    rest: &'m M,
-    left: Cell<bool>,
-    /// What was last read of the rest, and where: what is behind a pointer is looked at in several places.
-    near: Cell<Option<(u64, [u8; NEAR])>>,
-}
-
-/// How much of the rest is read at once: it costs what eight bytes cost.
-const NEAR: usize = 256;
-
-impl<'m, M> Copied<'m, M> {
-    /// `bytes` were read at `at`.
-    pub(super) fn new(at: u64, bytes: &'m [u8], rest: &'m M) -> Self {
-        Self { at, bytes, rest, left: Cell::new(false), near: Cell::new(None) }
-    }
-
-    /// True when more was asked for than the copy has.
-    pub(super) fn was_left(&self) -> bool {
-        self.left.get()
-    }
-}
-
-impl<M: Memory> Memory for Copied<'_, M> {
-    fn read(&self, pieces: &mut [Piece<'_>]) {
-        for piece in pieces {
-            if take(piece, self.at, self.bytes) {
-                continue;
-            }
-            self.left.set(true);
-            if self.near.get().is_some_and(|(at, bytes)| take(piece, at, &bytes)) {
-                continue;
-            }
-            let mut bytes = [0; NEAR];
-            let mut near = [Piece::new(piece.at, &mut bytes)];
-            self.rest.read(&mut near);
-            let [Piece { read, .. }] = near;
-            if read {
-                self.near.set(Some((piece.at, bytes)));
-            }
-            // It may be so near the end of what is mapped that less can be read than was tried.
-            if !(read && take(piece, piece.at, &bytes)) {
-                self.rest.read(std::slice::from_mut(piece));
-            }
-        }
-    }
-}
-
 /// Fills `piece` from `bytes`, which were read at `at`, when it is among them.
-fn take(piece: &mut Piece<'_>, at: u64, bytes: &[u8]) -> bool {
+pub(super) fn take(piece: &mut Piece<'_>, at: u64, bytes: &[u8]) -> bool {
     let inside = piece.at.checked_sub(at).and_then(|from| {
         let from = usize::try_from(from).ok()?;
         bytes.get(from..from.checked_add(piece.bytes.len())?)

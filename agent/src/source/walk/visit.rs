@@ -45,13 +45,12 @@ pub(crate) struct Task {
     pub(crate) state: State,
 }
 
-/// A task and its bytes, read one after the other; those that do not reach over its future when it is large.
+/// A task and its bytes up to its links; none when it is large.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look<'b> {
     pub(super) task: Task,
     pub(super) table: Vtable,
-    pub(super) first: &'b [u8],
-    pub(super) second: &'b [u8],
+    pub(super) bytes: &'b [u8],
 }
 
 /// How a walk went.
@@ -106,7 +105,7 @@ struct Shard {
     restarts: u64,
 }
 
-/// Tells `each` of every task of `lists`, at most `most`. Those that come or go meanwhile may be told or not. Two
+/// Tells `each` of every task of `lists`, at most about `most`, the next of each list at once. Those that come or go meanwhile may be told or not. Two
 /// threads that spawn at once may link their tasks in another order than they number them: then, and only where a list had to
 /// be taken up from its head, one of these may be told twice or not at all.
 pub(super) fn visit(
@@ -116,7 +115,7 @@ pub(super) fn visit(
     types: &mut Types,
     lists: &Lists,
     most: u64,
-    mut each: impl FnMut(&Types, Look<'_>),
+    mut each: impl FnMut(&Types, &[Look<'_>]),
 ) -> Course {
     let mut course = Course::default();
     let mut shards: Vec<Shard> = (0..lists.shards).map(Shard::new).collect();
@@ -153,76 +152,55 @@ struct Walk<'w, M> {
 #[derive(Default)]
 struct Scratch {
     bytes: Vec<[u8; TASK]>,
-    again: Vec<[u8; TASK]>,
+    seen: Vec<Option<(Task, Vtable)>>,
 }
 
 impl<M: Memory> Walk<'_, M> {
-    /// Reads the next task of each list in two system calls, and goes on to the one behind it.
+    /// Reads the next task of each list in one system call, and goes on to the one behind it.
     fn step(
         &self,
         shards: &mut [Shard],
         types: &mut Types,
         scratch: &mut Scratch,
         course: &mut Course,
-        each: &mut impl FnMut(&Types, Look<'_>),
+        each: &mut impl FnMut(&Types, &[Look<'_>]),
     ) {
         scratch.grow(shards.len());
+        let Scratch { bytes: all, seen } = scratch;
         let mut pieces = Vec::with_capacity(shards.len() * 2);
-        let mut read = Vec::new();
-        for bytes in [&mut scratch.bytes, &mut scratch.again] {
-            for (shard, bytes) in shards.iter().zip(bytes) {
-                self.ask(
-                    shard.next,
-                    types.known.get(&shard.vtable).map(|known| &known.table),
-                    bytes,
-                    &mut pieces,
-                );
-            }
-            self.memory.read(&mut pieces);
-            read.clear();
-            read.extend(pieces.drain(..).map(|piece| piece.read));
+        for (shard, bytes) in shards.iter().zip(&mut *all) {
+            let table = types.known.get(&shard.vtable).map(|known| &known.table);
+            self.ask(shard.next, table, bytes, &mut pieces);
         }
+        self.memory.read(&mut pieces);
+        let read: Vec<bool> = pieces.into_iter().map(|piece| piece.read).collect();
         let mut read = read.into_iter();
-        for ((shard, bytes), again) in shards.iter_mut().zip(&mut scratch.bytes).zip(&mut scratch.again) {
+        seen.clear();
+        for (shard, bytes) in shards.iter_mut().zip(&mut *all) {
             let guess = types.known.get(&shard.vtable).map(|known| known.table);
             let read = read.by_ref().take(guess.map_or(1, pieces_of)).filter(|read| !read).count() == 0;
-            let guess = guess.filter(|_| read);
-            let seen = self.see(shard, shard.next, types, guess, bytes);
-            match seen.filter(|seen| self.is_in_its_place(shard, seen)) {
+            let found = self.see(shard, shard.next, types, guess.filter(|_| read), bytes);
+            match found.filter(|found| self.is_in_its_place(shard, found)) {
                 Some((task, _, older)) => {
-                    if task.id < shard.untold {
-                        course.tasks += 1;
-                        if let Some(table) = types.known.get(&task.vtable).map(|known| known.table) {
-                            self.again(&task, table, guess, again);
-                            let length = front_len(&table).unwrap_or(0).min(to_length(table.trailer));
-                            each(
-                                types,
-                                Look {
-                                    task,
-                                    table,
-                                    first: bytes.get(..length).unwrap_or_default(),
-                                    second: again.get(..length).unwrap_or_default(),
-                                },
-                            );
-                        }
-                    }
+                    let table = types.table(task.vtable).filter(|_| task.id < shard.untold);
+                    seen.push(table.map(|table| (task, table)));
                     shard.pass(task, older);
                 }
                 None => {
+                    seen.push(None);
                     course.restarts += 1;
                     self.back(shard, types);
                 }
             }
         }
-    }
-
-    /// Reads the task's bytes once more, if they were not already read twice.
-    fn again(&self, task: &Task, table: Vtable, guess: Option<Vtable>, bytes: &mut [u8; TASK]) {
-        if guess != Some(table) {
-            let mut pieces = Vec::with_capacity(2);
-            self.ask(task.header, Some(&table), bytes, &mut pieces);
-            self.memory.read(&mut pieces);
-        }
+        let looks = all.iter().zip(seen).filter_map(|(bytes, seen)| {
+            let (task, table) = (*seen)?;
+            let length = front_len(&table).unwrap_or(0).min(to_length(table.trailer));
+            Some(Look { task, table, bytes: bytes.get(..length).unwrap_or_default() })
+        });
+        let looks: Vec<Look<'_>> = looks.collect();
+        course.tasks += looks.len() as u64;
+        each(types, &looks);
     }
 
     /// The pieces of one task with this table of functions, or of its header when that is not known.
@@ -369,7 +347,6 @@ impl Scratch {
     fn grow(&mut self, shards: usize) {
         if self.bytes.len() < shards {
             self.bytes.resize(shards, [0; TASK]);
-            self.again.resize(shards, [0; TASK]);
         }
     }
 }
