@@ -26,6 +26,9 @@ const PAGE: u64 = 4_096;
 /// Less than this before the end of a page is not worth a stretch.
 const LEAST: u64 = 64;
 
+/// How often a task is followed that changes meanwhile.
+const TRIES: usize = 2;
+
 /// What the tag of a task says that has its future still.
 const HAS_FUTURE: u8 = 0;
 
@@ -69,6 +72,9 @@ enum End {
     Open,
     /// There is no more to tell than its type.
     Alone,
+    /// Followed to its end once.
+    Held,
+    /// And twice.
     Whole,
     Torn,
 }
@@ -94,17 +100,17 @@ impl Follower {
     pub(super) fn follow(&mut self, memory: &Reader, layout: &Layout, placed: &Placed) {
         let tasks = self.tasks.get_mut(..self.begun).unwrap_or_default();
         large(memory, tasks);
-        for _ in 0..=MAX_STRETCHES {
-            tasks.iter_mut().filter(|task| task.end == End::Open).for_each(|task| task.go_on(placed));
-            if tasks.iter().all(|task| task.end != End::Open) {
-                break;
+        for _ in 0..TRIES {
+            for _ in 0..=MAX_STRETCHES {
+                tasks.iter_mut().filter(|task| task.end == End::Open).for_each(|task| task.go_on(placed));
+                if tasks.iter().all(|task| task.end != End::Open) {
+                    break;
+                }
+                farther(memory, tasks);
             }
-            farther(memory, tasks);
-        }
-        once_more(memory, tasks);
-        for task in tasks.iter_mut().filter(|task| task.end == End::Whole) {
-            if !task.is_whole(layout, placed) {
-                task.end = End::Torn;
+            once_more(memory, tasks);
+            for task in tasks.iter_mut().filter(|task| task.end == End::Held) {
+                task.end = task.judge(layout, placed);
             }
         }
         for task in tasks.iter_mut().filter(|task| task.end != End::Whole) {
@@ -115,7 +121,9 @@ impl Follower {
 
     /// What the task that was added as this one waits for, and whether that could not be told because it changed.
     pub(super) fn told(&self, place: usize) -> (&[Step], bool) {
-        self.tasks.get(place).map_or((&[], false), |task| (&task.chain, task.end == End::Torn))
+        self.tasks
+            .get(place)
+            .map_or((&[], false), |task| (&task.chain, !matches!(task.end, End::Whole | End::Alone)))
     }
 }
 
@@ -145,35 +153,40 @@ impl Followed {
         match missing {
             Some(at) if self.stretches.len() < MAX_STRETCHES => self.stretches.push(Bytes::stretch(at)),
             Some(_) => self.end = End::Torn,
-            None => self.end = if whole { End::Whole } else { End::Torn },
+            None => self.end = if whole { End::Held } else { End::Torn },
         }
     }
 
-    /// Whether the second look says what the first did, of the same task, in the same state, with its future.
-    fn is_whole(&mut self, layout: &Layout, placed: &Placed) -> bool {
+    /// What the second look says of the first. A task that went on and stands still again is to be followed once more.
+    fn judge(&mut self, layout: &Layout, placed: &Placed) -> End {
         let (first, second) = (self.front.first.as_slice(), self.front.second.as_slice());
-        let Some(table) = self.table.filter(|_| first.len() == second.len()) else { return false };
+        let Some(table) = self.table.filter(|_| first.len() == second.len()) else { return End::Torn };
         let inside = to_length(self.tag)..;
         // From the tag on: a task whose future is over has its output there, also when its memory was given back.
         let has_future =
             |bytes: &[u8]| bytes.get(inside.clone()).and_then(<[u8]>::first) == Some(&HAS_FUTURE);
-        if !(has_future(first) && has_future(second)) {
-            return false;
-        }
         let doing = State::new(word_at(second, layout.state)).doing();
-        if word_at(second, to_length(table.id)) != self.id || Some(doing) != self.doing {
-            return false;
+        let is_there = word_at(second, to_length(table.id)) == self.id && Some(doing) == self.doing;
+        if !(is_there && has_future(first) && has_future(second)) {
+            return End::Torn;
         }
         let is_alike = first.get(inside.clone()) == second.get(inside)
             && self.stretches.iter().all(|stretch| stretch.first == stretch.second);
-        is_alike || {
-            // Somebody else's bytes may have changed, or who waits beside it: what counts is where it leads.
-            let mut again = std::mem::take(&mut self.again);
-            let seen = Seen::new(self, |bytes| &bytes.second);
-            let whole = placed.chain(&seen, self.header.wrapping_add(self.at), self.of_type, &mut again);
-            self.again = again;
-            whole && self.chain == self.again
+        if is_alike || self.leads_there_again(placed) {
+            return End::Whole;
         }
+        std::mem::swap(&mut self.front.first, &mut self.front.second);
+        self.stretches.clear();
+        End::Open
+    }
+
+    /// Somebody else's bytes may have changed, or who waits beside it: what counts is where it leads.
+    fn leads_there_again(&mut self, placed: &Placed) -> bool {
+        let mut again = std::mem::take(&mut self.again);
+        let seen = Seen::new(self, |bytes| &bytes.second);
+        let whole = placed.chain(&seen, self.header.wrapping_add(self.at), self.of_type, &mut again);
+        self.again = again;
+        whole && self.chain == self.again
     }
 }
 
@@ -257,7 +270,7 @@ fn farther(memory: &Reader, tasks: &mut [Followed]) {
 fn once_more(memory: &Reader, tasks: &mut [Followed]) {
     let mut pieces = Vec::new();
     let mut whose = Vec::new();
-    for (place, task) in tasks.iter_mut().enumerate().filter(|(_, task)| task.end == End::Whole) {
+    for (place, task) in tasks.iter_mut().enumerate().filter(|(_, task)| task.end == End::Held) {
         let Followed { front, stretches, .. } = task;
         for Bytes { at, first, second } in std::iter::once(front).chain(stretches) {
             second.resize(first.len(), 0);
