@@ -387,7 +387,11 @@ mod tests {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         let profile = profile();
-        assert_eq!(profile.total(0), 12);
+        // Ours are told by their line where the plan has names alone; other tests have other runtimes.
+        let in_main = profile
+            .iter()
+            .filter(|stack| stack.frames().any(|frame| *frame == Frame::label("runtime", "main")));
+        assert_eq!(in_main.map(|stack| stack.value(0)).sum::<i64>(), 7);
         assert!(
             profile.comments.iter().any(|comment| comment.contains("3 tasks have state=never-wakes")),
             "{:?}",
