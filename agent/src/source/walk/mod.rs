@@ -32,6 +32,7 @@ use probe::Bench;
 use view::{Memory as _, word_at};
 use visit::{Look, Types};
 
+use crate::sys;
 use crate::sys::memory::Reader;
 
 pub(crate) use awaits::{Placed, Step};
@@ -105,6 +106,7 @@ impl Walker {
     }
 
     fn learn() -> Result<Self, Refusal> {
+        sys::thread::withdraw();
         let memory = Reader::open().map_err(|error| Refusal::memory(&error))?;
         let bench = Bench::new()?;
         let image =
