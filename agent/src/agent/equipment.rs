@@ -20,7 +20,7 @@ use crate::source::{self, Source};
 use super::outlets;
 
 /// How old the process is when what takes a while is prepared: who ends sooner is spared it.
-const SETTLED: Duration = Duration::from_secs(10);
+const SETTLED: Duration = Duration::from_secs(30);
 
 /// The engines that run as long as the agent does.
 pub(super) struct Equipment {
