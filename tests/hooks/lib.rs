@@ -112,7 +112,8 @@ fn the_doctor_says_whether_there_are_hooks() {
         let check = report.checks.iter().find(|check| check.name == "tasks of libraries");
         check.map(|check| check.finding.clone()).expect("a check")
     };
-    assert!(finding().starts_with("read from tokio's lists"), "{}", finding());
+    // With hooks another test may have set them already.
+    assert!(HOOKED || finding().starts_with("read from tokio's lists"), "{}", finding());
     runtime().block_on(async { library::Server::serve(1) });
     assert_eq!(finding().starts_with("told of by the runtime's hooks"), HOOKED, "{}", finding());
 }
