@@ -51,7 +51,9 @@ struct Followed {
     tag: u64,
     at: u64,
     front: Bytes,
+    /// What was read behind pointers: the first `stretched` of these, whose room is kept.
     stretches: Vec<Bytes>,
+    stretched: usize,
     chain: Vec<Step>,
     again: Vec<Step>,
     end: End,
@@ -140,7 +142,18 @@ impl Followed {
         self.front.at = header;
         self.front.first.clear();
         self.front.first.extend_from_slice(look.bytes);
-        self.stretches.clear();
+        self.stretched = 0;
+    }
+
+    /// One more stretch, from `at` on.
+    fn stretch(&mut self, at: u64) {
+        if self.stretched == self.stretches.len() {
+            self.stretches.push(Bytes::default());
+        }
+        if let Some(stretch) = self.stretches.get_mut(self.stretched) {
+            stretch.begin(at);
+            self.stretched += 1;
+        }
     }
 
     /// Goes on as far as the bytes that were read lead. What has to be read next becomes one more stretch.
@@ -151,7 +164,7 @@ impl Followed {
         let missing = seen.missing.get();
         self.chain = chain;
         match missing {
-            Some(at) if self.stretches.len() < MAX_STRETCHES => self.stretches.push(Bytes::stretch(at)),
+            Some(at) if self.stretched < MAX_STRETCHES => self.stretch(at),
             Some(_) => self.end = End::Torn,
             None => self.end = if whole { End::Held } else { End::Torn },
         }
@@ -171,12 +184,12 @@ impl Followed {
             return End::Torn;
         }
         let is_alike = first.get(inside.clone()) == second.get(inside)
-            && self.stretches.iter().all(|stretch| stretch.first == stretch.second);
+            && self.stretches.iter().take(self.stretched).all(|stretch| stretch.first == stretch.second);
         if is_alike || self.leads_there_again(placed) {
             return End::Whole;
         }
         std::mem::swap(&mut self.front.first, &mut self.front.second);
-        self.stretches.clear();
+        self.stretched = 0;
         End::Open
     }
 
@@ -191,33 +204,35 @@ impl Followed {
 }
 
 impl Bytes {
-    /// What begins at `at`, to the end of its page when that is near.
-    fn stretch(at: u64) -> Self {
+    /// To be what begins at `at`, to the end of its page when that is near.
+    fn begin(&mut self, at: u64) {
         let left = PAGE - at % PAGE;
         let length = if left < LEAST { STRETCH } else { STRETCH.min(to_length(left)) };
-        Self { at, first: vec![0; length], second: vec![0; length] }
+        self.at = at;
+        self.first.resize(length, 0);
     }
 }
 
 /// The bytes of one task as they were at one of the two looks, and nothing else.
 struct Seen<'t> {
-    all: Vec<(u64, &'t [u8])>,
+    task: &'t Followed,
+    of: fn(&Bytes) -> &Vec<u8>,
     missing: Cell<Option<u64>>,
 }
 
 impl<'t> Seen<'t> {
-    fn new(task: &'t Followed, of: fn(&Bytes) -> &Vec<u8>) -> Self {
-        // The last stretch is the one that is most likely asked for.
-        let all = std::iter::once(&task.front).chain(task.stretches.iter().rev());
-        let all = all.map(|bytes| (bytes.at, of(bytes).as_slice())).collect();
-        Self { all, missing: Cell::new(None) }
+    const fn new(task: &'t Followed, of: fn(&Bytes) -> &Vec<u8>) -> Self {
+        Self { task, of, missing: Cell::new(None) }
     }
 }
 
 impl Memory for Seen<'_> {
     fn read(&self, pieces: &mut [Piece<'_>]) {
+        let Followed { front, stretches, stretched, .. } = self.task;
         for piece in pieces {
-            let found = self.all.iter().any(|(at, bytes)| take(piece, *at, bytes));
+            // The last stretch is the one that is most likely asked for.
+            let mut all = std::iter::once(front).chain(stretches.iter().take(*stretched).rev());
+            let found = all.any(|bytes| take(piece, bytes.at, (self.of)(bytes)));
             if !found && self.missing.get().is_none() {
                 self.missing.set(Some(piece.at));
             }
@@ -253,8 +268,9 @@ fn farther(memory: &Reader, tasks: &mut [Followed]) {
     let open = tasks.iter_mut().filter(|task| task.end == End::Open);
     let mut open: Vec<(&mut End, Piece<'_>)> = open
         .filter_map(|task| {
-            let Followed { stretches, end, .. } = task;
-            stretches.last_mut().map(|stretch| (end, Piece::new(stretch.at, &mut stretch.first)))
+            let Followed { stretches, stretched, end, .. } = task;
+            let last = stretched.checked_sub(1)?;
+            stretches.get_mut(last).map(|stretch| (end, Piece::new(stretch.at, &mut stretch.first)))
         })
         .collect();
     let (mut ends, mut pieces): (Vec<_>, Vec<_>) = open.drain(..).unzip();
@@ -271,8 +287,9 @@ fn once_more(memory: &Reader, tasks: &mut [Followed]) {
     let mut pieces = Vec::new();
     let mut whose = Vec::new();
     for (place, task) in tasks.iter_mut().enumerate().filter(|(_, task)| task.end == End::Held) {
-        let Followed { front, stretches, .. } = task;
-        for Bytes { at, first, second } in std::iter::once(front).chain(stretches) {
+        let Followed { front, stretches, stretched, .. } = task;
+        for Bytes { at, first, second } in std::iter::once(front).chain(stretches.iter_mut().take(*stretched))
+        {
             second.resize(first.len(), 0);
             pieces.push(Piece::new(*at, second));
             whose.push(place);
