@@ -23,7 +23,9 @@ Starts the service census, whose tasks are known, and asks its goroutine profile
           of the walk in it as the profile says it, and of the processor, the ticker's included; the longest gap of a 1 ms ticker on the workers meanwhile, less the
           longest in as long without, in turns; how much the process grew;
   flat    the same of a million tasks, in one function each;
-  blocked the same while every worker sleeps.
+  blocked the same while every worker sleeps;
+  peer    100,000 deep tasks told by tokio's own dump, in a build with tokio_unstable and taskdump, and by the walk in the same
+          process, in turns (names of functions are not counted in the dump): how much longer the dump takes, and the longest gap of the ticker in each.
 Figures are medians, with the least and the most. Machines are noisy: the load is printed before and after.
 """
 
@@ -170,6 +172,28 @@ def timed(service, rounds, blocked):
     return rows
 
 
+def beside_dump(service, rounds):
+    rows = []
+    for _ in range(rounds):
+        row = {}
+        for way in ("walk", "dump"):
+            service.forget_peak()
+            before = service.mib("VmRSS")
+            service.tell("/ticker")
+            if way == "walk":
+                profile, _ = service.profile()
+                row["walk ms"], row["walk tasks"] = walked_ms(profile)
+            else:
+                dump = service.tell("/dump")
+                row["dump ms"], row["dump tasks"] = dump["ms"], dump["tasks"]
+            row[f"{way} gap ms"] = service.tell("/ticker")["longest_us"] / 1e3
+            row[f"{way} grown MiB"] = service.mib("VmHWM") - before
+        row["dump / walk"] = row["dump ms"] / row["walk ms"]
+        row["dump / walk, gap"] = row["dump gap ms"] / row["walk gap ms"]
+        rows.append(row)
+    return rows
+
+
 def shown(rows, name):
     values = sorted(row[name] for row in rows)
     return statistics.median(values), f"{statistics.median(values):9.1f} ({values[0]:.1f} .. {values[-1]:.1f})"
@@ -179,11 +203,16 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench walk", description=__doc__, epilog=HELP,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="how often each profile is asked for (9)")
+    parser.add_argument("--no-peer", action="store_true", help="without tokio's own dump, whose build takes a while")
     parser.add_argument("--watched", type=int, default=2_000, help="tasks of flamewatch::spawn of each of four kinds (2000)")
     options = parser.parse_args()
     subprocess.run(["cargo", "build", "-q", "--release", "--locked", "-p", "flamewatch-fixtures", "--bin", "census"],
                    cwd=ROOT, check=True)
     program = ROOT / "target/release/census"
+    if not options.no_peer:
+        subprocess.run(["cargo", "build", "-q", "--release", "--locked", "-p", "flamewatch-fixtures", "--bin", "census",
+                        "--features", "dump", "--target-dir", "target/unstable"],
+                       cwd=ROOT, check=True, env={**os.environ, "RUSTFLAGS": "--cfg tokio_unstable"})
     print(f"load {load()}, {os.cpu_count()} processors")
     failed = False
     with Service(program) as service:
@@ -214,6 +243,16 @@ def main():
             for figure in ("request ms", "walk ms", "cpu ms", "gap ms", "quiet gap ms", "grown MiB"):
                 if not (blocked and "gap" in figure):
                     print(f"    {figure:14} {shown(rows, figure)[1]}")
+    if not options.no_peer:
+        with Service(ROOT / "target/unstable/release/census") as service:
+            service.tell("/ticker")
+            service.profile()
+            service.tell(f"/many?kind=deep&n={DEEP}")
+            time.sleep(1)
+            rows = beside_dump(service, options.rounds)
+            print(f"peer          {rows[0]['walk tasks']} tasks by the walk, {rows[0]['dump tasks']} by tokio's dump, {len(rows)} rounds")
+            for figure in ("walk ms", "dump ms", "dump / walk", "walk gap ms", "dump gap ms", "dump / walk, gap", "walk grown MiB", "dump grown MiB"):
+                print(f"    {figure:17} {shown(rows, figure)[1]}")
     for name, figure, most in GOALS:
         value = shown(cases[name], figure)[0]
         met = value <= most
