@@ -108,6 +108,19 @@ fn every_task_is_told_by_where_it_waits_while_all_workers_are_blocked_too() {
         assert!(shown, "{count} {function} in\n{top}");
     }
 
+    // One below the other, as Go prints goroutines: those that nobody told us of first.
+    let list = service.ask("/debug/pprof/goroutine?debug=2&size=1000").text();
+    let blocks: Vec<&str> = list.split("\n\n").filter(|block| block.starts_with("task ")).collect();
+    assert_eq!(blocks.len() as u64, all, "{list}");
+    let slow =
+        |block: &&&str| block.contains("[waiting] runtime=main:") && block.contains("census::shop::slow::");
+    assert_eq!(blocks.iter().filter(slow).count(), 50, "{list}");
+    assert_eq!(
+        blocks.iter().filter(|block| block.contains("[never-wakes] runtime=main:")).count(),
+        7,
+        "{list}"
+    );
+
     // Two workers sleep, each in a task of its own.
     assert_eq!(get(&service.running.url("/block?ms=4000")).expect("an answer").json()["blocked"], 2);
     let begun = Instant::now();
@@ -144,9 +157,14 @@ fn a_stripped_program_needs_its_plan_and_memory_is_read_where_a_call_is_forbidde
     let start = |plan: &str, forbid: &str| {
         Service::of(&stripped, &[SETTINGS[0], ("FLAMEWATCH_PLAN", plan), ("FORBID", forbid)])
     };
-    // /proc/self/mem instead of process_vm_readv(2).
-    let service = start(output, "calls");
-    assert!(remark(&settles(&service), "good.plan"));
+    // /proc/self/mem instead of process_vm_readv(2), also where the call would be the end of the service.
+    for forbid in ["calls", "calls,priorities,deadly"] {
+        let service = start(output, forbid);
+        assert!(remark(&settles(&service), "good.plan"), "{forbid}");
+        for page in ["/debug/pprof/wall?seconds=0.2", "/debug/threads", "/debug/flame?profile=goroutine"] {
+            assert_eq!(service.ask(page).status, 200, "{forbid}: {page}");
+        }
+    }
 
     // The second half of a plan says nothing, nor does that of another program: what is left are the counts, by state.
     let text = fs::read_to_string(&good).expect("a plan");

@@ -15,6 +15,18 @@ mod sys {
         pub(crate) fn withdraw() {}
         pub(crate) fn step_back() {}
         pub(crate) fn give_back() {}
+        pub(crate) fn behind<T>(_name: &str, mut work: impl FnMut() -> T) -> T {
+            work()
+        }
+    }
+    /// No filter of system calls is over this program.
+    pub(crate) mod trial {
+        pub(crate) enum Call {
+            ReadMemory,
+        }
+        pub(crate) fn is_survived(_: Call) -> bool {
+            true
+        }
     }
 }
 #[allow(dead_code, unused_imports, reason = "the agent asks for more")]

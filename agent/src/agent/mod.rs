@@ -111,6 +111,8 @@ impl Agent {
             tracing::warn!("flamewatch: {name} is not a variable of ours; is it misspelt?");
         }
         let claim = Claim::take()?;
+        #[cfg(target_os = "linux")]
+        crate::sys::trial::try_early();
         crate::gauge::set_limit(config.memory_limit);
         let port = port::open(&config)?;
         let address = port.as_ref().and_then(port::Port::address);

@@ -35,6 +35,8 @@ pub(crate) mod task;
 #[cfg(all(feature = "cpu", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) mod teller;
 pub(crate) mod thread;
+#[cfg(target_os = "linux")]
+pub(crate) mod trial;
 #[cfg(any(feature = "heap", feature = "cpu"))]
 pub(crate) mod unwinder;
 pub(crate) mod waker;

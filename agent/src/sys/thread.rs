@@ -31,15 +31,79 @@ pub(crate) fn give_back() {
 #[cfg(target_os = "linux")]
 const NICE: libc::c_int = 10;
 
+/// For how long at most such a thread goes on while one of the service's is ready to run: the least that may be asked for,
+/// sched_setattr(2). The scheduler of Linux 6.6 and later lets a thread finish its slice, some 3 ms, before another one that
+/// has been woken gets its processor; from 6.12 on a thread may ask for shorter ones.
+#[cfg(target_os = "linux")]
+const SLICE_NS: u64 = 100_000;
+
 /// From here on the calling thread yields to the service's threads where there is not enough CPU for all. For good: to
 /// take it back would need a privilege.
 pub(crate) fn step_back() {
     // Linux alone has a niceness for each thread; elsewhere this would slow down the whole process.
     #[cfg(target_os = "linux")]
-    // SAFETY: nice(2) takes no pointers; it adds to the niceness of the calling thread, which everyone may. Refused it
-    // costs nothing but the stepping back.
-    let _ = unsafe { libc::nice(NICE) };
+    if super::trial::is_survived(super::trial::Call::StepBack) {
+        ask_to_step_back();
+    }
 }
+
+/// Does `work` on a thread of its own that steps back, and waits for it; on the calling one where no thread can be had.
+pub(crate) fn behind<T: Send>(name: &str, mut work: impl FnMut() -> T + Send) -> T {
+    let done = std::thread::scope(|scope| {
+        let body = || {
+            withdraw();
+            step_back();
+            work()
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, body).ok()?;
+        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    done.unwrap_or_else(work)
+}
+
+/// Asks the system, which may refuse: then it costs nothing but the stepping back. Async-signal-safe.
+#[cfg(target_os = "linux")]
+pub(super) fn ask_to_step_back() {
+    // SAFETY: nice(2) takes no pointers; it adds to the niceness of the calling thread, which everyone may.
+    let nice = unsafe { libc::nice(NICE) };
+    if nice == -1 {
+        // Refused, most likely, and a niceness that is not known must not be set.
+        return;
+    }
+    let attributes = SchedulerAttributes {
+        size: SCHEDULER_ATTRIBUTES,
+        policy: libc::SCHED_OTHER as u32,
+        flags: 0,
+        nice,
+        priority: 0,
+        runtime: SLICE_NS,
+        deadline: 0,
+        period: 0,
+    };
+    // SAFETY: sched_setattr(2) reads `size` bytes of attributes; 0 is the calling thread. Older kernels ignore the slice.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+}
+
+/// How large it is: `SCHED_ATTR_SIZE_VER0`.
+#[cfg(target_os = "linux")]
+const SCHEDULER_ATTRIBUTES: u32 = 48;
+
+/// `sched_attr` in its first form, sched_setattr(2).
+#[cfg(target_os = "linux")]
+#[repr(C)]
+struct SchedulerAttributes {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+}
+
+#[cfg(target_os = "linux")]
+const _: () = assert!(size_of::<SchedulerAttributes>() == SCHEDULER_ATTRIBUTES as usize);
 
 /// What a fault of the thread itself raises: blocked, the kernel would kill the process without a word.
 const FAULTS: [libc::c_int; 7] =

@@ -48,7 +48,7 @@ impl Walked {
 
     /// Hands the key and the age of each to `each`. False when not all could be looked at, or it is too early to look again
     /// because looking took long: then those that are missing have not died.
-    pub(crate) fn visit(&mut self, now: Duration, mut each: impl FnMut(u64, Duration)) -> bool {
+    pub(crate) fn visit(&mut self, now: Duration, mut each: impl FnMut(u64, Duration) + Send) -> bool {
         let Self { reading, clock, examples, names, not_before } = self;
         let Some((reading, runtime)) = reading.as_ref().filter(|_| spawn::hooks_are_set() != Some(true))
         else {

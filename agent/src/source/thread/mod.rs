@@ -57,13 +57,6 @@ pub(super) fn stat(thread: u32) -> Option<Stat> {
     Stat::parse(&String::from_utf8_lossy(&text))
 }
 
-/// Whether seccomp forbids this process some system calls; some filters end a process that makes one.
-pub(super) fn is_confined() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
-    mode.is_some_and(|mode| mode.trim() != "0")
-}
-
 /// Whether thread `thread` blocks the signal `number`, proc_pid_status(5).
 pub(super) fn blocks(thread: u32, number: i32) -> Option<bool> {
     let text = fs::read_to_string(format!("{TASKS}/{thread}/status")).ok()?;

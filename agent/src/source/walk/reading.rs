@@ -97,7 +97,11 @@ impl Reading {
     ///
     /// # Errors
     /// Why no task of any runtime can be read.
-    pub(crate) fn walk(&self, runtimes: &[Runtime], each: impl FnMut(Told<'_>)) -> Result<Account, Refusal> {
+    pub(crate) fn walk(
+        &self,
+        runtimes: &[Runtime],
+        each: impl FnMut(Told<'_>) + Send,
+    ) -> Result<Account, Refusal> {
         self.read(runtimes, true, each)
     }
 
@@ -105,7 +109,11 @@ impl Reading {
     ///
     /// # Errors
     /// Why no task of any runtime can be read.
-    pub(crate) fn list(&self, runtimes: &[Runtime], each: impl FnMut(Told<'_>)) -> Result<Account, Refusal> {
+    pub(crate) fn list(
+        &self,
+        runtimes: &[Runtime],
+        each: impl FnMut(Told<'_>) + Send,
+    ) -> Result<Account, Refusal> {
         self.read(runtimes, false, each)
     }
 
@@ -134,7 +142,7 @@ impl Reading {
         &self,
         runtimes: &[Runtime],
         chains: bool,
-        mut each: impl FnMut(Told<'_>),
+        mut each: impl FnMut(Told<'_>) + Send,
     ) -> Result<Account, Refusal> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = reader
@@ -145,22 +153,24 @@ impl Reading {
         let begun = Instant::now();
         let mut account =
             Account { remarks: reader.remarks(), plan: reader.walker.plan(), ..Account::default() };
-        for (place, runtime) in runtimes.iter().enumerate() {
-            match reader.lists(&runtime.handle) {
-                Ok(lists) => {
-                    let left = MAX_WALKED.saturating_sub(account.course.tasks);
-                    let tell = |seen: Seen<'_>| each(Told { runtime: place, seen });
-                    let course = if chains {
-                        reader.walker.walk(&lists, left, tell)
-                    } else {
-                        reader.walker.list(&lists, left, tell)
-                    };
-                    account.is_cut |= course.tasks >= left;
-                    account.course += course;
+        sys::thread::behind("flamewatch-walk", || {
+            for (place, runtime) in runtimes.iter().enumerate() {
+                match reader.lists(&runtime.handle) {
+                    Ok(lists) => {
+                        let left = MAX_WALKED.saturating_sub(account.course.tasks);
+                        let tell = |seen: Seen<'_>| each(Told { runtime: place, seen });
+                        let course = if chains {
+                            reader.walker.walk(&lists, left, tell)
+                        } else {
+                            reader.walker.list(&lists, left, tell)
+                        };
+                        account.is_cut |= course.tasks >= left;
+                        account.course += course;
+                    }
+                    Err(refusal) => account.refused.push((place, refusal)),
                 }
-                Err(refusal) => account.refused.push((place, refusal)),
             }
-        }
+        });
         account.took = begun.elapsed();
         Ok(account)
     }

@@ -167,6 +167,7 @@ fn ring_of_process() -> io::Result<()> {
 
 /// The signal, with everything in place that its handler reads.
 fn prepare() -> io::Result<Claim> {
+    super::trial::try_early();
     Pool::global().refresh();
     let here = prepare as *const () as usize as u64;
     handler::HAS_THREAD_LOCALS.store(Code::of_process().is_of_program(here), Ordering::Relaxed);

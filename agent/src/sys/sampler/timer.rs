@@ -5,6 +5,8 @@ use core::ffi::{c_int, c_long};
 use std::io;
 use std::time::Duration;
 
+use crate::sys::trial;
+
 /// A running timer; dropping it deletes it.
 #[derive(Debug)]
 pub(crate) struct Timer(c_int);
@@ -21,8 +23,12 @@ impl Timer {
     /// Starts a timer on thread `thread`: the first tick after `first` of its CPU time, then one every `period`.
     ///
     /// # Errors
-    /// `InvalidInput` when the thread has ended; `WouldBlock` when RLIMIT_SIGPENDING allows no more timers.
+    /// `InvalidInput` when the thread has ended; `WouldBlock` when RLIMIT_SIGPENDING allows no more timers;
+    /// `PermissionDenied` where a filter ends who makes one.
     pub(crate) fn start(thread: u32, tick: Tick, period: Duration, first: Duration) -> io::Result<Self> {
+        if trial::is_known_to_end(trial::Call::Timer) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let value = u64::from(tick.session) << 32 | u64::from(thread);
         let pointer = core::ptr::without_provenance_mut(usize::try_from(value).unwrap_or(0));
         // SAFETY: all bytes zero is a sigevent.

@@ -5,13 +5,18 @@ use core::mem::size_of_val;
 use core::ptr;
 
 use super::stack::PAGE;
+use crate::sys::trial;
 
 /// The most pages that [`words`] copies at once.
 const MOST_PAGES: usize = 8;
 
 /// Copies words from `address` on into `words`, as many as are mapped and lie in the first [`MOST_PAGES`] pages, and says
-/// how many. Async-signal-safe: one system call, process_vm_readv(2), about 0.4 µs and 0.1 µs more for each page.
+/// how many: none where a filter ends who makes the call. Async-signal-safe: one system call, process_vm_readv(2), about
+/// 0.4 µs and 0.1 µs more for each page.
 pub(crate) fn words(address: usize, words: &mut [usize]) -> usize {
+    if trial::is_known_to_end(trial::Call::ReadMemory) {
+        return 0;
+    }
     // A page for each part: the kernel stops in front of the first part that it cannot read as a whole.
     let mut parts = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; MOST_PAGES];
     let (mut at, mut left, mut used) = (address, size_of_val(words), 0_usize);

@@ -5,10 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use super::Engine;
-use crate::source::thread;
 use crate::sys::process;
 use crate::sys::sampler::perf::{Event, Sees};
 use crate::sys::sampler::timer::{Tick, Timer};
+use crate::sys::trial;
 use crate::sys::unwinder::frame_pointers;
 use crate::{Error, ErrorKind};
 
@@ -99,10 +99,13 @@ fn automatic(
     probe: impl FnOnce() -> io::Result<Kind>,
 ) -> (Kind, String) {
     let timers = |why: &str| (Kind::Timers, format!("timers: {why}"));
+    if trial::is_known_to_end(trial::Call::Timer) {
+        return timers("a filter of system calls (seccomp) ends who makes one, so that nothing is sampled");
+    }
     if !frame_pointers {
         return timers("a CPU timer a thread; perf events are for builds with frame pointers");
     }
-    if thread::is_confined() {
+    if trial::is_confined() {
         // The filter may end the process for asking.
         return timers("the process is confined by seccomp, which hardly ever lets perf events through");
     }
