@@ -51,8 +51,12 @@ pub(crate) fn blocks(list: &TaskList, out: &mut dyn Write) -> io::Result<()> {
 fn head(list: &TaskList, query: &str, out: &mut dyn Write) -> io::Result<()> {
     let count = |number: u64| Unit::Count.show(number as f64);
     let page = Unit::Count.show(list.page as f64 + 1.0);
-    let pages = Unit::Count.show(list.pages as f64);
-    writeln!(out, "tasks: {} alive, the oldest first, page {page} of {pages}", count(list.alive))?;
+    let pages = Unit::Count.show(list.pages.max(1) as f64);
+    writeln!(
+        out,
+        "spawned through flamewatch::spawn: {} alive, the oldest first, page {page} of {pages}",
+        count(list.alive)
+    )?;
     let [unlisted, hidden] = [unlisted(list), hidden(list)];
     unlisted.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     if list.page.saturating_add(1) < list.pages {
@@ -199,7 +203,7 @@ mod tests {
         let mut out = Vec::new();
         text(&list(), &mut out).expect("a table");
         let lines = "\
-tasks: 2,005 alive, the oldest first, page 2 of 3
+spawned through flamewatch::spawn: 2,005 alive, the oldest first, page 2 of 3
 3 of them are counted by their site alone; see the goroutine profile
 next page: ?page=3&size=667
 the 1 youngest are not on any page; the goroutine profile counts their kinds
@@ -216,7 +220,7 @@ the 1 youngest are not on any page; the goroutine profile counts their kinds
         let mut out = Vec::new();
         blocks(&TaskList { alive: 2_001, listed: 2_001, ..list() }, &mut out).expect("blocks");
         let lines = "\
-tasks: 2,001 alive, the oldest first, page 2 of 3
+spawned through flamewatch::spawn: 2,001 alive, the oldest first, page 2 of 3
 next page: ?debug=2&page=3&size=667
 
 task [running for 1.5 s, 60 s old, 1,234 polls, busy for 20 ms] name=importer route=GET /or ders kind=blocking:

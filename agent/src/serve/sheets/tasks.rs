@@ -1,5 +1,6 @@
 //! The tasks: how many live by who they are and where the most of them wait, then one by one, the oldest first.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
@@ -20,15 +21,27 @@ const SITES: usize = 100;
 pub(in crate::serve) fn body(list: &TaskList, profile: Option<&Profile>) -> String {
     let mut body = String::new();
     let count = |number: u64| Unit::Count.show(number as f64);
+    let all: u64 =
+        profile.map_or(0, |profile| profile.iter().map(|stack| stack.value(0).unsigned_abs()).sum());
+    let ours = if all > list.alive {
+        format!(", {} of them spawned through flamewatch::spawn", count(list.alive))
+    } else {
+        String::new()
+    };
     body += &format!(
-        "<p><b>{}</b> alive. <a class=\"main\" href=\"/debug/flame?profile=tasks\">flame graph</a></p>",
-        count(list.alive)
+        "<p><b>{}</b> alive{ours}. <a class=\"main\" href=\"/debug/flame?profile=tasks\">flame graph</a> \
+         <a href=\"/debug/pprof/goroutine?debug=2\">each with what it waits for</a></p>",
+        count(all.max(list.alive))
     );
     if let Some(profile) = profile {
         body += "<h2>by what they are</h2>";
         body += &sites(profile);
     }
-    body += "<h2>one by one, the oldest first</h2>";
+    body += if ours.is_empty() {
+        "<h2>one by one, the oldest first</h2>"
+    } else {
+        "<h2>spawned through flamewatch::spawn, the oldest first</h2>"
+    };
     for line in render::tasks::remarks(list) {
         body += &format!("<p class=\"quiet\">{line}</p>");
     }
@@ -46,6 +59,9 @@ pub(in crate::serve) fn body(list: &TaskList, profile: Option<&Profile>) -> Stri
     body += &sheet("tasks", heads, list.tasks.iter().map(row));
     body + &turns(list) + &forms("tasks")
 }
+
+/// How much of a name is shown, in characters; the flame graph has all of it.
+const LONGEST: usize = 80;
 
 /// What is known of the tasks of one site.
 #[derive(Default)]
@@ -93,7 +109,7 @@ fn sites(profile: &Profile) -> String {
     let rows = sites.iter().take(SITES).map(|(name, site)| {
         [
             Cell::count(site.alive),
-            Cell::words(name).to(&flame("tasks", &[("focus", &only(name))])).with(&site.place),
+            Cell::words(&cut(name)).to(&flame("tasks", &[("focus", &only(name))])).with(&site.place),
             waits(site),
             Cell::words(&counted(&site.states)),
             Cell::words(&counted(&site.routes)),
@@ -104,6 +120,14 @@ fn sites(profile: &Profile) -> String {
         table
     } else {
         format!("{table}<p class=\"quiet\">... and {more} more; the flame graph has them all</p>")
+    }
+}
+
+/// The beginning of a name that is too long for a column: types of futures may have hundreds of characters.
+fn cut(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => Cow::Owned(format!("{}…", name.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(name),
     }
 }
 

@@ -70,7 +70,11 @@ fn tasks_come_as_go_prints_goroutines() {
         assert!(text.contains("#\t0x3\tshop::main+0x0"), "{text}");
         let asked = server.source("tasks").asked.load(Ordering::SeqCst);
         let every = server.get(&format!("/debug/pprof/{name}?debug=2"));
-        assert!(every.status == 200 && every.text().starts_with("tasks: "), "{}", every.text());
+        assert!(
+            every.status == 200 && every.text().starts_with("spawned through flamewatch::spawn: "),
+            "{}",
+            every.text()
+        );
         assert_eq!(server.source("tasks").asked.load(Ordering::SeqCst), asked, "a list is no profile");
     }
     assert!(server.get("/debug/pprof/heap?debug=1").text().starts_with("heap profile: 1: 1048576 ["));

@@ -243,13 +243,17 @@ impl Walked {
     }
 }
 
+/// A box that says nothing of what is in it.
+const BOXED: &str = "core::pin::Pin<alloc::boxed::Box<(dyn ";
+
 /// The frames of a chain, innermost first, and behind them the future itself, unless it is the first step of the chain: what
-/// is wrapped around an `async` body is told, too.
+/// is wrapped around an `async` body is told, too. Not a box whose inside is known.
 pub(in crate::source) fn future_frames(plan: &Plan, of_type: TypeId, chain: &[Step]) -> Vec<Frame> {
     let mut frames: Vec<Frame> =
         chain.iter().rev().map(|step| Frame::named(step_function(plan, *step))).collect();
     if chain.first().is_none_or(|first| first.of_type != of_type)
         && let Some(of) = plan.types.get(of_type as usize)
+        && (chain.is_empty() || !of.name.starts_with(BOXED))
     {
         frames.push(Frame::named(shown_type(&of.name)));
     }
