@@ -180,7 +180,9 @@ impl<M: Memory> Walk<'_, M> {
             let guess = types.known.get(&shard.vtable).map(|known| known.table);
             let read = read.by_ref().take(guess.map_or(1, pieces_of)).filter(|read| !read).count() == 0;
             let found = self.see(shard, shard.next, types, guess.filter(|_| read), bytes);
-            match found.filter(|found| self.is_in_its_place(shard, found)) {
+            let found = found
+                .filter(|found| self.is_in_its_place(shard, found) && self.is_in_order(shard, found, types));
+            match found {
                 Some((task, _, older)) => {
                     let table = types.table(task.vtable).filter(|_| task.id < shard.untold);
                     seen.push(table.map(|table| (task, table)));
@@ -226,6 +228,16 @@ impl<M: Memory> Walk<'_, M> {
     /// the other, and its worker may be stopped in between: whoever looks like an end of the list must be one.
     fn is_in_its_place(&self, shard: &Shard, (task, newer, older): &Linked) -> bool {
         *newer == shard.last() && self.is_end_or_linked(shard, task, *newer, *older)
+    }
+
+    /// True when the task is not newer than the one that we come from, or stands behind it all the same: two threads that spawn
+    /// at once may link their tasks in another order than they number them. Else both may have ended, and new tasks stand in
+    /// their memory, linked as they were: what is behind these has been told.
+    fn is_in_order(&self, shard: &Shard, (task, ..): &Linked, types: &mut Types) -> bool {
+        let Some((at, id)) = shard.behind.last().filter(|(_, id)| task.id > *id) else { return true };
+        let mut bytes = [0; TASK];
+        self.see(shard, *at, types, None, &mut bytes)
+            .is_some_and(|(last, _, older)| last.id == *id && older == task.header)
     }
 
     fn is_end_or_linked(&self, shard: &Shard, task: &Task, newer: u64, older: u64) -> bool {
