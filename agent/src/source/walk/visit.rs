@@ -129,8 +129,12 @@ pub(super) fn visit(
         walk.step(&mut shards, types, &mut scratch, &mut course, &mut each);
         if course.restarts - before >= shards.len() as u64 {
             // Whoever changes these lists may have been stopped in the middle of it, and wants the processor.
-            shards.iter_mut().for_each(|shard| shard.restarts += STANDSTILL);
             thread::sleep(PAUSE);
+            for shard in &mut shards {
+                shard.restarts += STANDSTILL;
+                // Where we stood before the pause may be long gone.
+                walk.back(shard, types);
+            }
         }
         shards.retain(|shard| {
             let lost = shard.restarts > MAX_RESTARTS;
@@ -191,6 +195,7 @@ impl<M: Memory> Walk<'_, M> {
                 None => {
                     seen.push(None);
                     course.restarts += 1;
+                    shard.restarts += 1;
                     self.back(shard, types);
                 }
             }
@@ -282,7 +287,6 @@ impl<M: Memory> Walk<'_, M> {
 
     /// Takes the list up behind the last of the tasks passed that is still in it, or from its head.
     fn back(&self, shard: &mut Shard, types: &mut Types) {
-        shard.restarts += 1;
         while let Some((at, id)) = shard.behind.pop() {
             let mut bytes = [0; TASK];
             let seen = self.see(shard, at, types, None, &mut bytes);
