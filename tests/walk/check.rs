@@ -95,7 +95,10 @@ impl Asked {
             walker.follow(Placed { plan: Arc::clone(plan), base: base().wrapping_sub(plan.head) });
         }
         let lists = walker.find(&running.handle).map_err(|refusal| refusal.to_string())?;
-        let remark = plan.as_ref().err().cloned();
+        let remark = match &plan {
+            Ok(plan) => (!has_insides(plan)).then(|| "with names".to_owned()),
+            Err(why) => Some(why.clone()),
+        };
         Ok(Self { walker, lists, plan: plan.ok(), calibrated, remark })
     }
 
@@ -244,11 +247,12 @@ impl Asked {
         if seen.forgotten != kind.forgotten {
             return Err(format!("is told as forgotten: {}", seen.forgotten));
         }
-        if self.plan.is_none() {
-            return Ok(());
-        }
+        let Some(plan) = &self.plan else { return Ok(()) };
         if seen.torn {
             return Err("is told as torn".to_owned());
+        }
+        if !has_insides(plan) {
+            return judge_name(plan, seen, kind);
         }
         let found = self.bodies(seen, "zoo::");
         let same = |((found, at), (name, line)): (&(String, u32), &(&str, u32))| {
@@ -260,6 +264,25 @@ impl Asked {
             return Err(format!("waits in {found:?}, not in {:?}", kind.bodies));
         }
         Ok(())
+    }
+}
+
+/// False for the debug info that has names alone.
+fn has_insides(plan: &Plan) -> bool {
+    plan.types.iter().any(|of| of.name.contains("zoo::") && matches!(of.shape, Shape::Variants { .. }))
+}
+
+/// A task is told by its future alone; where that is an `async` function, by its name.
+fn judge_name(plan: &Plan, seen: &Seen, kind: &Kind) -> Result<(), String> {
+    let named = match seen.chain.as_slice() {
+        [] => None,
+        [Step { arm: u32::MAX, of_type }] => plan.types.get(*of_type as usize),
+        longer => return Err(format!("waits in {longer:?}, of which nothing can be known")),
+    };
+    let function = named.and_then(|of| of.name.split("zoo::").nth(1)?.split("::").next());
+    match (function, kind.bodies.first()) {
+        (Some(told), Some((name, _))) if told != *name => Err(format!("is told as {told}, and is {name}")),
+        _ => Ok(()),
     }
 }
 
