@@ -83,7 +83,7 @@ impl Source for Tasks {
     }
 
     fn about(&self) -> &'static str {
-        "Tasks alive now, by what they wait for, the line that spawned them with flamewatch::spawn, route and state. Read from memory, about 3 µs a task; none is stopped."
+        "Tasks alive now, by what they wait for, the line that spawned them with flamewatch::spawn, route and state. Read from memory, about 2 µs a task; none is stopped."
     }
 
     fn count(&self) -> Option<u64> {

@@ -92,8 +92,9 @@ impl Reading {
         let _ = thread::Builder::new().name("flamewatch-plan".to_owned()).spawn(body);
     }
 
-    /// Tells `each` of every task of `runtimes`. Takes a few milliseconds when it is the first time, and two
-    /// seconds at most where the program's plan is not there yet; then about a microsecond a task, 3 with what it waits for. Stops nobody, whatever they do.
+    /// Tells `each` of every task of `runtimes`. Takes a few milliseconds when it is the first time, and two seconds at most
+    /// where the program's plan is not there yet; then between half a microsecond and two a task, by how deep what it waits for
+    /// lies. Stops nobody, whatever they do.
     ///
     /// # Errors
     /// Why no task of any runtime can be read.
