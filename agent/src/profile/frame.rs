@@ -55,6 +55,14 @@ impl Frame {
     }
 }
 
+/// The first `most` characters of a name, and `…` where it is longer: types of futures may have hundreds of characters.
+pub(crate) fn shortened(name: &str, most: usize) -> Cow<'_, str> {
+    match name.char_indices().nth(most) {
+        Some((end, _)) => Cow::Owned(format!("{}…", name.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(name),
+    }
+}
+
 /// A named function as it stands in a stack: at one line, perhaps inlined into the frame after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

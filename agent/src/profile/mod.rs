@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use indexmap::{IndexMap, IndexSet};
 
 pub use flamewatch_symbolizer::Addr;
+pub(crate) use frame::shortened;
 pub use frame::{Frame, Function};
 pub use loss::Losses;
 pub use owner::Owner;

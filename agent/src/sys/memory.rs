@@ -14,8 +14,8 @@ const BATCH: usize = 64;
 /// The most bytes between two pieces that are read as one: to copy them costs less than to look up one more stretch.
 const GAP: usize = 1_024;
 
-/// How large a page is at least.
-const PAGE: u64 = 4_096;
+/// How large a page is at least: what is behind its end may not be mapped.
+pub(crate) const PAGE: u64 = 4_096;
 
 /// A stretch of memory that somebody wants to see.
 #[derive(Debug)]

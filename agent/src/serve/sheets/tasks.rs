@@ -1,13 +1,12 @@
 //! The tasks: how many live by who they are and where the most of them wait, then one by one, the oldest first.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
 use super::{Cell, Head, encoded, flame, forms, only, sheet};
 use crate::Unit;
-use crate::profile::{Frame, Function, Profile, owner};
+use crate::profile::{Frame, Function, Profile, owner, shortened};
 use crate::render;
 use crate::source::tasks::{TaskList, TaskRow};
 
@@ -109,7 +108,9 @@ fn sites(profile: &Profile) -> String {
     let rows = sites.iter().take(SITES).map(|(name, site)| {
         [
             Cell::count(site.alive),
-            Cell::words(&cut(name)).to(&flame("tasks", &[("focus", &only(name))])).with(&site.place),
+            Cell::words(&shortened(name, LONGEST))
+                .to(&flame("tasks", &[("focus", &only(name))]))
+                .with(&site.place),
             waits(site),
             Cell::words(&counted(&site.states)),
             Cell::words(&counted(&site.routes)),
@@ -120,14 +121,6 @@ fn sites(profile: &Profile) -> String {
         table
     } else {
         format!("{table}<p class=\"quiet\">... and {more} more; the flame graph has them all</p>")
-    }
-}
-
-/// The beginning of a name that is too long for a column: types of futures may have hundreds of characters.
-fn cut(name: &str) -> Cow<'_, str> {
-    match name.char_indices().nth(LONGEST) {
-        Some((end, _)) => Cow::Owned(format!("{}…", name.get(..end).unwrap_or_default())),
-        None => Cow::Borrowed(name),
     }
 }
 

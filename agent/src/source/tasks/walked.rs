@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use super::{add, count_of, function, kind_label, name_of, route_of};
-use crate::profile::{Addr, Frame, Function, Owner, Profile};
+use crate::profile::{Addr, Frame, Function, Owner, Profile, shortened};
 use crate::source::walk::{Account, MAX_WALKED, Plan, Reading, Refusal, Step, Task, Told, TypeId, Whose};
 use crate::spawn::{Finder, Runtime, SiteCount};
 
@@ -232,7 +232,7 @@ impl Walked {
         frames.extend(site.map(|site| Frame::named(function(site))));
         frames.push(Frame::label("state", kind.state));
         let name = typed.and_then(|(plan, of_type)| plan.types.get(of_type as usize));
-        frames.extend(name.map(|of| Frame::label("type", shortened(unwrapped(&of.name)))));
+        frames.extend(name.map(|of| Frame::label("type", shortened(unwrapped(&of.name), MAX_TYPE))));
         frames.extend(self.runtimes.get(kind.runtime).map(|name| Frame::label("runtime", name.clone())));
         if let Some((_, tag, name)) = kind.spawned {
             frames.extend(name_of(name).map(|name| Frame::label("name", name)));
@@ -301,13 +301,6 @@ fn unwrapped(name: &str) -> &str {
     match inside(name) {
         Some(left) => name.get(name.len() - left..name.len() - 1).unwrap_or(name),
         None => name,
-    }
-}
-
-fn shortened(name: &str) -> String {
-    match name.char_indices().nth(MAX_TYPE) {
-        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
-        None => name.to_owned(),
     }
 }
 
@@ -416,7 +409,7 @@ mod tests {
             "shop::place::{async fn}"
         );
         assert_eq!(unwrapped("shop::Task<u8>"), "shop::Task<u8>");
-        assert_eq!(shortened("shop"), "shop");
-        assert_eq!(shortened(&"ä".repeat(161)).chars().count(), 161);
+        assert_eq!(shortened("shop", MAX_TYPE), "shop");
+        assert_eq!(shortened(&"ä".repeat(161), MAX_TYPE).chars().count(), 161);
     }
 }

@@ -9,7 +9,7 @@ use super::state::{Doing, State};
 use super::view::{Memory, take, word_at};
 use super::visit::{Look, Task};
 use super::{Future, TypeId, to_length};
-use crate::sys::memory::{Piece, Reader};
+use crate::sys::memory::{PAGE, Piece, Reader};
 
 /// How much of a task is read in one piece when a walk has not read it for its size.
 const LARGE: usize = 8_192;
@@ -19,9 +19,6 @@ const STRETCH: usize = 256;
 
 /// The most stretches of one task.
 const MAX_STRETCHES: usize = 48;
-
-/// How large a page is at least: what is behind its end may not be mapped.
-const PAGE: u64 = 4_096;
 
 /// Less than this before the end of a page is not worth a stretch.
 const LEAST: u64 = 64;
@@ -242,64 +239,53 @@ impl Memory for Seen<'_> {
 
 /// Reads the tasks that the walk has not read for their size.
 fn large(memory: &Reader, tasks: &mut [Followed]) {
-    let mut pieces = Vec::new();
-    let mut places = Vec::new();
+    let mut asked = Vec::new();
     for (place, task) in tasks.iter_mut().enumerate() {
         if task.end == End::Open && task.front.first.is_empty() {
             let length = task.table.map_or(0, |table| to_length(table.trailer)).min(LARGE);
             task.front.first.resize(length, 0);
-            pieces.push(Piece::new(task.front.at, &mut task.front.first));
-            places.push(place);
+            asked.push((place, Piece::new(task.front.at, &mut task.front.first)));
         }
     }
-    memory.read(&mut pieces);
-    let unread: Vec<usize> =
-        pieces.iter().zip(places).filter(|(piece, _)| !piece.read).map(|(_, place)| place).collect();
-    drop(pieces);
-    for place in unread {
-        if let Some(task) = tasks.get_mut(place) {
-            task.end = End::Torn;
-        }
-    }
+    let torn = unread(memory, asked);
+    tear(tasks, torn);
 }
 
 /// Reads the last stretch of each that goes on.
 fn farther(memory: &Reader, tasks: &mut [Followed]) {
-    let open = tasks.iter_mut().filter(|task| task.end == End::Open);
-    let mut open: Vec<(&mut End, Piece<'_>)> = open
-        .filter_map(|task| {
-            let Followed { stretches, stretched, end, .. } = task;
-            let last = stretched.checked_sub(1)?;
-            stretches.get_mut(last).map(|stretch| (end, Piece::new(stretch.at, &mut stretch.first)))
-        })
-        .collect();
-    let (mut ends, mut pieces): (Vec<_>, Vec<_>) = open.drain(..).unzip();
-    memory.read(&mut pieces);
-    for (end, piece) in ends.iter_mut().zip(pieces) {
-        if !piece.read {
-            **end = End::Torn;
-        }
-    }
+    let open = tasks.iter_mut().enumerate().filter(|(_, task)| task.end == End::Open);
+    let asked = open.filter_map(|(place, task)| {
+        let stretch = task.stretches.get_mut(task.stretched.checked_sub(1)?)?;
+        Some((place, Piece::new(stretch.at, &mut stretch.first)))
+    });
+    let torn = unread(memory, asked.collect());
+    tear(tasks, torn);
 }
 
 /// Reads everything that led somewhere a second time.
 fn once_more(memory: &Reader, tasks: &mut [Followed]) {
-    let mut pieces = Vec::new();
-    let mut whose = Vec::new();
+    let mut asked = Vec::new();
     for (place, task) in tasks.iter_mut().enumerate().filter(|(_, task)| task.end == End::Held) {
         let Followed { front, stretches, stretched, .. } = task;
         for Bytes { at, first, second } in std::iter::once(front).chain(stretches.iter_mut().take(*stretched))
         {
             second.resize(first.len(), 0);
-            pieces.push(Piece::new(*at, second));
-            whose.push(place);
+            asked.push((place, Piece::new(*at, second)));
         }
     }
+    let torn = unread(memory, asked);
+    tear(tasks, torn);
+}
+
+/// Reads the pieces, each of the task at the place beside it: the places of those that could not be read.
+fn unread(memory: &Reader, asked: Vec<(usize, Piece<'_>)>) -> Vec<usize> {
+    let (places, mut pieces): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
     memory.read(&mut pieces);
-    let unread: Vec<usize> =
-        pieces.iter().zip(whose).filter(|(piece, _)| !piece.read).map(|(_, place)| place).collect();
-    drop(pieces);
-    for place in unread {
+    places.into_iter().zip(pieces).filter(|(_, piece)| !piece.read).map(|(place, _)| place).collect()
+}
+
+fn tear(tasks: &mut [Followed], places: Vec<usize>) {
+    for place in places {
         if let Some(task) = tasks.get_mut(place) {
             task.end = End::Torn;
         }
