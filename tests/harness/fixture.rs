@@ -57,14 +57,8 @@ impl Fixture {
         Self::at(compiled("flamewatch-cli", "flamewatch", !cfg!(debug_assertions)))
     }
 
-    fn built(bin: &str, release: bool) -> Self {
-        static BUILT: Mutex<Option<HashMap<(String, bool), PathBuf>>> = Mutex::new(None);
-        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-        let built = built.get_or_insert_default();
-        let executable = built
-            .entry((bin.to_owned(), release))
-            .or_insert_with(|| compiled("flamewatch-fixtures", bin, release));
-        Self::at(executable.clone())
+    fn built(bin: &str, optimized: bool) -> Self {
+        Self::at(executable(bin, optimized))
     }
 
     const fn at(executable: PathBuf) -> Self {
@@ -220,13 +214,24 @@ impl Drop for Running {
     }
 }
 
+/// Where the binary `bin` of the fixtures package is, built once a test run.
+pub(crate) fn executable(bin: &str, optimized: bool) -> PathBuf {
+    static BUILT: Mutex<Option<HashMap<(String, bool), PathBuf>>> = Mutex::new(None);
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let built = built.get_or_insert_default();
+    let executable = built.entry((bin.to_owned(), optimized));
+    executable.or_insert_with(|| compiled("flamewatch-fixtures", bin, optimized)).clone()
+}
+
 /// Runs cargo, and takes the executable's path from its own account of what it made. Optimized it is built as a service
 /// would, else as a part of the workspace, whose crates are there already: alone it would have them with other features.
-fn compiled(package: &str, bin: &str, release: bool) -> PathBuf {
+/// `PROFILE` names the profile of what is optimized: `release`, or `abort`, where a panic ends the process.
+fn compiled(package: &str, bin: &str, optimized: bool) -> PathBuf {
     let mut command = cargo();
     command.args(["build", "--bin", bin, "--message-format", "json"]);
-    if release {
-        command.args(["--release", "--package", package]);
+    if optimized {
+        let profile = std::env::var("PROFILE").unwrap_or_else(|_| "release".to_owned());
+        command.args(["--profile", &profile, "--package", package]);
     } else {
         command.arg("--workspace");
     }

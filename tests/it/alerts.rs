@@ -9,7 +9,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn days_of_faults_lead_to_few_messages_and_none_is_late() {
-    let found = findings("alert_sim", &[], Build::Abort, LIMIT);
+    let found = findings("alert_sim", &[], Build::Optimized, LIMIT);
     let scenarios = found["scenarios"].as_array().expect("scenarios");
     let scenario = |name: &str| {
         scenarios.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name} in {found}"))

@@ -18,7 +18,7 @@ fn number(findings: &Value, key: &str) -> f64 {
 
 #[test]
 fn the_handler_neither_allocates_nor_waits() {
-    for build in [Build::Debug, Build::Abort] {
+    for build in [Build::Debug, Build::Optimized] {
         let found = findings("cpu_guard", &["2"], build, LIMIT);
         assert!(number(&found, "samples") > 50.0, "{found}");
         assert!(number(&found, "calls_inside") > 0.0, "the guard does not see the handler: {found}");
@@ -33,7 +33,7 @@ fn samples_account_for_the_time_of_each_thread_and_function() {
         ("timers", "199", "skew", "4"),
         ("timers", "199", "tokio", "2"),
     ] {
-        let found = findings("cpu_truth", &[engine, hertz, "3", scenario, threads], Build::Abort, LIMIT);
+        let found = findings("cpu_truth", &[engine, hertz, "3", scenario, threads], Build::Optimized, LIMIT);
         let coverage = number(&found, "coverage");
         assert!((0.85..1.15).contains(&coverage), "{found}");
         assert!(number(&found, "rooted") > 0.99, "{found}");
@@ -51,7 +51,7 @@ fn samples_account_for_the_time_of_each_thread_and_function() {
 
 #[test]
 fn work_that_hides_between_ticks_is_told() {
-    let found = findings("cpu_truth", &["timers", "99", "3", "aliased", "4"], Build::Abort, LIMIT);
+    let found = findings("cpu_truth", &["timers", "99", "3", "aliased", "4"], Build::Optimized, LIMIT);
     let (told, true_coverage) = (number(&found, "own_coverage"), number(&found, "coverage"));
     assert!((told - true_coverage).abs() < 0.15, "a profile that says {told} of {true_coverage}: {found}");
 }
@@ -60,7 +60,7 @@ fn work_that_hides_between_ticks_is_told() {
 #[track_caller]
 fn survives(scenario: &str) -> Value {
     // What panics has to be caught, which a build that aborts cannot.
-    let build = if scenario == "panic" { Build::Debug } else { Build::Abort };
+    let build = if scenario == "panic" { Build::Debug } else { Build::Optimized };
     let found = findings("cpu_stress", &[scenario, "2"], build, LIMIT);
     assert!(number(&found, "windows") >= 3.0 && number(&found, "samples") > 0.0, "{found}");
     assert_eq!(
@@ -104,7 +104,7 @@ fn signals_of_the_services_own() {
 
 #[test]
 fn a_thousand_threads_are_seen_and_none_is_woken() {
-    for build in [Build::Debug, Build::Abort] {
+    for build in [Build::Debug, Build::Optimized] {
         let found = findings("thread_zoo", &["1000"], build, LIMIT);
         let seen = (number(&found, "right"), number(&found, "incomplete"), number(&found, "interrupted"));
         assert_eq!(seen, (1000.0, 0.0, 0.0), "{found}");

@@ -48,13 +48,13 @@ fn estimates_are_right_within_their_error_also_for_odd_sizes() {
 
 #[test]
 fn an_optimized_program_has_complete_stacks_too() {
-    let found = truth("0.2", Build::Abort);
+    let found = truth("0.2", Build::Optimized);
     assert_ne!(found["unwinder"], "jemalloc's own (libgcc)", "{found}");
 }
 
 #[test]
 fn at_a_rate_of_one_byte_it_equals_jemallocs_own_count() {
-    for build in [Build::Debug, Build::Abort] {
+    for build in [Build::Debug, Build::Optimized] {
         let found = findings("heap_oracle", &[], build, LIMIT);
         assert_eq!((number(&found, "differ"), number(&found, "lost")), (0.0, 0.0), "{found}");
         assert!(number(&found, "objects") > 5000.0 && number(&found, "replaced") > 100.0, "{found}");
@@ -63,7 +63,7 @@ fn at_a_rate_of_one_byte_it_equals_jemallocs_own_count() {
 
 #[test]
 fn threads_that_allocate_while_they_end_do_no_harm() {
-    for build in [Build::Debug, Build::Abort] {
+    for build in [Build::Debug, Build::Optimized] {
         let found = findings("heap_threads", &[], build, LIMIT);
         assert_eq!((number(&found, "inuse_objects"), number(&found, "lost")), (0.0, 0.0), "{found}");
         assert!(number(&found, "samples") > 10_000.0, "{found}");
@@ -72,7 +72,7 @@ fn threads_that_allocate_while_they_end_do_no_harm() {
 
 #[test]
 fn sixty_four_threads_and_a_reader_never_block_each_other() {
-    for build in [Build::Debug, Build::Abort] {
+    for build in [Build::Debug, Build::Optimized] {
         let found = findings("heap_storm", &["4"], build, LIMIT);
         assert_eq!(number(&found, "wrong"), 0.0, "{found}");
         assert!(number(&found, "inuse_objects") <= number(&found, "lost_frees"), "{found}");
@@ -91,7 +91,7 @@ fn the_rate_changes_while_samples_are_live() {
 
 #[test]
 fn it_starts_small_stops_and_starts_again() {
-    for build in [Build::Debug, Build::Abort] {
+    for build in [Build::Debug, Build::Optimized] {
         let found = findings("heap_cost", &[], build, LIMIT);
         assert!(number(&found, "start_anonymous_kib") < 1536.0, "{found}");
         assert_eq!((&found["refused"], number(&found, "problems")), (&Value::Bool(true), 0.0), "{found}");
@@ -121,7 +121,7 @@ fn where_another_profiler_has_the_hooks_profiles_come_from_dumps() {
 
 #[test]
 fn children_of_a_fork_allocate_and_end() {
-    for build in [Build::Debug, Build::Abort] {
+    for build in [Build::Debug, Build::Optimized] {
         let found = findings("heap_fork", &[], build, LIMIT);
         assert_eq!(found["ended"], found["children"], "{found}");
         assert!(

@@ -32,7 +32,7 @@ fn check(found: &Value, key: &str, goal: f64) {
 
 #[test]
 fn what_leaks_is_found_and_little_else_is_told() {
-    let found = findings("leak_sim", &["judge", "--runs", RUNS], Build::Abort, LIMIT);
+    let found = findings("leak_sim", &["judge", "--runs", RUNS], Build::Optimized, LIMIT);
     let (suspect, confirmed) = (&found["ever"]["suspect"], &found["ever"]["confirmed"]);
     assert_eq!(number(suspect, "leaks"), 42.0, "{found}");
     check(suspect, "recall", 0.98);
@@ -48,7 +48,7 @@ fn what_leaks_is_found_and_little_else_is_told() {
 
 #[test]
 fn what_only_took_its_time_is_resolved() {
-    let found = findings("leak_sim", &["holdout", "--runs", RUNS], Build::Abort, LIMIT);
+    let found = findings("leak_sim", &["holdout", "--runs", RUNS], Build::Optimized, LIMIT);
     let standing = &found["end"]["suspect"];
     check(standing, "precision", 0.95);
     check(standing, "recall", 0.85);
@@ -56,8 +56,8 @@ fn what_only_took_its_time_is_resolved() {
 
 #[test]
 fn seeds_that_judge_are_not_those_that_thresholds_were_chosen_on() {
-    let once = findings("leak_sim", &["judge", "--runs", "2"], Build::Abort, LIMIT);
-    let again = findings("leak_sim", &["judge", "--runs", "2"], Build::Abort, LIMIT);
+    let once = findings("leak_sim", &["judge", "--runs", "2"], Build::Optimized, LIMIT);
+    let again = findings("leak_sim", &["judge", "--runs", "2"], Build::Optimized, LIMIT);
     assert_eq!(once, again, "the same seeds, the same figures");
     let most = number(&once["seeds"], "most");
     let mut first = ["tune", "slow", "judge", "holdout"].map(|mode| number(&once["seeds"], mode));
@@ -67,7 +67,7 @@ fn seeds_that_judge_are_not_those_that_thresholds_were_chosen_on() {
 
 #[test]
 fn a_look_at_a_large_heap_is_cheap() {
-    let found = findings("leak_sim", &["cost"], Build::Abort, LIMIT);
+    let found = findings("leak_sim", &["cost"], Build::Optimized, LIMIT);
     assert_eq!((number(&found, "tracked"), number(&found, "untracked")), (5_000.0, 0.0), "{found}");
     assert!(number(&found, "bytes") <= 8.0 * 1_048_576.0, "{found}");
     // Measured beside other tests, in a build that is hardly optimized: the budget is 20, for `scripts/bench leaks`.

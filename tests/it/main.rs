@@ -6,7 +6,6 @@ mod blocked;
 mod census;
 mod clients;
 mod cpu;
-mod floods;
 mod heap;
 mod inbound;
 mod inert;

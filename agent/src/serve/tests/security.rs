@@ -100,7 +100,7 @@ const LIST: &[(&str, &[&str])] = &[
         "who leaves frees the sampler within a second",
         &[
             "limits::who_leaves_is_missed_within_a_second",
-            "it/floods::floods_are_not_noticed_and_leave_nothing_behind",
+            "tests/floods::floods_are_not_noticed_and_leave_nothing_behind",
         ],
     ),
     ("HEAD is cheap", &["security::a_head_costs_nothing_anywhere"]),
@@ -128,7 +128,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("pages", include_str!("pages.rs")),
     ("profiles", include_str!("profiles.rs")),
     ("security", include_str!("security.rs")),
-    ("it/floods", include_str!("../../../../tests/it/floods.rs")),
+    ("tests/floods", include_str!("../../../../tests/floods.rs")),
     ("it/outlets", include_str!("../../../../tests/it/outlets.rs")),
     ("it/settings", include_str!("../../../../tests/it/settings.rs")),
 ];

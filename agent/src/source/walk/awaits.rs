@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use flamewatch_symbolizer::plan::{Arm, Plan, Shape, TypeId};
+use flamewatch_symbolizer::plan::{Arm, Plan, Shape, Type, TypeId};
 
 use super::view::Memory;
 
@@ -24,6 +24,12 @@ const PANICKED: u64 = 2;
 
 /// How the name of the type begins in which [`spawn`](crate::spawn()) wraps futures.
 const OURS: &str = "flamewatch::spawn::task::Task<";
+
+/// How the names begin of what is around every spawned future where tokio has its feature `tracing`, the outermost first.
+const WRAPPERS: [&str; 2] = ["tracing::instrument::Instrumented<", "core::mem::manually_drop::ManuallyDrop<"];
+
+/// The most of them that are looked through: tokio's, and those of a service that names its tasks by spans.
+const MAX_WRAPPED: usize = 8;
 
 /// One future of a chain: its type and which of its arms it is in, [`NO_ARM`] for a type that has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +78,23 @@ impl Placed {
     /// The type of the futures that this table of functions is for.
     pub(super) fn future(&self, functions: &[u64]) -> Option<TypeId> {
         functions.iter().find_map(|function| self.plan.polls.get(&function.wrapping_sub(self.base)).copied())
+    }
+
+    /// What was spawned as a future of this type, and how many bytes behind its beginning: tokio's feature `tracing` wraps
+    /// each one, and services do.
+    pub(super) fn spawned(&self, of_type: TypeId) -> (u64, TypeId) {
+        let (mut at, mut inner) = (0_u64, of_type);
+        for _ in 0..MAX_WRAPPED {
+            let of = self.plan.types.get(inner as usize);
+            let is_wrapper = |of: &&Type| WRAPPERS.iter().any(|name| of.name.starts_with(name));
+            match of.filter(is_wrapper).map(|of| &of.shape) {
+                Some(Shape::Fields(fields)) if let [(offset, to)] = fields.as_slice() => {
+                    (at, inner) = (at.wrapping_add(*offset), *to);
+                }
+                _ => break,
+            }
+        }
+        (at, inner)
     }
 
     /// How large the futures of this type are and how they are aligned; `None` when their inside is not known.
@@ -222,8 +245,6 @@ impl Placed {
 
 #[cfg(test)]
 mod tests {
-    use flamewatch_symbolizer::plan::Type;
-
     use super::*;
     use crate::sys::memory::Piece;
 

@@ -155,14 +155,15 @@ impl Walker {
             let mut future = |look: &Look<'_>| {
                 *futures.entry(look.task.vtable).or_insert_with(|| {
                     let placed = plan.as_ref()?;
-                    let of_type = placed.future(types.functions(look.task.vtable))?;
+                    let whole = placed.future(types.functions(look.task.vtable))?;
                     let places = layout
                         .future
-                        .zip(placed.room(of_type))
+                        .zip(placed.room(whole))
                         .and_then(|(future, (size, align))| future.at(look.table, size, align));
-                    let (tag, at) = places.unzip();
+                    let (inside, of_type) = placed.spawned(whole);
+                    let (tag, at) = places.map(|(tag, at)| (tag, at.wrapping_add(inside))).unzip();
                     let is_ours = placed.is_ours(of_type);
-                    let ticket = at.zip(placed.ticket(of_type)).map(|(at, ticket)| at + ticket);
+                    let ticket = at.zip(placed.ticket(of_type)).map(|(at, ticket)| at.wrapping_add(ticket));
                     Some(Future { of_type, tag, at, is_ours, ticket })
                 })
             };

@@ -62,7 +62,8 @@ fn another_length_than_announced_is_damage() {
     for (format, packed) in
         [(CompressionFormat::Zlib, zlibbed(&text)), (CompressionFormat::Zstandard, zstded(&text))]
     {
-        for announced in [0, 1, 65_536, 100_002, 100_004, 1 << 30] {
+        // The largest asks for no more disk than others of these tests, which a machine may have little of.
+        for announced in [0, 1, 65_536, 100_002, 100_004, LARGE] {
             let result = unpack(format, &packed, announced);
             // Nothing is a section of its own, whatever the packed bytes say.
             let expected = if announced == 0 { result.is_ok() } else { is_damaged(&result) };
