@@ -26,14 +26,16 @@ struct Shop {
 
 impl Shop {
     fn open(leak: &str) -> Self {
+        Self::open_with(leak, &[])
+    }
+
+    fn open_with(leak: &str, more: &[(&str, &str)]) -> Self {
         let slack = FakeSlack::start();
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shop-{leak}"));
         let _ = std::fs::remove_dir_all(&dir);
         let (webhook, path) = (slack.webhook(), dir.display().to_string());
-        let service = Service::start(
-            "leaky_shop",
-            &[("LEAK", leak), ("FLAMEWATCH_SLACK_WEBHOOK", &webhook), ("FLAMEWATCH_DIR", &path)],
-        );
+        let ours = [("LEAK", leak), ("FLAMEWATCH_SLACK_WEBHOOK", &webhook), ("FLAMEWATCH_DIR", &path)];
+        let service = Service::start("leaky_shop", &[&ours, more].concat());
         let load = Load::start(service.running.address(), 60, RATE, MIX);
         Self { slack, service, dir, _load: load }
     }
@@ -154,7 +156,8 @@ fn a_task_leak_is_named() {
 
 #[test]
 fn a_vector_that_doubles_is_named() {
-    let shop = Shop::open("audit");
+    // It is told with the first 3 MiB, and the healthy shop has 1 MiB of orders: six samples and two at the usual rate.
+    let shop = Shop::open_with("audit", &[("_RJEM_MALLOC_CONF", "lg_prof_sample:14")]);
     let message = shop.alert();
     let (function, at, _) = first_suspect(&message);
     assert!(function.starts_with("leaky_shop::audit::record"), "{message:#}");

@@ -53,6 +53,7 @@ pub(crate) struct Seen {
     doing: &'static str,
     forgotten: bool,
     pub(crate) torn: bool,
+    name: Option<String>,
     chain: Vec<Step>,
 }
 
@@ -137,7 +138,8 @@ impl Asked {
         let course = self.walker.walk(&self.lists, ALL, |seen| {
             let state = seen.task.state;
             let (doing, forgotten) = (state.doing().name(), state.is_forgotten(0));
-            let one = Seen { doing, forgotten, torn: seen.torn, chain: seen.chain.to_vec() };
+            let name = seen.name.map(str::to_owned);
+            let one = Seen { doing, forgotten, torn: seen.torn, name, chain: seen.chain.to_vec() };
             twice += u64::from(census.insert(seen.task.id, one).is_some());
         });
         (census, course, twice)
@@ -263,7 +265,18 @@ impl Asked {
         if seen.chain.is_empty() || !(all || alone) {
             return Err(format!("waits in {found:?}, not in {:?}", kind.bodies));
         }
-        Ok(())
+        let leaf = seen.chain.last().and_then(|step| plan.types.get(step.of_type as usize));
+        if !leaf.is_some_and(|of| of.name.contains(kind.leaf)) {
+            return Err(format!("waits for {leaf:?} in the end, not for {}", kind.leaf));
+        }
+        // What is boxed is called by what is in the box, and what tokio wraps by what is in the wrapper.
+        let name = seen.name.as_deref().unwrap_or_default();
+        match kind.bodies.first() {
+            Some((function, _)) if !name.contains(&format!("zoo::{function}::")) => {
+                Err(format!("is called {name}, and is {function}"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

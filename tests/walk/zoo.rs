@@ -28,6 +28,8 @@ pub(crate) struct Kind {
     pub(crate) forgotten: bool,
     /// Its output is more aligned than itself, so that it may be told by its type alone.
     pub(crate) alone: bool,
+    /// What the name of the last future has in it that it waits for.
+    pub(crate) leaf: &'static str,
 }
 
 /// The tasks of one runtime, by their number.
@@ -116,6 +118,36 @@ async fn joins_the_second() {
 }
 const JOINS_THE_SECOND: (&str, u32) = ("joins_the_second", IN_A_MACRO);
 
+/// Holds a future while somebody asks for something, and none meanwhile.
+struct Connection {
+    request: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<()> {
+        self.request.as_mut().map_or(Poll::Pending, |request| request.as_mut().poll(context))
+    }
+}
+
+async fn serves(request: Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+    let mut connection = Connection { request };
+    tokio::select! {
+        () = &mut connection => {}
+        () = naps(LONG) => {}
+    }
+}
+const SERVES: (&str, u32) = ("serves", IN_A_MACRO);
+
+async fn selects() {
+    tokio::select! {
+        () = sleep(LONG) => {}
+        () = naps(LONG) => {}
+    }
+}
+const SELECTS: (&str, u32) = ("selects", IN_A_MACRO);
+
 async fn limits() {
     let _ = timeout(LONG, boxed()).await;
 }
@@ -180,6 +212,11 @@ impl Zoo {
         zoo.add(3, Kind::new("recurses", &[DESCENDS, DESCENDS, DESCENDS, DEEPEST]), || {
             handle.spawn(descends(3))
         });
+        zoo.add(4, Kind::new("is asked for nothing", &[SERVES]).waits_in("zoo::Connection"), || {
+            handle.spawn(serves(None))
+        });
+        zoo.add(4, Kind::new("is asked", &[SERVES, NAPS]), || handle.spawn(serves(Some(boxed()))));
+        zoo.add(4, Kind::new("selects", &[SELECTS]).waits_in("sleep::Sleep"), || handle.spawn(selects()));
         let mut senders = Vec::new();
         zoo.add(8, Kind::new("receives", &[RECEIVES]), || {
             let (sender, receiver) = oneshot::channel();
@@ -217,11 +254,15 @@ impl Zoo {
 
 impl Kind {
     const fn new(name: &'static str, bodies: &'static [(&'static str, u32)]) -> Self {
-        Self { name, bodies, forgotten: false, alone: false }
+        Self { name, bodies, forgotten: false, alone: false, leaf: "" }
     }
 
     const fn forgotten(self) -> Self {
         Self { forgotten: true, ..self }
+    }
+
+    const fn waits_in(self, leaf: &'static str) -> Self {
+        Self { leaf, ..self }
     }
 
     const fn or_alone(self) -> Self {

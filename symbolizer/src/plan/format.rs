@@ -9,6 +9,8 @@
 //! variants 464 1                     where the number is that tells its arms, and how wide it is
 //! arm 3 0 41 16:8                    its number, file and line; at byte 16 there is one of type 8
 //! type 64 8 tokio::sync::batch_semaphore::Acquire
+//! type 480 8 (shop::orders::place::{async fn}, &mut tokio::time::sleep::Sleep)
+//! branches 0:7 472:9                 futures that are polled in turn; `fields` is what may lead to one
 //! poll 37510 1                       the function at this address polls a future of type 1
 //! table 9e030 6                      this is the table of functions of a `dyn Future` of type 6
 //! lost 1 0 0                         damaged units, units whose .dwo was not found, types left out: only if there are any
@@ -68,6 +70,7 @@ pub(super) fn write(plan: &Plan, out: &mut impl Write) -> std::io::Result<()> {
             Shape::Pointer(to) => line(format!("pointer {to}"))?,
             Shape::Dyn { data, table } => line(format!("dyn {data} {table}"))?,
             Shape::Fields(fields) => line(format!("fields{}", listed(fields)))?,
+            Shape::Branches(fields) => line(format!("branches{}", listed(fields)))?,
             Shape::Variants { tag: (at, width), arms } => {
                 line(format!("variants {at} {width}"))?;
                 for arm in arms {
@@ -180,6 +183,7 @@ fn take(plan: &mut Plan, word: &str, rest: &str, room: &mut usize) -> Option<()>
         "pointer" => last(Shape::Pointer(rest.parse().ok()?))?,
         "dyn" => last(Shape::Dyn { data: place(parts.next()?)?, table: place(parts.next()?)? })?,
         "fields" => last(Shape::Fields(fields(parts, room)?))?,
+        "branches" => last(Shape::Branches(fields(parts, room)?))?,
         "variants" => {
             let tag = (place(parts.next()?)?, parts.next()?.parse().ok().filter(is_width)?);
             last(Shape::Variants { tag, arms: Vec::new() })?;
@@ -234,7 +238,7 @@ fn all_ids(plan: &Plan) -> impl Iterator<Item = TypeId> {
         match &of.shape {
             Shape::Leaf | Shape::Dyn { .. } => Vec::new(),
             Shape::Pointer(to) => vec![*to],
-            Shape::Fields(fields) => fields.iter().map(|(_, id)| *id).collect(),
+            Shape::Fields(fields) | Shape::Branches(fields) => fields.iter().map(|(_, id)| *id).collect(),
             Shape::Variants { arms, .. } => {
                 arms.iter().flat_map(|arm| &arm.fields).map(|(_, id)| *id).collect()
             }
@@ -274,9 +278,10 @@ mod tests {
                 of("Box<dyn Future>", Shape::Dyn { data: 0, table: 8 }),
                 of("&mut Sleep", Shape::Pointer(4)),
                 of("Sleep", Shape::Leaf),
+                of("(&mut Sleep, Pin<Box<dyn Future>>)", Shape::Branches(vec![(16, 3), (0, 1)])),
             ],
             files: vec![Arc::from(""), Arc::from("src/with a blank.rs")],
-            polls: [(0x1000, 0)].into(),
+            polls: [(0x1000, 0), (0x1010, 5)].into(),
             tables: [(0x2000, 4)].into(),
             damaged: 1,
             missing_splits: 2,
@@ -312,7 +317,8 @@ mod tests {
             assert!(read(changed.as_bytes()).is_err(), "{from} to {to}");
         };
         check("plan 1", "plan 2");
-        check("pointer 4", "pointer 5");
+        check("pointer 4", "pointer 6");
+        check("branches 16:3 0:1", "branches 16:3 0:6");
         check("pointer 4", "pointer x");
         check("variants 16 1", "variants 16 9");
         check("variants 16 1", "variants 16 0");

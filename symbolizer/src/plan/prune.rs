@@ -1,6 +1,6 @@
 //! What was found in debug info without what leads to no future.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Arm, Shape, Type, TypeId};
 use crate::dwarf::types::Found;
@@ -18,7 +18,17 @@ pub(super) struct Kept {
 /// Those types of `found` that somebody who evaluates the plan can come to.
 pub(super) fn pruned(found: &Found) -> Kept {
     let leads = leading(&found.types);
-    let mut keep = Keep { types: &found.types, leads: &leads, new: HashMap::new(), order: Vec::new() };
+    let borrowed = found.types.iter().filter_map(|of| match of.shape {
+        Shape::Pointer(to) => Some(to),
+        _ => None,
+    });
+    let mut keep = Keep {
+        types: &found.types,
+        leads: &leads,
+        borrowed: borrowed.collect(),
+        new: HashMap::new(),
+        order: Vec::new(),
+    };
     let polls = found.polls.iter().map(|(at, id)| (*at, keep.number(*id))).collect();
     let tables = found.tables.iter().map(|(at, id)| (*at, keep.number(*id))).collect();
     let mut types = Vec::new();
@@ -38,7 +48,7 @@ fn leading(types: &[Type]) -> Vec<bool> {
                 fields.iter().any(|(_, id)| leads.get(*id as usize) == Some(&true))
             };
             let now = match &of.shape {
-                Shape::Fields(fields) => any(fields),
+                Shape::Fields(fields) | Shape::Branches(fields) => any(fields),
                 Shape::Variants { arms, .. } => arms.iter().any(|arm| any(&arm.fields)),
                 Shape::Pointer(to) => leads.get(*to as usize) == Some(&true),
                 Shape::Leaf | Shape::Dyn { .. } => false,
@@ -64,6 +74,8 @@ fn is_end(shape: &Shape) -> bool {
 struct Keep<'f> {
     types: &'f [Type],
     leads: &'f [bool],
+    /// What pointers point to.
+    borrowed: HashSet<TypeId>,
     new: HashMap<TypeId, TypeId>,
     order: Vec<TypeId>,
 }
@@ -86,8 +98,15 @@ impl Keep<'_> {
             (shape, true) => shape.clone(),
             (_, false) => Shape::Leaf,
         };
+        // What `select!` and `join!` have, they have put into a tuple and borrow it. Any other tuple is only one.
+        if let Shape::Branches(fields) = &mut shape
+            && !self.borrowed.contains(&id)
+        {
+            shape = Shape::Fields(std::mem::take(fields));
+        }
         match &mut shape {
             Shape::Fields(fields) => fields.retain(|(_, id)| leads(id)),
+            Shape::Branches(fields) => fields.retain(|(_, id)| leads(id) || self.may_wait(*id)),
             Shape::Variants { arms, .. } => {
                 // What an `async` body waits for is told even when nothing is known of its inside.
                 arms.iter_mut()
@@ -97,7 +116,9 @@ impl Keep<'_> {
             _ => {}
         }
         match &mut shape {
-            Shape::Fields(fields) => fields.iter_mut().for_each(|(_, id)| *id = self.number(*id)),
+            Shape::Fields(fields) | Shape::Branches(fields) => {
+                fields.iter_mut().for_each(|(_, id)| *id = self.number(*id));
+            }
             Shape::Variants { arms, .. } => {
                 let all = arms.iter_mut().flat_map(|arm: &mut Arm| &mut arm.fields);
                 all.for_each(|(_, id)| *id = self.number(*id));
@@ -106,5 +127,11 @@ impl Keep<'_> {
             Shape::Leaf | Shape::Dyn { .. } => {}
         }
         Type { name: of.name.clone(), size: of.size, align: of.align, shape }
+    }
+
+    /// Whether a branch that leads nowhere is told. Not what is one of several: `join!` keeps there what is over.
+    fn may_wait(&self, id: TypeId) -> bool {
+        let of = self.types.get(id as usize);
+        of.is_some_and(|of| matches!(of.shape, Shape::Fields(_) | Shape::Pointer(_)))
     }
 }

@@ -73,6 +73,20 @@ async fn both() -> u64 {
     .await // line: both
 }
 
+/// As `select!` is: of the first nobody knows the inside.
+async fn first() -> u64 {
+    let mut futures = (Leaf(10), std::pin::pin!(inner(11)));
+    let futures = &mut futures;
+    std::future::poll_fn(|context| {
+        let (one, other) = &mut *futures;
+        match Pin::new(one).poll(context) {
+            Poll::Ready(ready) => Poll::Ready(ready),
+            Poll::Pending => other.as_mut().poll(context),
+        }
+    })
+    .await // line: first
+}
+
 struct Shop {
     number: u64,
 }
@@ -118,6 +132,7 @@ fn main() {
     tell("borrowed", borrowed());
     tell("either", either());
     tell("both", both());
+    tell("first", first());
     tell("method", method());
     tell("deep", deep());
     let block = tokio::runtime::task::raw::poll::<tokio::runtime::blocking::task::BlockingTask<fn()>, u8>;

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::hash;
 use crate::profile::Frame;
 use crate::source::tasks::{future_frames, shown_type};
-use crate::source::walk::{Reading, Task, Whose};
+use crate::source::walk::{Reading, Task, TypeId, Whose};
 use crate::spawn;
 
 /// Marks the keys of this list among those of [`Tasks`](super::Tasks).
@@ -59,14 +59,14 @@ impl Walked {
             return false;
         }
         examples.clear();
-        let mut keys: HashMap<u64, u64> = HashMap::new();
+        let mut keys: HashMap<(u64, Option<TypeId>), u64> = HashMap::new();
         let mut newest = 0;
         let account = reading.list(&spawn::runtimes(runtime.as_ref()), |told| {
             let seen = told.seen;
             newest = seen.task.id.max(newest);
             // Without a name a type is not known to be none of ours, and there is nothing to say of it.
             let Some(name) = seen.name.filter(|_| seen.whose == Whose::Others) else { return };
-            let key = *keys.entry(seen.task.vtable).or_insert_with(|| {
+            let key = *keys.entry((seen.task.vtable, seen.of_type)).or_insert_with(|| {
                 let key = hash(name) | MARK;
                 if names.len() < MAX_TYPES {
                     names.entry(key).or_insert_with(|| name.to_owned());

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::{add, count_of, function, kind_label, name_of, route_of};
 use crate::profile::{Addr, Frame, Function, Owner, Profile, shortened};
-use crate::source::walk::{Account, MAX_WALKED, Plan, Reading, Refusal, Step, Task, Told, TypeId, Whose};
+use crate::source::walk::{
+    Account, BOXED, MAX_WALKED, Plan, Reading, Refusal, Step, Task, Told, TypeId, Whose,
+};
 use crate::spawn::{Finder, Runtime, SiteCount};
 
 /// The most kinds that are told apart; a service has a few hundred. Each takes some 200 bytes.
@@ -243,9 +245,6 @@ impl Walked {
     }
 }
 
-/// A box that says nothing of what is in it.
-const BOXED: &str = "core::pin::Pin<alloc::boxed::Box<(dyn ";
-
 /// The frames of a chain, innermost first, and behind them the future itself, unless it is the first step of the chain: what
 /// is wrapped around an `async` body is told, too. Not a box whose inside is known.
 pub(in crate::source) fn future_frames(plan: &Plan, of_type: TypeId, chain: &[Step]) -> Vec<Frame> {
@@ -293,15 +292,11 @@ pub(in crate::source) fn shown_type(name: &str) -> Function {
     function
 }
 
-/// The service's own future, of what [`spawn`](crate::spawn()) makes of it.
+/// The service's own future, of what [`spawn`](crate::spawn()) makes of it, and of what `select!` is given.
 fn unwrapped(name: &str) -> &str {
-    let inside = |name: &'_ str| -> Option<usize> {
-        name.strip_prefix("flamewatch::spawn::task::Task<").map(str::len)
-    };
-    match inside(name) {
-        Some(left) => name.get(name.len() - left..name.len() - 1).unwrap_or(name),
-        None => name,
-    }
+    let within = |around: &str| name.strip_prefix(around)?.strip_suffix('>');
+    let inside = within("flamewatch::spawn::task::Task<").or_else(|| within("core::pin::Pin<&mut "));
+    inside.or_else(|| name.strip_prefix("&mut ")).unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -409,6 +404,8 @@ mod tests {
             "shop::place::{async fn}"
         );
         assert_eq!(unwrapped("shop::Task<u8>"), "shop::Task<u8>");
+        assert_eq!(unwrapped("core::pin::Pin<&mut shop::Connection<u8>>"), "shop::Connection<u8>");
+        assert_eq!(unwrapped("&mut shop::Connection<u8>"), "shop::Connection<u8>");
         assert_eq!(shortened("shop", MAX_TYPE), "shop");
         assert_eq!(shortened(&"ä".repeat(161), MAX_TYPE).chars().count(), 161);
     }

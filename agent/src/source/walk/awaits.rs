@@ -31,6 +31,12 @@ const WRAPPERS: [&str; 2] = ["tracing::instrument::Instrumented<", "core::mem::m
 /// The most of them that are looked through: tokio's, and those of a service that names its tasks by spans.
 const MAX_WRAPPED: usize = 8;
 
+/// How the name of a pointer begins behind which nothing moves.
+const PIN: &str = "core::pin::Pin<";
+
+/// How the name of a box begins that says nothing of what is in it.
+pub(crate) const BOXED: &str = "core::pin::Pin<alloc::boxed::Box<(dyn ";
+
 /// One future of a chain: its type and which of its arms it is in, [`NO_ARM`] for a type that has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Step {
@@ -83,11 +89,30 @@ impl Placed {
     /// What was spawned as a future of this type, and how many bytes behind its beginning: tokio's feature `tracing` wraps
     /// each one, and services do.
     pub(super) fn spawned(&self, of_type: TypeId) -> (u64, TypeId) {
+        self.through(of_type, |of| WRAPPERS.iter().any(|name| of.name.starts_with(name)))
+    }
+
+    /// Where in a future of this type, if it is a box that says nothing of what is in it, the address of the table is by
+    /// which [`inside`](Self::inside) tells.
+    pub(super) fn boxed(&self, of_type: TypeId) -> Option<u64> {
+        self.plan.types.get(of_type as usize).filter(|of| of.name.starts_with(BOXED))?;
+        let (at, inner) = self.through(of_type, |_| true);
+        match self.plan.types.get(inner as usize)?.shape {
+            Shape::Dyn { table, .. } => Some(at.wrapping_add(table)),
+            _ => None,
+        }
+    }
+
+    /// The type of the future in a box with this table of functions.
+    pub(super) fn inside(&self, table: u64) -> Option<TypeId> {
+        self.plan.tables.get(&table.wrapping_sub(self.base)).map(|of| self.spawned(*of).1)
+    }
+
+    /// The type within those that hold one future each and that `is` says yes to, and where it begins.
+    fn through(&self, of_type: TypeId, is: impl Fn(&Type) -> bool) -> (u64, TypeId) {
         let (mut at, mut inner) = (0_u64, of_type);
         for _ in 0..MAX_WRAPPED {
-            let of = self.plan.types.get(inner as usize);
-            let is_wrapper = |of: &&Type| WRAPPERS.iter().any(|name| of.name.starts_with(name));
-            match of.filter(is_wrapper).map(|of| &of.shape) {
+            match self.plan.types.get(inner as usize).filter(|of| is(of)).map(|of| &of.shape) {
                 Some(Shape::Fields(fields)) if let [(offset, to)] = fields.as_slice() => {
                     (at, inner) = (at.wrapping_add(*offset), *to);
                 }
@@ -164,7 +189,8 @@ impl Placed {
                 chain,
                 left,
             ),
-            Shape::Fields(fields) => self.branches(memory, at, fields, chain, left),
+            Shape::Fields(fields) => self.fields(memory, at, fields, chain, left),
+            Shape::Branches(fields) => self.branches(memory, at, fields, chain, left),
             Shape::Variants { tag, arms } => {
                 let Some(number) = memory.number(at.wrapping_add(tag.0), tag.1.into()) else {
                     return End::Torn;
@@ -179,7 +205,7 @@ impl Placed {
                         chain.push(Step { of_type, arm: u32::try_from(place).unwrap_or(NO_ARM) });
                         self.awaited(memory, at, arm, chain, left)
                     }
-                    Some((_, arm)) => self.branches(memory, at, &arm.fields, chain, left),
+                    Some((_, arm)) => self.fields(memory, at, &arm.fields, chain, left),
                     None => End::Torn,
                 }
             }
@@ -204,8 +230,50 @@ impl Placed {
         }
     }
 
-    /// The first of several that is not over; they are polled in turn, and a chain is one of them.
+    /// The first of several futures that is not over; they are polled in turn, and a chain is one of them. One that holds no
+    /// other may wait itself, as a connection without a request does.
     fn branches(
+        &self,
+        memory: &impl Memory,
+        at: u64,
+        branches: &[(u64, TypeId)],
+        chain: &mut Vec<Step>,
+        left: Left<'_>,
+    ) -> End {
+        for branch in branches.iter().take(MAX_BRANCHES) {
+            match self.fields(memory, at, std::slice::from_ref(branch), chain, left) {
+                End::Over if self.tells_its_end(branch.1) => {}
+                End::Over => {
+                    chain.push(Step { of_type: branch.1, arm: NO_ARM });
+                    return End::Waits;
+                }
+                end => return end,
+            }
+        }
+        End::Over
+    }
+
+    /// Whether what is behind these pointers is one of several, such as an `async` body, of which one is its end.
+    fn tells_its_end(&self, of_type: TypeId) -> bool {
+        let mut of_type = of_type;
+        for _ in 0..MAX_WRAPPED {
+            let Some(of) = self.plan.types.get(of_type as usize) else { return true };
+            of_type = match &of.shape {
+                Shape::Pointer(to) => *to,
+                Shape::Fields(fields)
+                    if let [(_, to)] = fields.as_slice()
+                        && of.name.starts_with(PIN) =>
+                {
+                    *to
+                }
+                shape => return matches!(shape, Shape::Variants { .. }),
+            };
+        }
+        true
+    }
+
+    /// The first of several that is not over.
+    fn fields(
         &self,
         memory: &impl Memory,
         at: u64,

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use super::awaits::{NO_ARM, Placed, Step};
+use super::awaits::{Placed, Step};
 use super::layout::{Layout, Vtable};
 use super::state::{Doing, State};
 use super::view::{Memory, take, word_at};
@@ -64,6 +64,17 @@ struct Bytes {
     second: Vec<u8>,
 }
 
+/// Where following a task led.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Led<'f> {
+    /// Down this chain, its future first.
+    Down(&'f [Step]),
+    /// There is no more to tell than its type.
+    Nowhere,
+    /// It changed meanwhile, or has become another.
+    Astray,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum End {
     /// Not followed to its end yet.
@@ -112,17 +123,15 @@ impl Follower {
                 task.end = task.judge(layout, placed);
             }
         }
-        for task in tasks.iter_mut().filter(|task| task.end != End::Whole) {
-            task.chain.clear();
-            task.chain.push(Step { of_type: task.of_type, arm: NO_ARM });
-        }
     }
 
-    /// What the task that was added as this one waits for, and whether that could not be told because it changed.
-    pub(super) fn told(&self, place: usize) -> (&[Step], bool) {
-        self.tasks
-            .get(place)
-            .map_or((&[], false), |task| (&task.chain, !matches!(task.end, End::Whole | End::Alone)))
+    /// Where the task that was added as this one led.
+    pub(super) fn told(&self, place: usize) -> Led<'_> {
+        match self.tasks.get(place) {
+            Some(Followed { end: End::Whole, chain, .. }) => Led::Down(chain),
+            Some(Followed { end: End::Alone, .. }) | None => Led::Nowhere,
+            Some(_) => Led::Astray,
+        }
     }
 }
 

@@ -24,18 +24,19 @@ use std::thread;
 
 use tokio::runtime::Handle;
 
+use awaits::NO_ARM;
 pub(crate) use flamewatch_symbolizer::plan::{Plan, TypeId};
-use follow::Follower;
+use follow::{Follower, Led};
 use image::Image;
 use layout::Layout;
 use probe::Bench;
-use view::{Memory as _, word_at};
+use view::Memory as _;
 use visit::{Look, Types};
 
 use crate::sys;
 use crate::sys::memory::Reader;
 
-pub(crate) use awaits::{Placed, Step};
+pub(crate) use awaits::{BOXED, Placed, Step};
 pub(crate) use list::Lists;
 pub(crate) use program::Places;
 pub(crate) use reading::{Account, MAX_WALKED, Reading, Told};
@@ -61,6 +62,8 @@ struct Future {
     /// Where the future is in a task, when its inside is known, and where the tag that says that the task still has it.
     tag: Option<u64>,
     at: Option<u64>,
+    /// Where in a task the address is that says what is in its box, when its future is one that does not say it.
+    boxed: Option<u64>,
     is_ours: bool,
     /// Where the ticket of a task of ours is in it, when that is known.
     ticket: Option<u64>,
@@ -84,8 +87,9 @@ pub(crate) struct Seen<'c> {
     /// From its future down to the one that waits for nobody. Its future alone when its inside is not known, and nothing
     /// when not even its name is.
     pub(crate) chain: &'c [Step],
+    /// The type of its future; where that is a box, of what is in it, when that can be told.
     pub(crate) of_type: Option<TypeId>,
-    /// What its future is called.
+    /// What that is called.
     pub(crate) name: Option<&'c str>,
     /// The first of the functions that tokio has for tasks of this type, which stands for it where it has no name.
     pub(crate) function: u64,
@@ -164,7 +168,8 @@ impl Walker {
                     let (tag, at) = places.map(|(tag, at)| (tag, at.wrapping_add(inside))).unzip();
                     let is_ours = placed.is_ours(of_type);
                     let ticket = at.zip(placed.ticket(of_type)).map(|(at, ticket)| at.wrapping_add(ticket));
-                    Some(Future { of_type, tag, at, is_ours, ticket })
+                    let boxed = at.zip(placed.boxed(of_type)).map(|(at, table)| at.wrapping_add(table));
+                    Some(Future { of_type, tag, at, boxed, is_ours, ticket })
                 })
             };
             if let Some(placed) = plan.as_ref().filter(|_| chains) {
@@ -177,14 +182,22 @@ impl Walker {
                     continue;
                 }
                 let future = future(look);
-                let (chain, is_torn) =
-                    if chains && future.is_some() { follower.told(place) } else { (&[][..], false) };
+                let of_type = future.zip(plan.as_ref()).map(|(future, placed)| future.spawned(look, placed));
+                let alone = of_type.map(|of_type| Step { of_type, arm: NO_ARM });
+                let (chain, is_torn) = match alone.as_ref().filter(|_| chains).map(std::slice::from_ref) {
+                    Some(alone) => match follower.told(place) {
+                        Led::Down(chain) => (chain, false),
+                        Led::Nowhere => (alone, false),
+                        Led::Astray => (alone, true),
+                    },
+                    None => (&[][..], false),
+                };
                 torn += u64::from(is_torn);
                 each(Seen {
                     task: look.task,
                     chain,
-                    of_type: future.map(|future| future.of_type),
-                    name: plan.as_ref().zip(future).and_then(|(placed, future)| placed.name(future.of_type)),
+                    of_type,
+                    name: plan.as_ref().zip(of_type).and_then(|(placed, of_type)| placed.name(of_type)),
                     function: types.functions(look.task.vtable).first().copied().unwrap_or(0),
                     whose: future.map_or(Whose::Unknown, |future| future.whose(look, memory)),
                     torn: is_torn,
@@ -203,8 +216,13 @@ impl Walker {
         let mut follower = Follower::default();
         follower.add(&Look { task: Task { state, ..*task }, table, bytes: &[] }, Some(future));
         follower.follow(&self.memory, &self.layout, placed);
-        let (chain, is_torn) = follower.told(0);
-        (!is_torn && self.is_there(task)).then(|| (placed.plan.clone(), future.of_type, chain.to_vec()))
+        let alone = [Step { of_type: future.of_type, arm: NO_ARM }];
+        let chain = match follower.told(0) {
+            Led::Down(chain) => chain,
+            Led::Nowhere => &alone,
+            Led::Astray => return None,
+        };
+        self.is_there(task).then(|| (placed.plan.clone(), future.of_type, chain.to_vec()))
     }
 
     /// Whether the task that was seen before is still there, and nobody is left to wake it but `ours` of us who hold it.
@@ -221,13 +239,18 @@ impl Walker {
 }
 
 impl Future {
+    /// The type of what was spawned: what is in a box tells more than the box.
+    fn spawned(self, look: &Look<'_>, placed: &Placed) -> TypeId {
+        let inside = self.boxed.and_then(|table| placed.inside(look.word(table)?));
+        inside.unwrap_or(self.of_type)
+    }
+
     fn whose(self, look: &Look<'_>, memory: &Reader) -> Whose {
         if !self.is_ours {
             return Whose::Others;
         }
-        let ticket = self.ticket.and_then(|ticket| match look.bytes.get(to_length(ticket)..) {
-            Some(bytes) if bytes.len() >= 8 => Some(word_at(bytes, 0)),
-            _ => memory.word(look.task.header.wrapping_add(ticket)),
+        let ticket = self.ticket.and_then(|ticket| {
+            look.word(ticket).or_else(|| memory.word(look.task.header.wrapping_add(ticket)))
         });
         Whose::Ours(ticket.unwrap_or(0))
     }

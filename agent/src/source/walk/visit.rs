@@ -53,6 +53,14 @@ pub(super) struct Look<'b> {
     pub(super) bytes: &'b [u8],
 }
 
+impl Look<'_> {
+    /// The word at `at`, if it is among the bytes.
+    pub(super) fn word(&self, at: u64) -> Option<u64> {
+        let bytes = self.bytes.get(to_length(at)..).filter(|bytes| bytes.len() >= 8)?;
+        Some(word_at(bytes, 0))
+    }
+}
+
 /// How a walk went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Course {

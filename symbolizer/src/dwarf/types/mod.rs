@@ -41,6 +41,9 @@ pub enum Shape {
     Leaf,
     /// Places where more may be.
     Fields(Vec<(u64, TypeId)>),
+    /// Futures that are polled in turn until one is over, as `select!` does. Each of them is one, whether it leads to others or
+    /// not.
+    Branches(Vec<(u64, TypeId)>),
     /// One of several, as the number at `tag` (so many bytes wide) says.
     Variants {
         /// Where the number is, in bytes from the beginning, and how many bytes it has.

@@ -44,6 +44,7 @@ pub(super) fn of(
             let part = table.children(number).find(|(_, child)| child.tag == constants::DW_TAG_variant_part);
             match part {
                 Some((part, node)) => variants(table, sections, unit, part, node, id),
+                None if name.starts_with('(') => Shape::Branches(fields(table, 0, number, id)),
                 None => Shape::Fields(fields(table, 0, number, id)),
             }
         }

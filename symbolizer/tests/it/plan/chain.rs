@@ -38,7 +38,7 @@ impl Told {
                 told.start = u64::from_str_radix(start, 16).expect("an address");
             }
         }
-        assert_eq!(told.futures.len(), 9);
+        assert_eq!(told.futures.len(), 10);
         told
     }
 
@@ -91,7 +91,9 @@ impl Look<'_> {
                 let (data, table) = (self.number(at + data, 8), self.number(at + table, 8));
                 self.follow(data, *self.plan.tables.get(&(table - self.base)).expect("a table"), chain)
             }
-            Shape::Fields(fields) => fields.iter().any(|(field, to)| self.follow(at + field, *to, chain)),
+            Shape::Fields(fields) | Shape::Branches(fields) => {
+                fields.iter().any(|(field, to)| self.follow(at + field, *to, chain))
+            }
             Shape::Variants { tag, arms } => {
                 let number = self.number(at + tag.0, tag.1.into());
                 let arm = arms.iter().find(|arm| arm.number == Some(number));

@@ -110,6 +110,7 @@ fn check_all(form: &Form) {
     check("borrowed", &[("shop::borrowed::{async fn}", "borrow"), outer, inner, leaf]);
     check("either", &[("shop::either::{async fn}", "either"), outer, inner, leaf]);
     check("both", &[("shop::both::{async fn}", "both"), outer, inner, leaf]);
+    check("first", &[("shop::first::{async fn}", "first"), leaf]);
     let place = ("shop::Shop::place::{async fn}", "method");
     check("method", &[("shop::method::{async fn}", "place"), place, inner, leaf]);
     let again = ("shop::recursive::{async block}", "again");
@@ -118,7 +119,7 @@ fn check_all(form: &Form) {
         &[("shop::deep::{async fn}", "deep"), again, again, ("shop::recursive::{async block}", "last"), leaf],
     );
     let extent = plan.extent();
-    assert_eq!((extent.inside, extent.by_name, extent.blocking), (7, 1, 1));
+    assert_eq!((extent.inside, extent.by_name, extent.blocking), (8, 1, 1));
 }
 
 #[test]
@@ -220,7 +221,7 @@ fn check_names(form: &Form, outer: &str) {
     let names = names(&plan);
     assert!(names.contains(&outer) && names.contains(&"shop::Leaf"), "{names:?}");
     let extent = plan.extent();
-    assert_eq!((extent.inside, extent.by_name, extent.blocking), (0, 8, 1));
+    assert_eq!((extent.inside, extent.by_name, extent.blocking), (0, 9, 1));
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
