@@ -26,7 +26,11 @@ const PANICKED: u64 = 2;
 const OURS: &str = "flamewatch::spawn::task::Task<";
 
 /// How the names begin of what is around every spawned future where tokio has its feature `tracing`, the outermost first.
-const WRAPPERS: [&str; 2] = ["tracing::instrument::Instrumented<", "core::mem::manually_drop::ManuallyDrop<"];
+const WRAPPERS: [&str; 3] = [
+    "tracing::instrument::Instrumented<",
+    "core::mem::manually_drop::ManuallyDrop<",
+    "core::mem::maybe_dangling::MaybeDangling<",
+];
 
 /// The most of them that are looked through: tokio's, and those of a service that names its tasks by spans.
 const MAX_WRAPPED: usize = 8;
