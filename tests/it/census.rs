@@ -22,8 +22,11 @@ fn text(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
 }
 
-/// The futures of those that libraries have spawned, of which some wait in no function of the fixture.
-const LIBRARIES: [&str; 2] = ["axum::serve::handle_connection", "hyper::client::conn"];
+/// The futures of those that libraries have spawned, of which some wait in no function of the fixture, and in which they do.
+const LIBRARIES: [(&str, &str); 2] = [
+    ("axum::serve::handle_connection", "hyper_util::server::conn::auto::"),
+    ("hyper::client::conn", "hyper::client::conn"),
+];
 
 /// What the fixture says.
 fn truth(service: &Service) -> (Census, Value) {
@@ -59,8 +62,11 @@ fn told(profile: &Value) -> Census {
         });
         let mut ours: Vec<String> = ours.collect();
         if ours.is_empty() {
-            let is = |of: &&&str| frames.iter().any(|frame| text(frame, "name").contains(**of));
-            ours.extend(LIBRARIES.iter().find(is).map(|of| (*of).to_owned()));
+            let waits_in = text(&frames[0], "name");
+            let is = |(of, innermost): &&(&str, &str)| {
+                waits_in.contains(innermost) && frames.iter().any(|frame| text(frame, "name").contains(of))
+            };
+            ours.extend(LIBRARIES.iter().find(is).map(|(of, _)| (*of).to_owned()));
         }
         let count = stack["values"][0].as_u64().expect("a count");
         *census.entry((label("runtime"), label("state"), ours)).or_default() += count;
