@@ -230,8 +230,8 @@ fn compiled(package: &str, bin: &str, optimized: bool) -> PathBuf {
     let mut command = cargo();
     command.args(["build", "--bin", bin, "--message-format", "json"]);
     if optimized {
-        let profile = std::env::var("PROFILE").unwrap_or_else(|_| "release".to_owned());
-        command.args(["--profile", &profile, "--package", package]);
+        let profile = std::env::var("PROFILE").ok().filter(|name| !name.is_empty());
+        command.args(["--profile", profile.as_deref().unwrap_or("release"), "--package", package]);
     } else {
         command.arg("--workspace");
     }

@@ -70,7 +70,7 @@ fn a_look_at_a_large_heap_is_cheap() {
     let found = findings("leak_sim", &["cost"], Build::Optimized, LIMIT);
     assert_eq!((number(&found, "tracked"), number(&found, "untracked")), (5_000.0, 0.0), "{found}");
     assert!(number(&found, "bytes") <= 8.0 * 1_048_576.0, "{found}");
-    // Measured beside other tests, in a build that is hardly optimized: the budget is 20, for `scripts/bench leaks`.
+    // Measured beside other tests: the budget is 20, for `scripts/bench leaks`.
     let quickest = found["look_ms"].as_array().expect("looks").iter().filter_map(Value::as_f64);
     assert!(quickest.fold(f64::INFINITY, f64::min) < 100.0, "{found}");
 }

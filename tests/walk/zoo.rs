@@ -195,7 +195,7 @@ impl Zoo {
         zoo.add(50, Kind::new("waits for a permit", &[SLOW]), || handle.spawn(slow(Arc::clone(&empty))));
         zoo.add(30, Kind::new("sleeps", &[NAPS]), || handle.spawn(naps(LONG)));
         zoo.add(20, Kind::new("is boxed", &[NAPS]), || handle.spawn(boxed()));
-        zoo.add(5, Kind::new("is no async body", &[]), || handle.spawn(sleep(LONG)));
+        zoo.add(5, Kind::new("is no async body", &[]).waits_in("sleep::Sleep"), || handle.spawn(sleep(LONG)));
         zoo.add(6, Kind::new("is aligned", &[WIDE]), || handle.spawn(wide()));
         zoo.add(3, Kind::new("is smaller than its output", &[RETURNS_MUCH]), || handle.spawn(returns_much()));
         zoo.add(3, Kind::new("is less aligned than its output", &[RETURNS_WIDE]).or_alone(), || {
@@ -216,7 +216,7 @@ impl Zoo {
             handle.spawn(serves(None))
         });
         zoo.add(4, Kind::new("is asked", &[SERVES, NAPS]), || handle.spawn(serves(Some(boxed()))));
-        zoo.add(4, Kind::new("selects", &[SELECTS]).waits_in("sleep::Sleep"), || handle.spawn(selects()));
+        zoo.add(4, Kind::new("selects", &[SELECTS, NAPS]), || handle.spawn(selects()));
         let mut senders = Vec::new();
         zoo.add(8, Kind::new("receives", &[RECEIVES]), || {
             let (sender, receiver) = oneshot::channel();

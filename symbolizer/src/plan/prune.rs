@@ -98,15 +98,15 @@ impl Keep<'_> {
             (shape, true) => shape.clone(),
             (_, false) => Shape::Leaf,
         };
-        // What `select!` and `join!` have, they have put into a tuple and borrow it. Any other tuple is only one.
+        // What `select!` and `join!` have, they have put into a tuple and borrow it. Of any other nobody knows whether what is in
+        // it is polled.
         if let Shape::Branches(fields) = &mut shape
             && !self.borrowed.contains(&id)
         {
             shape = Shape::Fields(std::mem::take(fields));
         }
         match &mut shape {
-            Shape::Fields(fields) => fields.retain(|(_, id)| leads(id)),
-            Shape::Branches(fields) => fields.retain(|(_, id)| leads(id) || self.may_wait(*id)),
+            Shape::Fields(fields) | Shape::Branches(fields) => fields.retain(|(_, id)| leads(id)),
             Shape::Variants { arms, .. } => {
                 // What an `async` body waits for is told even when nothing is known of its inside.
                 arms.iter_mut()
@@ -127,11 +127,5 @@ impl Keep<'_> {
             Shape::Leaf | Shape::Dyn { .. } => {}
         }
         Type { name: of.name.clone(), size: of.size, align: of.align, shape }
-    }
-
-    /// Whether a branch that leads nowhere is told. Not what is one of several: `join!` keeps there what is over.
-    fn may_wait(&self, id: TypeId) -> bool {
-        let of = self.types.get(id as usize);
-        of.is_some_and(|of| matches!(of.shape, Shape::Fields(_) | Shape::Pointer(_)))
     }
 }

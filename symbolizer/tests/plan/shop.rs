@@ -73,7 +73,7 @@ async fn both() -> u64 {
     .await // line: both
 }
 
-/// As `select!` is: of the first nobody knows the inside.
+/// As `select!` is: of the first nobody knows the inside, and whether it is still polled.
 async fn first() -> u64 {
     let mut futures = (Leaf(10), std::pin::pin!(inner(11)));
     let futures = &mut futures;

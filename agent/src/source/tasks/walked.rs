@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{add, count_of, function, kind_label, name_of, route_of};
 use crate::profile::{Addr, Frame, Function, Owner, Profile, shortened};
 use crate::source::walk::{
-    Account, BOXED, MAX_WALKED, Plan, Reading, Refusal, Step, Task, Told, TypeId, Whose,
+    Account, BOXED, MAX_WALKED, Plan, Reading, Refusal, Step, Task, Told, TypeId, Whose, bare,
 };
 use crate::spawn::{Finder, Runtime, SiteCount};
 
@@ -294,6 +294,7 @@ pub(in crate::source) fn shown_type(name: &str) -> Function {
 
 /// The service's own future, of what [`spawn`](crate::spawn()) makes of it, and of what `select!` is given.
 fn unwrapped(name: &str) -> &str {
+    let name = bare(name);
     let within = |around: &str| name.strip_prefix(around)?.strip_suffix('>');
     let inside = within("flamewatch::spawn::task::Task<").or_else(|| within("core::pin::Pin<&mut "));
     inside.or_else(|| name.strip_prefix("&mut ")).unwrap_or(name)
@@ -326,6 +327,13 @@ mod tests {
         pending::<()>().await;
     }
 
+    /// So large that tokio puts it into a box.
+    async fn large() {
+        let rows = [7_u8; 20_000];
+        pending::<()>().await;
+        std::hint::black_box(&rows);
+    }
+
     /// What the profile has of each function or type that has `name` in it: state and count.
     fn of(profile: &Profile, name: &str) -> Vec<(String, i64)> {
         let has = |frame: &Frame| matches!(frame, Frame::Named(function) if function.name.contains(name));
@@ -353,6 +361,7 @@ mod tests {
         let dead: Vec<_> = (0..3).map(|_| tokio::spawn(forgotten())).collect();
         let alive: Vec<_> = (0..4).map(|_| tokio::spawn(remembered(keep.clone()))).collect();
         let watched: Vec<_> = (0..5).map(|_| crate::spawn(ours())).collect();
+        let boxed: Vec<_> = (0..2).map(|_| crate::spawn(large())).collect();
         let mut wakers: Vec<Waker> = Vec::new();
         while wakers.len() < 4 {
             tokio::task::yield_now().await;
@@ -394,7 +403,7 @@ mod tests {
             profile.comments
         );
         drop(wakers);
-        dead.iter().chain(&alive).chain(&watched).for_each(tokio::task::JoinHandle::abort);
+        dead.iter().chain(&alive).chain(&watched).chain(&boxed).for_each(tokio::task::JoinHandle::abort);
     }
 
     #[test]

@@ -33,12 +33,15 @@ const WRAPPERS: [&str; 3] = [
 ];
 
 /// The most of them that are looked through: tokio's, and those of a service that names its tasks by spans.
-const MAX_WRAPPED: usize = 8;
+const MAX_WRAPPED: usize = 24;
 
 /// How the name of a pointer begins behind which nothing moves.
 const PIN: &str = "core::pin::Pin<";
 
-/// How the name of a box begins that says nothing of what is in it.
+/// How the name of a box begins, into which tokio puts what is large.
+const BOX: &str = "core::pin::Pin<alloc::boxed::Box<";
+
+/// And of one that says nothing of what is in it.
 pub(crate) const BOXED: &str = "core::pin::Pin<alloc::boxed::Box<(dyn ";
 
 /// One future of a chain: its type and which of its arms it is in, [`NO_ARM`] for a type that has none.
@@ -116,12 +119,9 @@ impl Placed {
     fn through(&self, of_type: TypeId, is: impl Fn(&Type) -> bool) -> (u64, TypeId) {
         let (mut at, mut inner) = (0_u64, of_type);
         for _ in 0..MAX_WRAPPED {
-            match self.plan.types.get(inner as usize).filter(|of| is(of)).map(|of| &of.shape) {
-                Some(Shape::Fields(fields)) if let [(offset, to)] = fields.as_slice() => {
-                    (at, inner) = (at.wrapping_add(*offset), *to);
-                }
-                _ => break,
-            }
+            let of = self.plan.types.get(inner as usize).filter(|of| is(of));
+            let Some((offset, to)) = of.and_then(|of| only_field(&of.shape)) else { break };
+            (at, inner) = (at.wrapping_add(offset), to);
         }
         (at, inner)
     }
@@ -137,12 +137,13 @@ impl Placed {
 
     /// What futures of this type are called.
     pub(super) fn name(&self, of_type: TypeId) -> Option<&str> {
-        self.plan.types.get(of_type as usize).map(|of| of.name.as_str())
+        self.plan.types.get(of_type as usize).map(|of| bare(&of.name))
     }
 
-    /// True for what [`spawn`](crate::spawn()) wraps futures in.
+    /// True for what [`spawn`](crate::spawn()) wraps futures in, also where its inside is not known and the name alone says it.
     pub(super) fn is_ours(&self, of_type: TypeId) -> bool {
-        self.plan.types.get(of_type as usize).is_some_and(|of| of.name.starts_with(OURS))
+        let name = self.name(of_type).unwrap_or_default();
+        name.strip_prefix(BOX).unwrap_or(name).starts_with(OURS)
     }
 
     /// Where in such a future its ticket is: the last word of it, unless the service's own asks for a greater alignment.
@@ -257,20 +258,22 @@ impl Placed {
         End::Over
     }
 
-    /// Whether what is behind these pointers is one of several, such as an `async` body, of which one is its end.
+    /// Whether it is the end of this future that nothing in it waits: so it is when it holds an `async` body and nothing else,
+    /// or is one of several itself, as `join!` keeps what is over.
     fn tells_its_end(&self, of_type: TypeId) -> bool {
-        let mut of_type = of_type;
+        let (mut of_type, mut is_inside) = (of_type, false);
         for _ in 0..MAX_WRAPPED {
             let Some(of) = self.plan.types.get(of_type as usize) else { return true };
-            of_type = match &of.shape {
-                Shape::Pointer(to) => *to,
-                Shape::Fields(fields)
-                    if let [(_, to)] = fields.as_slice()
-                        && of.name.starts_with(PIN) =>
-                {
-                    *to
+            of_type = match (&of.shape, only_field(&of.shape)) {
+                (Shape::Pointer(to), _) => *to,
+                (_, Some((_, to))) => {
+                    is_inside |= !of.name.starts_with(PIN);
+                    to
                 }
-                shape => return matches!(shape, Shape::Variants { .. }),
+                (Shape::Variants { arms, .. }, _) => {
+                    return !is_inside || arms.iter().any(|arm| arm.line != 0);
+                }
+                _ => return false,
             };
         }
         true
@@ -315,6 +318,24 @@ impl Placed {
     }
 }
 
+/// The one field of a structure that has no other.
+fn only_field(shape: &Shape) -> Option<(u64, TypeId)> {
+    match shape {
+        Shape::Fields(fields) => <[_; 1]>::try_from(fields.as_slice()).ok().map(|[field]| field),
+        _ => None,
+    }
+}
+
+/// The name of what was spawned, of the name of what was made of it.
+pub(crate) fn bare(name: &str) -> &str {
+    let mut name = name;
+    let within = |name| WRAPPERS.iter().find_map(|around| str::strip_prefix(name, around)?.strip_suffix('>'));
+    while let Some(inside) = within(name) {
+        name = inside;
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,24 +355,50 @@ mod tests {
 
     #[test]
     fn a_plan_that_leads_to_itself_comes_to_an_end() {
-        let of = |shape| Type { name: "Loop".to_owned(), size: 8, align: 8, shape };
+        let of = |name: &str, shape| Type { name: name.to_owned(), size: 8, align: 8, shape };
         let arm = |line| Arm { number: Some(0), line, fields: vec![(0, 0), (8, 0)], ..Arm::default() };
         let shapes = [
             Shape::Fields(vec![(0, 0); 20]),
+            Shape::Fields(vec![(0, 0)]),
+            Shape::Branches(vec![(0, 0); 20]),
             Shape::Variants { tag: (0, 1), arms: vec![arm(0)] },
             Shape::Variants { tag: (0, 1), arms: vec![arm(7)] },
             Shape::Pointer(0),
             Shape::Dyn { data: 0, table: 8 },
             Shape::Fields(vec![(u64::MAX, 9)]),
         ];
-        for shape in shapes {
+        let names = ["Loop", WRAPPERS[0], PIN, BOXED];
+        for (shape, name) in shapes.iter().flat_map(|shape| names.map(|name| (shape, name))) {
             let mut plan = Plan::default();
-            plan.types.push(of(shape));
+            plan.types.push(of(name, shape.clone()));
             plan.tables.insert(0, 0);
             let placed = Placed { plan: Arc::new(plan), base: 0 };
             let mut chain = Vec::new();
             assert!(!placed.chain(&Zeros, 64, 0, &mut chain), "{placed:?}");
             assert!(chain.len() <= MAX_STEPS);
+            assert!(placed.inside(0).is_some());
         }
+    }
+
+    #[test]
+    fn the_name_says_whose_a_task_is_also_where_its_inside_is_not_known() {
+        #[track_caller]
+        fn check(name: &str, shown: &str, is_ours: bool) {
+            let mut plan = Plan::default();
+            plan.types.push(Type { name: name.to_owned(), ..Type::default() });
+            let placed = Placed { plan: Arc::new(plan), base: 0 };
+            assert_eq!((placed.name(0), placed.is_ours(0)), (Some(shown), is_ours));
+        }
+        let wrapped = "core::mem::manually_drop::ManuallyDrop<flamewatch::spawn::task::Task<shop::Nap>>";
+        let boxed = "core::pin::Pin<alloc::boxed::Box<flamewatch::spawn::task::Task<shop::Nap>, Global>>";
+        check(
+            &format!("tracing::instrument::Instrumented<{wrapped}>"),
+            "flamewatch::spawn::task::Task<shop::Nap>",
+            true,
+        );
+        check(boxed, boxed, true);
+        check("flamewatch::spawn::task::Task<shop::Nap>", "flamewatch::spawn::task::Task<shop::Nap>", true);
+        check("tracing::instrument::Instrumented<shop::Nap>", "shop::Nap", false);
+        check("tracing::instrument::Instrumented<", "tracing::instrument::Instrumented<", false);
     }
 }

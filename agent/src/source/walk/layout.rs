@@ -398,8 +398,11 @@ fn future(
     let gaps = [0, 8, 16].into_iter();
     let all = gaps.clone().flat_map(|gap| [0, 8, 16, 24, 32, 40, 48].map(|least| FutureAt { gap, least }));
     let plain = only("the future", all.filter(|at| fits(at, 0)));
+    if !matches!(plain, Err(Refusal::Layout { found: 0, .. })) {
+        return plain.ok();
+    }
     // What is wrapped is larger than the least output.
     let wrapped = gaps.map(|gap| FutureAt { gap, least: 0 });
     let wrapped = wrapped.filter(|at| AROUND.into_iter().any(|around| fits(at, around)));
-    plain.or_else(|_| only("the future", wrapped)).ok()
+    only("the future", wrapped).ok()
 }

@@ -36,7 +36,7 @@ use visit::{Look, Types};
 use crate::sys;
 use crate::sys::memory::Reader;
 
-pub(crate) use awaits::{BOXED, Placed, Step};
+pub(crate) use awaits::{BOXED, Placed, Step, bare};
 pub(crate) use list::Lists;
 pub(crate) use program::Places;
 pub(crate) use reading::{Account, MAX_WALKED, Reading, Told};
@@ -182,7 +182,8 @@ impl Walker {
                     continue;
                 }
                 let future = future(look);
-                let of_type = future.zip(plan.as_ref()).map(|(future, placed)| future.spawned(look, placed));
+                let of_type =
+                    future.zip(plan.as_ref()).map(|(future, placed)| future.spawned(look, memory, placed));
                 let alone = of_type.map(|of_type| Step { of_type, arm: NO_ARM });
                 let (chain, is_torn) = match alone.as_ref().filter(|_| chains).map(std::slice::from_ref) {
                     Some(alone) => match follower.told(place) {
@@ -214,15 +215,17 @@ impl Walker {
         let table = self.types.table(task.vtable)?;
         let state = State::new(self.memory.word(task.header.wrapping_add(self.layout.state as u64))?);
         let mut follower = Follower::default();
-        follower.add(&Look { task: Task { state, ..*task }, table, bytes: &[] }, Some(future));
+        let look = Look { task: Task { state, ..*task }, table, bytes: &[] };
+        follower.add(&look, Some(future));
         follower.follow(&self.memory, &self.layout, placed);
-        let alone = [Step { of_type: future.of_type, arm: NO_ARM }];
+        let of_type = future.spawned(&look, &self.memory, placed);
+        let alone = [Step { of_type, arm: NO_ARM }];
         let chain = match follower.told(0) {
             Led::Down(chain) => chain,
             Led::Nowhere => &alone,
             Led::Astray => return None,
         };
-        self.is_there(task).then(|| (placed.plan.clone(), future.of_type, chain.to_vec()))
+        self.is_there(task).then(|| (placed.plan.clone(), of_type, chain.to_vec()))
     }
 
     /// Whether the task that was seen before is still there, and nobody is left to wake it but `ours` of us who hold it.
@@ -240,8 +243,8 @@ impl Walker {
 
 impl Future {
     /// The type of what was spawned: what is in a box tells more than the box.
-    fn spawned(self, look: &Look<'_>, placed: &Placed) -> TypeId {
-        let inside = self.boxed.and_then(|table| placed.inside(look.word(table)?));
+    fn spawned(self, look: &Look<'_>, memory: &Reader, placed: &Placed) -> TypeId {
+        let inside = self.boxed.and_then(|table| placed.inside(look.word(memory, table)?));
         inside.unwrap_or(self.of_type)
     }
 
@@ -249,10 +252,7 @@ impl Future {
         if !self.is_ours {
             return Whose::Others;
         }
-        let ticket = self.ticket.and_then(|ticket| {
-            look.word(ticket).or_else(|| memory.word(look.task.header.wrapping_add(ticket)))
-        });
-        Whose::Ours(ticket.unwrap_or(0))
+        Whose::Ours(self.ticket.and_then(|ticket| look.word(memory, ticket)).unwrap_or(0))
     }
 }
 

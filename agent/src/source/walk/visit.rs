@@ -54,10 +54,12 @@ pub(super) struct Look<'b> {
 }
 
 impl Look<'_> {
-    /// The word at `at`, if it is among the bytes.
-    pub(super) fn word(&self, at: u64) -> Option<u64> {
-        let bytes = self.bytes.get(to_length(at)..).filter(|bytes| bytes.len() >= 8)?;
-        Some(word_at(bytes, 0))
+    /// The word at `at` in the task, of the bytes or, where it is not among them, read now.
+    pub(super) fn word(&self, memory: &impl Memory, at: u64) -> Option<u64> {
+        match self.bytes.get(to_length(at)..).filter(|bytes| bytes.len() >= 8) {
+            Some(bytes) => Some(word_at(bytes, 0)),
+            None => memory.word(self.task.header.wrapping_add(at)),
+        }
     }
 }
 

@@ -41,8 +41,7 @@ pub enum Shape {
     Leaf,
     /// Places where more may be.
     Fields(Vec<(u64, TypeId)>),
-    /// Futures that are polled in turn until one is over, as `select!` does. Each of them is one, whether it leads to others or
-    /// not.
+    /// Futures that are polled in turn, as `select!` does. Each of them is one and may wait itself.
     Branches(Vec<(u64, TypeId)>),
     /// One of several, as the number at `tag` (so many bytes wide) says.
     Variants {

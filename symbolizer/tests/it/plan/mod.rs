@@ -110,7 +110,7 @@ fn check_all(form: &Form) {
     check("borrowed", &[("shop::borrowed::{async fn}", "borrow"), outer, inner, leaf]);
     check("either", &[("shop::either::{async fn}", "either"), outer, inner, leaf]);
     check("both", &[("shop::both::{async fn}", "both"), outer, inner, leaf]);
-    check("first", &[("shop::first::{async fn}", "first"), leaf]);
+    check("first", &[("shop::first::{async fn}", "first"), inner, leaf]);
     let place = ("shop::Shop::place::{async fn}", "method");
     check("method", &[("shop::method::{async fn}", "place"), place, inner, leaf]);
     let again = ("shop::recursive::{async block}", "again");
