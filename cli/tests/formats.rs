@@ -19,13 +19,14 @@ fn files(folder: &Path, mib: u64) -> [String; 3] {
     let [heap, stacks, pprof] = [path(&heap), path(&stacks), path(&pprof)];
     // As many minutes apart as there are MiB: the clock of files does not tell two that are written in the same moment.
     let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + 60 * mib);
-    for (path, text) in [(&heap, dump), (&stacks, folded)] {
-        fs::write(path, text).expect("written");
+    fs::write(&heap, dump).expect("written");
+    fs::write(&stacks, folded).expect("written");
+    let written = flamewatch("symbolize", &["-q", "--to", "pprof", &heap, "-o", &pprof], b"");
+    assert_eq!(written.status, 0, "{}", written.err);
+    for path in [&heap, &stacks, &pprof] {
         let file = fs::File::options().write(true).open(path).expect("a file");
         file.set_modified(time).expect("a time");
     }
-    let written = flamewatch("symbolize", &["-q", "--to", "pprof", &heap, "-o", &pprof], b"");
-    assert_eq!(written.status, 0, "{}", written.err);
     [pprof, heap, stacks]
 }
 
