@@ -180,6 +180,7 @@ def timed(service, rounds, blocked):
 
 
 def beside_dump(service, rounds):
+    """The rounds in which the ticker ticked, and how many there were in which it did not at all."""
     rows = []
     for _ in range(rounds):
         row = {}
@@ -196,9 +197,10 @@ def beside_dump(service, rounds):
             row[f"{way} gap ms"] = service.tell("/ticker")["longest_us"] / 1e3
             row[f"{way} grown MiB"] = service.mib("VmHWM") - before
         row["dump / walk"] = row["dump ms"] / row["walk ms"]
-        row["dump / walk, gap"] = row["dump gap ms"] / row["walk gap ms"]
-        rows.append(row)
-    return rows
+        if row["walk gap ms"] and row["dump gap ms"]:
+            row["dump / walk, gap"] = row["dump gap ms"] / row["walk gap ms"]
+            rows.append(row)
+    return rows, rounds - len(rows)
 
 
 def shown(rows, name):
@@ -256,9 +258,12 @@ def main():
             service.profile()
             service.tell(f"/many?kind=deep&n={DEEP}")
             time.sleep(1)
-            rows = beside_dump(service, options.rounds)
-            print(f"peer          {rows[0]['walk tasks']} tasks by the walk, {rows[0]['dump tasks']} by tokio's dump, {len(rows)} rounds")
-            for figure in ("walk ms", "dump ms", "dump / walk", "walk gap ms", "dump gap ms", "dump / walk, gap", "walk grown MiB", "dump grown MiB"):
+            rows, without = beside_dump(service, options.rounds)
+            if without:
+                print(f"peer          in {without} rounds the ticker did not tick at all, and they are left out")
+            if rows:
+                print(f"peer          {rows[0]['walk tasks']} tasks by the walk, {rows[0]['dump tasks']} by tokio's dump, {len(rows)} rounds")
+            for figure in ("walk ms", "dump ms", "dump / walk", "walk gap ms", "dump gap ms", "dump / walk, gap", "walk grown MiB", "dump grown MiB") if rows else ():
                 print(f"    {figure:17} {shown(rows, figure)[1]}")
     for name, figure, most in GOALS:
         value = shown(cases[name], figure)[0]
