@@ -38,7 +38,7 @@ impl Fixture {
     /// # Panics
     /// When it does not compile.
     pub fn build(bin: &str) -> Self {
-        Self::built(bin, !cfg!(debug_assertions))
+        Self::at(executable(bin, !cfg!(debug_assertions)))
     }
 
     /// The same as services are shipped, with optimization: what a profile says of a debug build says little.
@@ -46,7 +46,7 @@ impl Fixture {
     /// # Panics
     /// When it does not compile.
     pub fn optimized(bin: &str) -> Self {
-        Self::built(bin, true)
+        Self::at(executable(bin, true))
     }
 
     /// The program that this project has for people, which is no fixture.
@@ -55,10 +55,6 @@ impl Fixture {
     /// When it does not compile.
     pub fn program() -> Self {
         Self::at(compiled("flamewatch-cli", "flamewatch", !cfg!(debug_assertions)))
-    }
-
-    fn built(bin: &str, optimized: bool) -> Self {
-        Self::at(executable(bin, optimized))
     }
 
     const fn at(executable: PathBuf) -> Self {

@@ -59,7 +59,7 @@ fn work_that_hides_between_ticks_is_told() {
 /// What `scripts/soak` does for ten minutes each.
 #[track_caller]
 fn survives(scenario: &str) -> Value {
-    // What panics has to be caught, which a build that aborts cannot.
+    // What panics has to be caught, which a build that aborts cannot: with PROFILE=abort the optimized one does.
     let build = if scenario == "panic" { Build::Debug } else { Build::Optimized };
     let found = findings("cpu_stress", &[scenario, "2"], build, LIMIT);
     assert!(number(&found, "windows") >= 3.0 && number(&found, "samples") > 0.0, "{found}");

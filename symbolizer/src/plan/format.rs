@@ -9,8 +9,8 @@
 //! variants 464 1                     where the number is that tells its arms, and how wide it is
 //! arm 3 0 41 16:8                    its number, file and line; at byte 16 there is one of type 8
 //! type 64 8 tokio::sync::batch_semaphore::Acquire
-//! type 480 8 (shop::orders::place::{async fn}, &mut tokio::time::sleep::Sleep)
-//! branches 0:7 472:9                 futures that are polled in turn; `fields` is what may lead to one
+//! type 960 8 (shop::orders::place::{async fn}, shop::orders::cancel::{async fn})
+//! branches 0:0 472:9                 futures that are polled in turn; `fields` is what may lead to one
 //! poll 37510 1                       the function at this address polls a future of type 1
 //! table 9e030 6                      this is the table of functions of a `dyn Future` of type 6
 //! lost 1 0 0                         damaged units, units whose .dwo was not found, types left out: only if there are any

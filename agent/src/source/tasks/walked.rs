@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{add, count_of, function, kind_label, name_of, route_of};
 use crate::profile::{Addr, Frame, Function, Owner, Profile, shortened};
 use crate::source::walk::{
-    Account, BOXED, MAX_WALKED, Plan, Reading, Refusal, Step, Task, Told, TypeId, Whose, bare,
+    Account, BOXED, MAX_WALKED, OURS, Plan, Reading, Refusal, Step, Task, Told, TypeId, Whose, bare,
 };
 use crate::spawn::{Finder, Runtime, SiteCount};
 
@@ -296,7 +296,7 @@ pub(in crate::source) fn shown_type(name: &str) -> Function {
 fn unwrapped(name: &str) -> &str {
     let name = bare(name);
     let within = |around: &str| name.strip_prefix(around)?.strip_suffix('>');
-    let inside = within("flamewatch::spawn::task::Task<").or_else(|| within("core::pin::Pin<&mut "));
+    let inside = within(OURS).or_else(|| within("core::pin::Pin<&mut "));
     inside.or_else(|| name.strip_prefix("&mut ")).unwrap_or(name)
 }
 

@@ -23,7 +23,7 @@ const RETURNED: u64 = 1;
 const PANICKED: u64 = 2;
 
 /// How the name of the type begins in which [`spawn`](crate::spawn()) wraps futures.
-const OURS: &str = "flamewatch::spawn::task::Task<";
+pub(crate) const OURS: &str = "flamewatch::spawn::task::Task<";
 
 /// How the names begin of what is around every spawned future where tokio has its feature `tracing`, the outermost first.
 const WRAPPERS: [&str; 3] = [

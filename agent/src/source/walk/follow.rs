@@ -64,17 +64,6 @@ struct Bytes {
     second: Vec<u8>,
 }
 
-/// Where following a task led.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Led<'f> {
-    /// Down this chain, its future first.
-    Down(&'f [Step]),
-    /// There is no more to tell than its type.
-    Nowhere,
-    /// It changed meanwhile, or has become another.
-    Astray,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum End {
     /// Not followed to its end yet.
@@ -125,12 +114,13 @@ impl Follower {
         }
     }
 
-    /// Where the task that was added as this one led.
-    pub(super) fn told(&self, place: usize) -> Led<'_> {
+    /// What the task that was added as this one waits for, its future first; `alone` when there is no more to tell than its
+    /// type. `None` when it changed meanwhile, or has become another.
+    pub(super) fn told<'f>(&'f self, place: usize, alone: &'f [Step]) -> Option<&'f [Step]> {
         match self.tasks.get(place) {
-            Some(Followed { end: End::Whole, chain, .. }) => Led::Down(chain),
-            Some(Followed { end: End::Alone, .. }) | None => Led::Nowhere,
-            Some(_) => Led::Astray,
+            Some(Followed { end: End::Whole, chain, .. }) => Some(chain),
+            Some(Followed { end: End::Alone, .. }) | None => Some(alone),
+            Some(_) => None,
         }
     }
 }

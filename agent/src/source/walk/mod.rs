@@ -26,7 +26,7 @@ use tokio::runtime::Handle;
 
 use awaits::NO_ARM;
 pub(crate) use flamewatch_symbolizer::plan::{Plan, TypeId};
-use follow::{Follower, Led};
+use follow::Follower;
 use image::Image;
 use layout::Layout;
 use probe::Bench;
@@ -36,7 +36,7 @@ use visit::{Look, Types};
 use crate::sys;
 use crate::sys::memory::Reader;
 
-pub(crate) use awaits::{BOXED, Placed, Step, bare};
+pub(crate) use awaits::{BOXED, OURS, Placed, Step, bare};
 pub(crate) use list::Lists;
 pub(crate) use program::Places;
 pub(crate) use reading::{Account, MAX_WALKED, Reading, Told};
@@ -186,11 +186,7 @@ impl Walker {
                     future.zip(plan.as_ref()).map(|(future, placed)| future.spawned(look, memory, placed));
                 let alone = of_type.map(|of_type| Step { of_type, arm: NO_ARM });
                 let (chain, is_torn) = match alone.as_ref().filter(|_| chains).map(std::slice::from_ref) {
-                    Some(alone) => match follower.told(place) {
-                        Led::Down(chain) => (chain, false),
-                        Led::Nowhere => (alone, false),
-                        Led::Astray => (alone, true),
-                    },
+                    Some(alone) => follower.told(place, alone).map_or((alone, true), |chain| (chain, false)),
                     None => (&[][..], false),
                 };
                 torn += u64::from(is_torn);
@@ -220,11 +216,7 @@ impl Walker {
         follower.follow(&self.memory, &self.layout, placed);
         let of_type = future.spawned(&look, &self.memory, placed);
         let alone = [Step { of_type, arm: NO_ARM }];
-        let chain = match follower.told(0) {
-            Led::Down(chain) => chain,
-            Led::Nowhere => &alone,
-            Led::Astray => return None,
-        };
+        let chain = follower.told(0, &alone)?;
         self.is_there(task).then(|| (placed.plan.clone(), of_type, chain.to_vec()))
     }
 
